@@ -1,0 +1,253 @@
+"""The frozen values that pass between ingest, graph, models and queries.
+
+Arrays are never written to after construction. Lengths are in pixels, times in seconds, rates in 1/s, intensities
+in the normalised units of eq. 23 (arXiv:2505.20327) unless a name says otherwise. `n` cells, `m` contacts,
+`T` frames, `Y` x `X` pixels, `p` fitted (inner) cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import networkx
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+LabelImage = NDArray[np.int32]
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(stage, done, total); stages may repeat, done reaches total at the end of each."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report nothing: the default `Progress`."""
+
+
+@dataclass(frozen=True)
+class MovieInfo:
+    """What a movie file says of itself. Absent metadata is None, never a guess."""
+
+    shape: tuple[int, int, int]
+    """(T, Y, X)."""
+    dtype: str
+    """NumPy name in native byte order, such as "uint16"."""
+    frame_interval_s: float | None
+    pixel_size_um: float | None
+    source: str
+    """The path as the user gave it."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """A label image, (Y, X) int32, 0 for background; labels are the file's own integers, never renumbered."""
+
+    labels: LabelImage
+    source: str
+    """"file:<name>", "cellpose:<model>" or similar: where the masks came from."""
+    digest: str
+    """Hash of what decides the masks: the label image, or the segmentation model's weights."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Eq. 23: normalised = (d - offset) * gain with d = log(raw + 1), q1 and q3 the quartiles of d, whole movie.
+
+    offset = q1 - 2 IQR, gain = 1 / ((q3 + 2 IQR) - (q1 - 2 IQR)) = 1 / (5 IQR).
+    """
+
+    q1: float
+    q3: float
+
+    @property
+    def offset(self) -> float:
+        return self.q1 - 2 * (self.q3 - self.q1)
+
+    @property
+    def gain(self) -> float:
+        return 1 / (5 * (self.q3 - self.q1))
+
+
+@dataclass(frozen=True)
+class Culture:
+    """One recording: a node `Culture` of the graph. `complete` is set by the last transaction of its ingest."""
+
+    uid: str
+    experiment: str | None
+    condition: str | None
+    frames: int
+    frame_interval_s: float
+    pixel_size_um: float | None
+    height_px: int | None
+    width_px: int | None
+    movie: str | None
+    """The OME-Zarr store, relative to the workspace; None for cultures that came as traces."""
+    masks: str
+    """Where the cells came from: Masks.source, or "traces"."""
+    input_digest: str
+    """Hash of movie, masks and options: the same digest means the same ingest."""
+    options: Mapping[str, Any]
+    intensity_offset: float
+    intensity_gain: float
+    """Normalised intensity per unit of log(raw + 1); 1 for traces stored as given. Compare feeds as feed / gain."""
+    bleaching: float | None
+    """Relative fall of the global mean from the first to the last tenth of the movie (0.1 is 10 %)."""
+    shift_px: float | None
+    """Largest displacement of a frame against the first."""
+    saturated: float | None
+    """Share of pixels at the top of the camera's range."""
+    warnings: tuple[str, ...]
+    created: str
+    """UTC, ISO 8601."""
+    version: str
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a culture, sorted by label, one row each."""
+
+    labels: IntArray
+    """(n,), the mask's own integers."""
+    area_px: FloatArray
+    x_px: FloatArray
+    """(n,), centroid column."""
+    y_px: FloatArray
+    """(n,), centroid row."""
+    border: BoolArray
+    polygons: tuple[str | None, ...]
+    """(n,), WKT, y down, pixel corners at integers: valid, with holes, area equal to area_px."""
+    intensity: FloatArray
+    """(n, T)."""
+    flags: tuple[str, ...]
+    """(n,), "" or words such as "no inset": what a reader must know of this cell's trace."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Pairs of cells that touch, each pair once, label_a < label_b, sorted."""
+
+    label_a: IntArray
+    label_b: IntArray
+    shared_border_px: FloatArray
+    """(m,), count of unlike 4-neighbour pixel pairs; NaN where the recording has no masks."""
+    centroid_distance_px: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.label_a)
+
+
+@dataclass(frozen=True)
+class CultureData:
+    """All that an ingest produces and the graph stores."""
+
+    culture: Culture
+    cells: Cells
+    contacts: Contacts
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """The models' input, pulled by queries/subgraph.cypher: cells sorted by label, contacts as index pairs."""
+
+    culture: str
+    frame_interval_s: float
+    labels: IntArray
+    x_px: FloatArray
+    y_px: FloatArray
+    border: BoolArray
+    intensity: FloatArray
+    """(n, T)."""
+    pairs: IntArray
+    """(m, 2), indices into labels, pairs[:, 0] < pairs[:, 1]."""
+    shared_border_px: FloatArray
+    """(m,), NaN where unknown."""
+    centroid_distance_px: FloatArray
+    """(m,)."""
+    intensity_gain: float = 1.0
+    area_px: FloatArray | None = None
+
+    @property
+    def has_borders(self) -> bool:
+        """Whether every contact has a shared border length (False for cultures that came as traces)."""
+        return not bool(np.isnan(self.shared_border_px).any())
+
+    def to_networkx(self, frame: int = 0) -> networkx.Graph[int]:
+        """The paper's graph at one frame: nodes are labels with intensity, edges carry border and distance."""
+        import networkx
+
+        graph: networkx.Graph[int] = networkx.Graph(culture=self.culture, frame=frame)
+        for row, label in enumerate(self.labels.tolist()):
+            graph.add_node(
+                label,
+                intensity=float(self.intensity[row, frame]),
+                x_px=float(self.x_px[row]),
+                y_px=float(self.y_px[row]),
+                border=bool(self.border[row]),
+            )
+        labels = self.labels.tolist()
+        for (a, b), border, distance in zip(
+            self.pairs.tolist(), self.shared_border_px.tolist(), self.centroid_distance_px.tolist(), strict=True
+        ):
+            graph.add_edge(
+                labels[a],
+                labels[b],
+                shared_border_px=None if np.isnan(border) else border,
+                centroid_distance_px=distance,
+            )
+        return graph
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fitted model of one culture. Failure to converge is an outcome that is kept, with advice."""
+
+    culture: str
+    model: str
+    case: str
+    options: Mapping[str, Any]
+    """Everything that decides the result, JSON-able, the weight scale and time step included."""
+    labels: IntArray
+    """(p,), the inner cells that were fitted."""
+    k: float | None
+    """1/s; the culture's coupling, the median over inner cells where each has its own."""
+    feed: float | None
+    """Normalised intensity per second; the culture's feed, the median over inner cells where each has its own."""
+    cells: Mapping[str, FloatArray]
+    """Per-cell values, each (p,), NaN for absent: k, feed, k_cell, mse_train, mse_test, ... by parameter name."""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per-cell words, each (p,), such as group: "good", "misses peaks", "wrong magnitude"."""
+    k_low: float | None = None
+    k_high: float | None = None
+    feed_low: float | None = None
+    feed_high: float | None = None
+    mse_train: float | None = None
+    mse_test: float | None = None
+    null_k_z: float | None = None
+    null_k_p: float | None = None
+    null_sync_z: float | None = None
+    null_sync_p: float | None = None
+    advice: tuple[str, ...] = ()
+    """What the user should know of this fit: parameters at a bound, ..."""
+
+    @property
+    def options_hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of model, case and options in canonical JSON."""
+        text = json.dumps([self.model, self.case, dict(self.options)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def run(self) -> str:
+        """The FitRun's uid: the same culture, model and options always give the same run."""
+        return f"{self.culture}:{self.model}:{self.options_hash}"
