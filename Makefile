@@ -1,0 +1,33 @@
+# One recipe a target; every target sets up what it needs first.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+STAMP := .venv/.set-up
+
+.PHONY: setup test lint bench demo lock clean
+
+setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable, compile the kernels
+
+$(STAMP): requirements.lock pyproject.toml setup.sh
+	@bash setup.sh
+	@touch $(STAMP)
+
+test: $(STAMP)  ## all tests, on the embedded engine and on a real Neo4j
+	$(PYTHON) -m pytest
+
+lint: $(STAMP)  ## style, imports, types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
+	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+demo: $(STAMP)  ## the whole main job on two synthetic cultures
+	.venv/bin/calcigraph --workspace calcigraph-demo demo
+
+lock:  ## resolve pyproject.toml anew into the hashed, universal lock
+	uv pip compile pyproject.toml --all-extras --group test --group bench --group lint --universal \
+		--python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements.lock
+
+clean:  ## remove what setup and test made
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
