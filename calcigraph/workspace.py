@@ -1,0 +1,339 @@
+"""The one place where ingest, graph, models and queries meet: pull, compute, write back. The Python interface too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from calcigraph.errors import ConflictError, InputError, NotFoundError, WorkspaceError
+from calcigraph.store.folder import MovieFolder
+from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
+
+if TYPE_CHECKING:
+    import pandas
+
+    from calcigraph.ingest import IngestOptions
+    from calcigraph.models import FitOptions, SyntheticOptions
+    from calcigraph.store import Graph
+
+DEFAULT_FOLDER = "calcigraph-workspace"
+FORBIDDEN_IN_NAMES = set('/\\:*?"<>|~')
+
+
+def default_folder() -> Path:
+    """$CALCIGRAPH_WORKSPACE, else ./calcigraph-workspace."""
+    return Path(os.environ.get("CALCIGRAPH_WORKSPACE") or DEFAULT_FOLDER)
+
+
+def checked_name(name: str) -> str:
+    """A culture's name as given, if it can stand in a uid and a file name.
+
+    Raises InputError otherwise.
+    """
+    unfit = not name or len(name) > 100 or name != name.strip() or name.startswith(".")
+    if unfit or any(char in FORBIDDEN_IN_NAMES or not char.isprintable() for char in name):
+        raise InputError(
+            f"culture name {name!r} cannot be used: give 1 to 100 printable characters without "
+            '/ \\ : * ? " < > | ~, not starting with a dot and without spaces at the ends'
+        )
+    return name
+
+
+class Workspace:
+    """A folder with movies (OME-Zarr) and, unless NEO4J_URI names a server, the embedded graph.
+
+    The graph is opened when something first needs it; use as a context manager, or call close().
+
+    Parameters
+    ----------
+    folder
+        The workspace; made when something is first stored. None: `default_folder()`.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else default_folder()
+        self._graph: Graph | None = None
+        self._movies = MovieFolder(self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the graph; the embedded engine stops if this process started it."""
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+
+    @property
+    def graph(self) -> Graph:
+        """The graph, opened on first use. Raises GraphError, WorkspaceError."""
+        if self._graph is None:
+            from calcigraph.store import Graph
+
+            self._make_folder()
+            self._graph = Graph.open(self.folder, heap_mb=_heap_mb())
+        return self._graph
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"workspace {self.folder} cannot be made ({error.strerror}): name another folder with --workspace"
+            ) from error
+
+    # Movies and traces in.
+
+    def ingest(
+        self, movie: str, culture: str, options: IngestOptions, *, replace: bool = False, progress: Progress = silent
+    ) -> tuple[Culture, bool]:
+        """Bring a movie in: denoise, segment or take masks, trace, and write movie and graph.
+
+        The same movie, masks and options again change nothing.
+
+        Returns
+        -------
+        The culture as stored, and whether anything was written.
+
+        Raises
+        ------
+        InputError for what is wrong with movie, masks or options; ConflictError if the name is taken by another
+        input and replace is False; MissingExtraError without cellpose; GraphError, WorkspaceError.
+        """
+        from calcigraph.ingest import ingest_movie, input_digest
+
+        checked_name(culture)
+        digest = input_digest(movie, options)
+        store = self._movies.path(culture, digest)
+        with self._movies.locked(culture):
+            stored = self._same_input(culture, digest, replace)
+            if stored is not None and store.exists():
+                return stored, False
+            in_use = self.graph.culture(culture)
+            self._movies.remove(culture, keep=[in_use.movie if in_use else None])
+            data = ingest_movie(
+                movie, culture=culture, options=options, store_path=store, version=_version(), progress=progress
+            )
+            return self._write(data, self._movies.relative(store), digest, replace, progress), True
+
+    def ingest_traces(
+        self,
+        csv: str,
+        culture: str,
+        *,
+        frame_interval_s: float,
+        experiment: str | None = None,
+        condition: str | None = None,
+        max_distance_px: float | None = None,
+        max_missing: float = 0.1,
+        replace: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[Culture, bool]:
+        """Bring in a recording that exists only as per-cell traces with positions; see `ingest`."""
+        from calcigraph.ingest import ingest_traces
+
+        checked_name(culture)
+        data = ingest_traces(
+            csv,
+            culture=culture,
+            frame_interval_s=frame_interval_s,
+            experiment=experiment,
+            condition=condition,
+            max_distance=max_distance_px,
+            max_missing=max_missing,
+        )
+        digest = data.culture.input_digest
+        with self._movies.locked(culture):
+            stored = self._same_input(culture, digest, replace)
+            if stored is not None:
+                return stored, False
+            return self._write(data, None, digest, replace, progress), True
+
+    def _same_input(self, culture: str, digest: str, replace: bool) -> Culture | None:
+        """The complete culture of this name made from the same input; ConflictError if made from another."""
+        stored = self.graph.culture(culture)
+        if stored is None or not stored.complete:
+            return None
+        if stored.input_digest == digest:
+            return stored
+        if not replace:
+            raise ConflictError(
+                f"culture {culture!r} exists, made from another movie, masks or options: "
+                "choose another --culture, or give --replace to put this one in its place (its fits go with it)"
+            )
+        return None
+
+    def _write(self, data: CultureData, movie: str | None, digest: str, replacing: bool, progress: Progress) -> Culture:
+        culture = replace(data.culture, movie=movie, input_digest=digest)
+        self.graph.write_culture(replace(data, culture=culture), replace=replacing, progress=progress)
+        self._movies.remove(culture.uid, keep=[movie])
+        return self.culture(culture.uid)
+
+    def culture(self, name: str) -> Culture:
+        """The complete culture of this name. Raises NotFoundError."""
+        found = self.graph.culture(name)
+        if found is None or not found.complete:
+            state = "is only half ingested: run its ingest again" if found else "does not exist: see `query cultures`"
+            raise NotFoundError(f"culture {name!r} {state}")
+        return found
+
+    def delete(self, culture: str) -> None:
+        """Remove a culture, its fits and its movie store; finishes a delete or an ingest that was killed."""
+        known = {row["culture"] for row in self.graph.incomplete()} | {c.uid for c in self.graph.cultures()}
+        if culture not in known and not self._movies.of(culture):
+            raise NotFoundError(f"culture {culture!r} does not exist: see `query cultures`")
+        with self._movies.locked(culture):
+            self.graph.delete_culture(culture)
+            self._movies.remove(culture)
+
+    # Models.
+
+    def subgraph(self, culture: str) -> Subgraph:
+        """The models' input, pulled by queries/subgraph.cypher. Raises NotFoundError."""
+        from calcigraph.queries import subgraph
+
+        return subgraph(self.graph, culture)
+
+    def fit(
+        self,
+        culture: str,
+        model: str = "crlsm",
+        options: FitOptions | None = None,
+        *,
+        scheduler: str | None = None,
+        progress: Progress = silent,
+    ) -> Fit:
+        """Fit a model to a culture and write its parameters back as node properties and a FitRun.
+
+        Raises NotFoundError for an unknown culture, FitError for a culture the options cannot fit.
+        """
+        from calcigraph.models import FitOptions, fit
+
+        result = fit(self.subgraph(culture), model, options or FitOptions(), scheduler=scheduler, progress=progress)
+        self.graph.write_fit(result, created=_now(), version=_version())
+        return result
+
+    # Queries.
+
+    def query(self, name: str, **parameters: Any) -> pandas.DataFrame:
+        """Run a named query (`calcigraph query --list`)."""
+        from calcigraph.queries import run
+
+        return run(self.graph, name, **parameters)
+
+    def cypher(self, text: str, parameters: Mapping[str, Any] | None = None) -> pandas.DataFrame:
+        """Run your own Cypher, read-only. Raises ReadOnlyError, LimitError, InputError."""
+        from calcigraph.queries import run_user
+
+        return run_user(self.graph, text, dict(parameters or {}))
+
+    def compare(
+        self,
+        cultures: Sequence[str] = (),
+        *,
+        experiment: str | None = None,
+        by: str = "condition",
+        model: str = "crlsm",
+        allow_different_options: bool = False,
+    ) -> pandas.DataFrame:
+        """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
+        from calcigraph.queries import compare
+
+        return compare(
+            self.graph,
+            cultures=list(cultures),
+            experiment=experiment,
+            by=by,
+            model=model,
+            allow_different_options=allow_different_options,
+        )
+
+    def status(self) -> list[dict[str, Any]]:
+        """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
+        graph = self.graph
+        cultures = [culture for culture in graph.cultures() if culture.complete]
+        rows = [
+            ("calcigraph", None, _version()),
+            ("engine", None, f"{graph.engine} {graph.version}"),
+            ("workspace", None, str(self.folder.resolve())),
+            ("cultures", None, len(cultures)),
+            *((name, None, count) for name, count in graph.counts().items()),
+        ]
+        for culture in cultures:
+            rows += [("warning", culture.uid, warning) for warning in culture.warnings]
+            if culture.movie is not None and not (self.folder / culture.movie).exists():
+                rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
+        rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
+        rows += [("incomplete", None, f"movie store {path.name} is unfinished") for path in self._movies.unfinished()]
+        return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
+
+    def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:
+        """Write a synthetic movie OUT.tif with OUT_labels.tif and OUT_truth.json; needs no graph.
+
+        Returns
+        -------
+        The truth: k, feed per label, border flags, contacts (models/synthetic.py says in which units).
+        """
+        from calcigraph.models import make_culture, movie_frames, truth
+        from calcigraph.store.tiff import write_atomically, write_labels, write_movie
+
+        path = _tiff_path(out)
+        culture = make_culture(options)
+        shape = (options.frames, *culture.labels.shape)
+        frames = _counted(movie_frames(culture), options.frames, progress)
+        write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
+        write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)
+        known = truth(culture)
+        text = json.dumps(known, indent=1)
+        write_atomically(path.with_name(f"{path.stem}_truth.json"), lambda target: _write_text(target, text))
+        return known
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _tiff_path(out: str) -> Path:
+    path = Path(out)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"{out} is not a TIFF name: give OUT.tif (OUT_labels.tif and OUT_truth.json go beside it)")
+    if not path.parent.is_dir():
+        raise InputError(f"folder {path.parent} does not exist: make it first")
+    return path
+
+
+def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
+    for done, frame in enumerate(frames, start=1):
+        yield frame
+        progress("simulate", done, total)
+
+
+def _unfinished(row: Mapping[str, Any]) -> str:
+    remedy = "run the delete again" if row["state"] == "delete" else "run the same ingest again, or delete it"
+    return f"{row['state']} was broken off after {row['cells']} cells: {remedy}"
+
+
+def _heap_mb() -> int:
+    text = os.environ.get("CALCIGRAPH_HEAP_MB", "256")
+    if not text.isdigit() or int(text) < 64:
+        raise InputError(f"CALCIGRAPH_HEAP_MB is {text!r}: give the engine's heap in MB, 64 or more")
+    return int(text)
+
+
+def _version() -> str:
+    from calcigraph import __version__
+
+    return __version__
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

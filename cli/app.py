@@ -1,0 +1,88 @@
+"""The application: its commands, the workspace option they share, and how errors reach the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from calcigraph.cli.compare import compare
+from calcigraph.cli.delete import delete
+from calcigraph.cli.demo import demo
+from calcigraph.cli.fit import fit
+from calcigraph.cli.ingest import ingest, ingest_traces
+from calcigraph.cli.picture import picture
+from calcigraph.cli.query import query
+from calcigraph.cli.simulate import simulate
+from calcigraph.cli.status import status
+from calcigraph.errors import CalcigraphError
+from calcigraph.workspace import Workspace, default_folder
+
+UsageError = typer.BadParameter.__bases__[0].__bases__[0]
+"""Click's ClickException, which typer bundles under a private name."""
+
+app = typer.Typer(
+    name="calcigraph",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="From a calcium movie of a cell culture to a queried graph of cells, contacts and fitted coupling.",
+)
+for command in (ingest, ingest_traces, fit, query, compare, picture, simulate, status, delete, demo):
+    app.command(name=command.__name__.replace("_", "-"))(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from calcigraph import __version__
+
+        print(f"calcigraph {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    workspace: Annotated[
+        str | None,
+        typer.Option(help="Folder of movies and graph; default $CALCIGRAPH_WORKSPACE, else ./calcigraph-workspace."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+    if workspace == "":
+        raise typer.BadParameter("--workspace is empty: give a folder")
+    context.obj = context.with_resource(Workspace(workspace if workspace is not None else default_folder()))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and exit: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command line; errors become one line on stderr and the exit code that is returned."""
+    try:
+        outcome = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except CalcigraphError as error:
+        return _fail(str(error), 1)
+    except UsageError as error:
+        return _fail(error.format_message(), 2)  # type: ignore[attr-defined]
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing that was reported as done is lost, and the same command carries on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print("calcigraph:", " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,34 @@
+"""`calcigraph compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calcigraph.cli.output import Format, FormatOption, show
+from calcigraph.errors import InputError
+from calcigraph.workspace import Workspace
+
+
+def compare(
+    context: typer.Context,
+    cultures: Annotated[list[str] | None, typer.Argument(help="Cultures to compare.", show_default=False)] = None,
+    experiment: Annotated[str | None, typer.Option(help="Compare the cultures of this experiment.")] = None,
+    by: Annotated[str, typer.Option(help="What makes the groups.")] = "condition",
+    model: Annotated[str, typer.Option(help="Whose parameters.")] = "crlsm",
+    allow_different_options: Annotated[
+        bool, typer.Option("--allow-different-options", help="Compare fits made with different options.")
+    ] = False,
+    form: FormatOption = Format.table,
+) -> None:
+    """Compare fitted parameters between cultures or conditions; the unit is the culture."""
+    from calcigraph.queries import records
+
+    if bool(cultures) == bool(experiment):
+        raise InputError("give two or more CULTUREs, or --experiment NAME with --by condition")
+    workspace: Workspace = context.obj
+    found = workspace.compare(
+        cultures or [], experiment=experiment, by=by, model=model, allow_different_options=allow_different_options
+    )
+    show([str(column) for column in found.columns], records(found), form)

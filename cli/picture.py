@@ -1,0 +1,32 @@
+"""`calcigraph picture`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calcigraph.cli.output import note
+from calcigraph.workspace import Workspace
+
+
+def picture(
+    context: typer.Context,
+    culture: Annotated[str, typer.Argument(help="Culture to draw.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="frame, outlines, cells (coloured by intensity), graph, traces (observed and model), error (MSE map) "
+            "or parameters.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[str, typer.Option("-o", "--out", help="PNG, PDF or SVG to write.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Whose fit to draw.")] = "crlsm",
+    frame: Annotated[int, typer.Option(help="Frame to draw, from 0.")] = 0,
+    cell: Annotated[int | None, typer.Option(help="Label of one cell to draw.", metavar="LABEL")] = None,
+) -> None:
+    """Draw a culture: the paper's figures 2-7, 13-16 and 19."""
+    workspace: Workspace = context.obj
+    note(f"wrote {workspace.picture(culture, kind, out, model=model, frame=frame, cell=cell)}")

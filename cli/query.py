@@ -1,0 +1,54 @@
+"""`calcigraph query`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calcigraph.cli.output import Format, FormatOption, show
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.workspace import Workspace
+
+
+def query(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME|FILE.cypher", help="A named query (--list), or a Cypher file.")
+    ] = None,
+    cypher: Annotated[str | None, typer.Option(help="Your own Cypher, read-only.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; may be repeated.")
+    ] = None,
+    list_queries: Annotated[bool, typer.Option("--list", help="List the named queries and their parameters.")] = False,
+    form: FormatOption = Format.table,
+) -> None:
+    """Ask the graph: a named question, or your own read-only Cypher."""
+    from calcigraph.queries import load, names, parse_parameters, records
+
+    if sum((list_queries, name is not None, cypher is not None)) != 1:
+        raise InputError("give one of a query's NAME, a FILE.cypher, --cypher TEXT or --list")
+    if list_queries:
+        rows = [
+            {"name": known, "parameters": load(known).signature, "answers": load(known).description}
+            for known in names()
+        ]
+        show(["name", "parameters", "answers"], rows, form)
+        return
+    workspace: Workspace = context.obj
+    if name is not None and not name.endswith(".cypher"):
+        found = workspace.query(name, **parse_parameters(parameter or [], load(name).parameters))
+    else:
+        text = cypher if cypher is not None else _read(name or "")
+        found = workspace.cypher(text, parameter or [])
+    show([str(column) for column in found.columns], records(found), form)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"query file {path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"query file {path} cannot be read as UTF-8 text: {error}") from error

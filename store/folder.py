@@ -1,0 +1,79 @@
+"""The workspace's folder of movie stores: their names, one writer per culture, and clearing what nobody refers to."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calcigraph.errors import ConflictError, WorkspaceError
+
+
+class MovieFolder:
+    """`<workspace>/movies`: one OME-Zarr store per culture and input, `<culture>.<12 hex digits>.ome.zarr`.
+
+    Parameters
+    ----------
+    workspace
+        The workspace's folder; `movies` inside it is made by the first `locked`.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self.folder = workspace / "movies"
+
+    def path(self, culture: str, digest: str) -> Path:
+        """Where the store of this culture, made from this input, belongs."""
+        return self.folder / f"{culture}.{digest[:12]}.ome.zarr"
+
+    def relative(self, path: Path) -> str:
+        """The form kept in the graph: relative to the workspace, forward slashes."""
+        return path.relative_to(self.workspace).as_posix()
+
+    def unfinished(self) -> list[Path]:
+        """Stores whose writing was broken off, as it is going on, or that a killed process left."""
+        return [path for path in self._all() if not path.name.endswith(".ome.zarr") or path.name.startswith(".")]
+
+    def of(self, culture: str) -> list[Path]:
+        """Every store of a culture, unfinished ones included."""
+        pattern = re.compile(rf"\.?{re.escape(culture)}\.[0-9a-f]{{12}}\.ome\.zarr.*", re.DOTALL)
+        return [path for path in self._all() if pattern.fullmatch(path.name)]
+
+    def _all(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return [path for path in self.folder.iterdir() if ".ome.zarr" in path.name]
+
+    def remove(self, culture: str, keep: Collection[str | None] = ()) -> None:
+        """Remove a culture's stores but those kept (relative paths). Raises WorkspaceError."""
+        kept = {self.workspace / name for name in keep if name}
+        for path in self.of(culture):
+            if path not in kept:
+                try:
+                    shutil.rmtree(path)
+                except OSError as error:
+                    raise WorkspaceError(f"{path} cannot be removed: {error.strerror}") from error
+
+    @contextmanager
+    def locked(self, culture: str) -> Iterator[None]:
+        """Hold a culture for one writer. Raises ConflictError at once if another process has it, WorkspaceError."""
+        lock = self.folder / f".{culture}.lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = lock.open("w")
+        except OSError as error:
+            raise WorkspaceError(
+                f"workspace {self.workspace} cannot be written ({error.strerror}): "
+                "free its disk, or name a folder you can write with --workspace"
+            ) from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConflictError(
+                    f"culture {culture!r} is being written by another process: wait for it to end"
+                ) from error
+            yield
