@@ -1,0 +1,39 @@
+"""Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
+
+from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
+from calcigraph.models.crlsm import solve_cells, solve_group
+from calcigraph.models.evaluate import fit_groups, peaks, squared_error
+from calcigraph.models.run import CASES, MODELS, FitOptions, fit, fitted_cells, predict
+from calcigraph.models.synthetic import (
+    SyntheticCulture,
+    SyntheticOptions,
+    effective_feed,
+    make_culture,
+    movie_frames,
+    truth,
+)
+
+__all__ = [
+    "CASES",
+    "MODELS",
+    "WEIGHTS",
+    "FitOptions",
+    "Operator",
+    "SyntheticCulture",
+    "SyntheticOptions",
+    "effective_feed",
+    "fit",
+    "fit_groups",
+    "fitted_cells",
+    "make_culture",
+    "movie_frames",
+    "operator",
+    "peaks",
+    "predict",
+    "simulate",
+    "simulate_alone",
+    "solve_cells",
+    "solve_group",
+    "squared_error",
+    "truth",
+]
