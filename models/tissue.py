@@ -86,7 +86,7 @@ def render(labels: LabelImage, rng: np.random.Generator, style: str = "cytoplasm
 
     Returns
     -------
-    (Y, X) float32 in about 0 to 1, positive everywhere: brightness per pixel, to be multiplied with a cell's time course.
+    (Y, X) float32 in about 0 to 1, positive everywhere: to be multiplied with a cell's time course.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _relaxed_sites(shape: tuple[int, int], cells: int, rng: np.random.Generator)
         sites = np.where(count[:, None] > 0, np.stack(mean, -1), rng.uniform(0, 1, (cells, 2)) * frame)
         if even and step_number >= _LLOYD_STEPS:
             break
-    return sites
+    return np.asarray(sites, np.float64)
 
 
 def _outline_warp(shape: tuple[int, int], cells: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -266,7 +266,7 @@ def _draw_cells(geometry: _Geometry, rng: np.random.Generator, style: str) -> Im
 
 
 def _nuclei(geometry: _Geometry, rng: np.random.Generator) -> NDArray[np.float64]:
-    """One soft ellipse per cell, darker or brighter than the cytoplasm, off centre; (Y, X), relative to brightness 1."""
+    """One soft, off-centre ellipse per cell, darker or brighter than its cytoplasm: (Y, X), relative to it."""
     n = geometry.cells + 1
     angle = rng.uniform(0, np.pi, n)[geometry.index]
     place_y, place_x = (rng.normal(0, 0.12, n) * geometry.radius_px for _ in range(2))

@@ -1,0 +1,232 @@
+"""Train the segmentation model that calcigraph ships: a default-width CPnet, from synthetic tissue only.
+
+Needs the extra `segment`. From the repository root:
+
+    python training/train_segmenter.py --out ingest/weights/confluent.pt
+
+That is the whole recipe. It takes about an hour on two idle cores with bfloat16 instructions and four times as long
+without. Every image is drawn from `calcigraph.models.tissue` with a seed of its own (sample i uses the generator
+[seed, i]), the order of crops is seeded, and the number of worker processes changes nothing but speed, so two runs on
+the same machine agree. `benchmarks/segmentation.py` measures the result on other seeds.
+
+What the network sees: cells of 13 to 64 px across (root of the area) at their native size, no rescaling; all styles of
+`tissue.STYLES`; gaps of 0 to 4 px or none; whole or cut cells at the image edge; patches without cells, lone cells;
+stretched cells; extra brightness differences between cells; linear, logarithmic or bent intensity scales; shot and
+read noise, the 3 x 3 median, blur and low contrast. Loss and flow targets are cellpose's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.models import tissue
+
+SIDE_PX = 224
+PAD_PX = 12  # cellpose pads images with zeros before the network; so does this
+POOL = 256
+CROPS_PER_BATCH = 6
+BATCHES_PER_SAMPLE = 2  # a new image replaces the oldest one every second batch
+
+Array = NDArray[np.float32]
+
+
+def synthetic_labels(rng: np.random.Generator) -> NDArray[np.int32]:
+    """A piece of tissue, (SIDE_PX, SIDE_PX): whole or cut at the edge, stretched or not, confluent or not."""
+    across = math.exp(rng.uniform(math.log(13), math.log(64)))
+    margin = int(rng.integers(0, 2) * rng.uniform(0.2, 1.0) * across)
+    stretch = rng.uniform(1, 1.7) if rng.uniform() < 0.3 else 1.0
+    side = SIDE_PX + 2 * margin
+    canvas = (side, int(side / stretch))
+    cells = max(1, round(canvas[0] * canvas[1] / across**2))
+    gap = int(rng.choice([0, 0, 0, 1, 2, 3, 4])) if across > 20 else int(rng.integers(0, 2))
+    labels = tissue.confluent_labels(canvas, cells, rng, gap, rng.uniform(0.3, 1.3))
+    labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
+    labels = labels[margin : margin + SIDE_PX, margin : margin + SIDE_PX]
+    if rng.uniform() < 0.5:
+        labels = labels.T
+    if rng.uniform() < 0.4:
+        labels = _with_empty_regions(labels, cells, rng)
+    return np.ascontiguousarray(labels, np.int32)
+
+
+def _with_empty_regions(labels: NDArray[np.int32], cells: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Take cells away: those under a smooth random threshold, or all but a scattered few."""
+    field = cv2.resize(
+        rng.standard_normal((5, 5)).astype(np.float32), labels.shape[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    area = np.maximum(np.bincount(labels.ravel(), minlength=cells + 1), 1)
+    height = np.bincount(labels.ravel(), field.ravel(), cells + 1) / area
+    gone = height < np.quantile(height[1:], rng.uniform(0.1, 0.7))
+    if rng.uniform() < 0.25:
+        gone = rng.uniform(size=cells + 1) < rng.uniform(0.5, 0.9)
+    return np.where(gone[labels], 0, labels).astype(np.int32)
+
+
+def photograph(labels: NDArray[np.int32], rng: np.random.Generator) -> Array:
+    """Draw the tissue and pass it through a camera and the pipeline's own steps; cellpose's 1 to 99 % scale."""
+    style = str(rng.choice(tissue.STYLES))
+    image = tissue.render(labels, rng, style)
+    if rng.uniform() < 0.5:  # mean activity differs between cells
+        gain = np.exp(rng.normal(0, rng.uniform(0, 0.4), int(labels.max()) + 1))
+        gain[0] = 1
+        image = image * cv2.GaussianBlur(gain[labels].astype(np.float32), (0, 0), 0.8)
+    if rng.uniform() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8) * min(1.0, _across(labels) / 30))
+    image = image + rng.uniform(0, 1) ** 3  # haze
+    photons = math.exp(rng.uniform(math.log(60), math.log(20_000)))
+    image = rng.poisson(np.clip(image, 0, None) * photons) / photons
+    image = image + rng.normal(0, rng.uniform(0, 0.02), image.shape)
+    image = np.maximum(image, 0).astype(np.float32)
+    if rng.uniform() < 0.6:
+        image = cv2.medianBlur(image, 3)
+    scale = rng.uniform()
+    if scale < 0.5:
+        image = np.log1p(image * math.exp(rng.uniform(math.log(1), math.log(3000))))
+    elif scale < 0.7:
+        image = image ** rng.uniform(0.5, 1.6)
+    low, high = np.percentile(image, (1, 99))
+    image = (image - low) / max(high - low, 1e-3)
+    return np.asarray(image * rng.uniform(0.85, 1.15) + rng.uniform(-0.08, 0.08), np.float32)
+
+
+def _across(labels: NDArray[np.int32]) -> float:
+    areas = np.bincount(labels.ravel())[1:]
+    return float(np.sqrt(np.median(areas[areas > 0]))) if (areas > 0).any() else 30.0
+
+
+def sample(key: tuple[int, int]) -> tuple[Array, Array]:
+    """Training image number key[1] of run key[0]: (Y, X) and its target (3, Y, X): cell or not, flow y, flow x."""
+    from cellpose.dynamics import masks_to_flows_cpu
+
+    rng = np.random.default_rng(key)
+    labels = synthetic_labels(rng)
+    image = photograph(labels, rng)
+    target = np.zeros((3, *labels.shape), np.float32)
+    if labels.any():
+        target[0] = labels > 0
+        target[1:] = masks_to_flows_cpu(labels)[0]
+    pad = ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX))
+    return np.pad(image, pad), np.pad(target, ((0, 0), *pad))
+
+
+def batches(seed: int, first: int, workers: int, side: int) -> Iterator[tuple[Array, Array]]:
+    """Endless batches of crops, ((B, 2, side, side), (B, 3, side, side)), from a rolling pool of images."""
+    rng = np.random.default_rng([seed, first, 1])
+    with get_context("spawn").Pool(workers, _quiet) as workers_pool:
+        stream = _bounded(workers_pool, ((seed, number) for number in range(first, 10**9)))
+        pool: deque[tuple[Array, Array]] = deque((next(stream) for _ in range(POOL // 8)), maxlen=POOL)
+        while True:
+            for _ in range(BATCHES_PER_SAMPLE):
+                crops = [_crop(*pool[int(rng.integers(len(pool)))], side, rng) for _ in range(CROPS_PER_BATCH)]
+                yield np.stack([crop[0] for crop in crops]), np.stack([crop[1] for crop in crops])
+            pool.append(next(stream))
+
+
+def _bounded(workers: Any, keys: Iterator[tuple[int, int]]) -> Iterator[tuple[Array, Array]]:
+    """In order, and never more than a few images ahead (Pool.imap would run ahead without end)."""
+    waiting = deque(workers.apply_async(sample, (next(keys),)) for _ in range(16))
+    while True:
+        yield waiting.popleft().get()
+        waiting.append(workers.apply_async(sample, (next(keys),)))
+
+
+def _crop(image: Array, target: Array, side: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """A random window, turned and mirrored; the flow's axes turn with it."""
+    y, x = (int(rng.integers(0, length - side + 1)) for length in image.shape)
+    window = np.stack([image[y : y + side, x : x + side], *target[:, y : y + side, x : x + side]])
+    if rng.uniform() < 0.5:
+        window = window[:, ::-1]
+        window[2] *= -1
+    if rng.uniform() < 0.5:
+        window = window[:, :, ::-1]
+        window[3] *= -1
+    if rng.uniform() < 0.5:
+        window = window.transpose(0, 2, 1)[[0, 1, 3, 2]]
+    return np.stack([window[0], np.zeros_like(window[0])]), np.ascontiguousarray(window[1:])
+
+
+def _quiet() -> None:
+    warnings.simplefilter("ignore")
+    cv2.setNumThreads(1)
+
+
+def train(options: argparse.Namespace) -> None:
+    """AdamW in bfloat16 with a cosine learning rate; what is saved is the moving average of the weights."""
+    import torch
+    from cellpose.models import CellposeModel
+    from cellpose.train import _loss_fn_seg
+
+    torch.manual_seed(options.seed)
+    net = CellposeModel(gpu=False, pretrained_model=False, mkldnn=False).net
+    if options.init:
+        net.load_model(str(options.init))
+    net = net.to(memory_format=torch.channels_last)
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.average), use_buffers=True
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-5)
+    stream = batches(options.seed, options.first, options.workers, options.crop)
+    began, losses = time.monotonic(), []
+    for step in range(options.steps):
+        warm_up = min(1.0, (step + 1) / 40)
+        for group in optimizer.param_groups:
+            group["lr"] = options.rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / options.steps)) + 1e-6
+        images, targets = next(stream)
+        net.train()
+        inputs = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            prediction = net(inputs)[0]
+        loss = _loss_fn_seg(targets, prediction.float(), torch.device("cpu"))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average.update_parameters(net)
+        losses.append(float(loss.detach()))
+        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
+            save(average.module, options.out)
+            minutes = (time.monotonic() - began) / 60
+            print(f"step {step + 1} loss {np.mean(losses[-50:]):.3f} after {minutes:.1f} min", flush=True)
+
+
+def save(net: Any, path: Path) -> None:
+    """A file that `CellposeModel(pretrained_model=...)` loads: kernels in float16, the few other numbers in float32."""
+    import torch
+
+    small = {name: value.half() if value.ndim >= 2 else value for name, value in net.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    torch.save({name: value.clone().contiguous() for name, value in small.items()}, partial)
+    partial.replace(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="continue from these weights")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--crop", type=int, default=112)
+    parser.add_argument("--seed", type=int, default=2025)
+    parser.add_argument("--first", type=int, default=0, help="number of the first sample")
+    parser.add_argument("--average", type=float, default=0.99, help="decay of the moving average of the weights")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--save-every", type=int, default=100)
+    logging.disable(logging.INFO)
+    warnings.simplefilter("ignore")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
