@@ -1,0 +1,246 @@
+"""Fits of whole cultures: what they hold, what they refuse, and that workers do not change them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import dask
+import numpy as np
+import pytest
+
+from calcigraph.errors import CalcigraphError, FitError, InputError
+from calcigraph.models import CASES, FitOptions, fit, fitted_cells, operator, predict, run, simulate
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("no_feed", [False, True])
+def test_what_a_fit_holds(grid, case, no_feed):
+    culture = grid(frames=60)
+    options = FitOptions(case=case, no_feed=no_feed, train_fraction=0.7)
+    result = fit(culture, options=options)
+    assert result.labels.tolist() == culture.labels[~culture.border].tolist()
+    assert set(result.cells) == {"k", "feed", "k_cell", "mse_train", "mse_test"}
+    assert {values.shape for values in result.cells.values()} == {(12,)}
+    assert len(result.words["group"]) == 12
+    assert 0.001 <= result.k <= 0.1
+    assert (result.feed is None) == no_feed
+    assert np.unique(result.cells["k"]).size == 1 or case == "cell"
+    assert np.unique(result.cells["feed"]).size == 1 or case != "shared"
+    assert result.k == np.median(result.cells["k"])
+    alone = fit(culture, options=replace(options, case="cell"))
+    assert np.array_equal(result.cells["k_cell"], alone.cells["k"])
+    assert json.loads(json.dumps(dict(result.options), allow_nan=False)) == result.options
+
+
+def test_mse_is_that_of_the_free_run_of_each_part(grid):
+    culture = grid(frames=60)
+    result = fit(culture, options=FitOptions(train_fraction=0.5))
+    op = operator(culture, "distance*border")
+    data, k, feed = culture.intensity[op.inner], result.k, result.cells["feed"]
+    train = simulate(op, k, feed, culture.intensity, 10.0)[:, :30]
+    test = simulate(op, k, feed, culture.intensity[:, 30:], 10.0)
+    np.testing.assert_allclose(result.cells["mse_train"], ((train - data[:, :30]) ** 2).mean(axis=1))
+    np.testing.assert_allclose(result.cells["mse_test"], ((test - data[:, 30:]) ** 2).mean(axis=1))
+    assert result.mse_train == pytest.approx(((train - data[:, :30]) ** 2).mean())
+    assert result.mse_test == pytest.approx(((test - data[:, 30:]) ** 2).mean())
+    assert result.options["train_frames"] == 30
+
+
+def test_only_the_training_part_is_fitted(grid):
+    culture = grid(frames=60)
+    changed = culture.intensity.copy()
+    changed[:, 30:] += np.random.default_rng(0).standard_normal(changed[:, 30:].shape)
+    first, second = (
+        fit(replace(culture, intensity=traces), options=FitOptions(train_fraction=0.5))
+        for traces in (culture.intensity, changed)
+    )
+    assert np.array_equal(first.cells["feed"], second.cells["feed"])
+    assert first.k == second.k
+    assert first.mse_train == second.mse_train
+    assert first.mse_test != second.mse_test
+
+
+def test_train_fraction_one_leaves_no_test(grid):
+    result = fit(grid())
+    assert result.mse_test is None
+    assert np.isnan(result.cells["mse_test"]).all()
+
+
+def test_options_record_the_scale_and_the_step(grid):
+    culture = grid(dt=4.0)
+    result = fit(culture, options=FitOptions(interpolate=10))
+    raw = culture.shared_border_px * culture.centroid_distance_px
+    assert result.options["weight_scale"] == pytest.approx(raw.mean())
+    assert result.options["dt_s"] == pytest.approx(0.4)
+    assert result.options["driven_cells"] == 18
+    assert result.options["weights"] == "distance*border"
+    assert result.options["ridge_scaling"] == "unscaled"
+
+
+def test_runs_are_told_apart_by_options_only(grid):
+    culture = grid()
+    assert fit(culture).run == fit(culture, options=FitOptions()).run
+    assert fit(culture).run != fit(culture, options=FitOptions(ridge=1.0)).run
+
+
+def test_open_feed_bounds_are_json(grid):
+    result = fit(grid(), options=FitOptions(feed_bounds=(-np.inf, np.inf)))
+    assert result.options["feed_bounds"] == [None, None]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_predict_runs_stored_parameters(grid, case):
+    culture = grid(frames=40)
+    result = fit(culture, options=FitOptions(case=case))
+    again = predict(culture, result.options, result.cells["k"], result.cells["feed"])
+    error = ((again - culture.intensity[fitted_cells(culture, result.options)]) ** 2).mean(axis=1)
+    np.testing.assert_allclose(error, result.cells["mse_train"], rtol=1e-12)
+
+
+def test_predict_takes_absent_feeds_and_refuses_wrong_shapes(grid):
+    culture = grid()
+    result = fit(culture, options=FitOptions(no_feed=True))
+    assert np.isfinite(predict(culture, result.options, result.cells["k"], result.cells["feed"])).all()
+    with pytest.raises(FitError, match="12 fitted cells"):
+        predict(culture, result.options, np.ones(3), np.zeros(3))
+
+
+def test_workers_and_batches_do_not_change_a_bit(grid, monkeypatch):
+    culture = grid(rows=12, columns=12, frames=80)
+    results = []
+    for batch, workers in ((256, 1), (7, 4), (1, 2), (100, 3)):
+        monkeypatch.setattr(run, "BATCH_CELLS", batch)
+        with dask.config.set(num_workers=workers):
+            results.append(fit(culture, options=FitOptions(train_fraction=0.8, interpolate=3)))
+    for other in results[1:]:
+        assert other.k == results[0].k
+        assert other.words == results[0].words
+        for name, values in results[0].cells.items():
+            assert values.tobytes() == other.cells[name].tobytes(), name
+
+
+def test_a_cluster_gives_the_same_bits(grid):
+    from distributed import LocalCluster
+
+    culture = grid(frames=50)
+    here = fit(culture)
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        there = fit(culture, scheduler=cluster.scheduler_address)
+    assert here.k == there.k
+    for name, values in here.cells.items():
+        assert values.tobytes() == there.cells[name].tobytes()
+
+
+def test_no_scheduler_is_one_line():
+    code = (
+        "from calcigraph.errors import InputError\n"
+        "from calcigraph.models.run import _connect\n"
+        "try: _connect('tcp://127.0.0.1:9')\n"
+        "except InputError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "no Dask scheduler answers at 'tcp://127.0.0.1:9'" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://no-port", ""])
+def test_an_address_that_is_none_is_refused(grid, address):
+    with pytest.raises(InputError, match="no Dask scheduler answers"):
+        fit(grid(), scheduler=address)
+
+
+def test_advice_names_parameters_at_a_bound(grid):
+    advice = fit(grid(), options=FitOptions(k_bounds=(0.09, 0.1))).advice
+    assert any(line.startswith("k lies at the lower bound 0.09") for line in advice)
+    advice = fit(grid(), options=FitOptions(feed_bounds=(1.0, 2.0))).advice
+    assert any("feed of 12 of 12 inner cells lies at the lower bound 1" in line for line in advice)
+
+
+def test_cells_without_contacts_have_a_feed_but_no_k(grid):
+    culture = grid(frames=40)
+    lonely = int(np.flatnonzero(~culture.border)[4])
+    keep = ~(culture.pairs == lonely).any(axis=1)
+    cut = replace(
+        culture,
+        pairs=culture.pairs[keep],
+        shared_border_px=culture.shared_border_px[keep],
+        centroid_distance_px=culture.centroid_distance_px[keep],
+    )
+    for case in CASES:
+        result = fit(cut, options=FitOptions(case=case, feed_bounds=(-1.0, 1.0)))
+        assert np.isnan(result.cells["k_cell"]).tolist() == (result.labels == culture.labels[lonely]).tolist()
+        assert np.isfinite(result.cells["feed"]).all()
+        assert np.isfinite(result.cells["mse_train"]).all()
+        assert np.isfinite(result.k)
+        assert any("1 inner cells have no contacts" in line for line in result.advice)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"case": "both"}, "unknown case 'both'; there are cell, shared, per-cell"),
+        ({"setup": 0}, "unknown setup 0"),
+        ({"weights": "area"}, "unknown weights 'area'"),
+        ({"k_bounds": (0.1, 0.001)}, "lower and then the upper"),
+        ({"k_bounds": (-0.1, 0.1)}, "not negative"),
+        ({"k_bounds": (0.0, np.inf)}, "finite"),
+        ({"feed_bounds": (0.1, -0.1)}, "lower and then the upper"),
+        ({"feed_bounds": (np.nan, 0.1)}, "lower and then the upper"),
+        ({"ridge": -1.0}, "ridge"),
+        ({"train_fraction": 0.0}, "train fraction"),
+        ({"train_fraction": 1.5}, "train fraction"),
+        ({"interpolate": 0}, "interpolate"),
+    ],
+)
+def test_senseless_options_are_refused(options, message):
+    with pytest.raises(FitError, match=message) as caught:
+        FitOptions(**options)
+    assert isinstance(caught.value, CalcigraphError)
+    assert "\n" not in str(caught.value)
+
+
+def test_cultures_that_cannot_be_fitted(grid):
+    culture = grid()
+    with pytest.raises(FitError, match="unknown model 'magic'; there are crlsm"):
+        fit(culture, "magic")
+    holed = culture.intensity.copy()
+    holed[3, 5] = np.nan
+    with pytest.raises(FitError, match="1 cells have missing or infinite intensities"):
+        fit(replace(culture, intensity=holed))
+    with pytest.raises(FitError, match="2 frames to train on"):
+        fit(replace(culture, intensity=culture.intensity[:, :2]))
+    with pytest.raises(FitError, match="frames to train on"):
+        fit(culture, options=FitOptions(train_fraction=0.01))
+    with pytest.raises(FitError, match="leaves 1 of 30 frames to test"):
+        fit(culture, options=FitOptions(train_fraction=0.97))
+    with pytest.raises(FitError, match="frame interval"):
+        fit(replace(culture, frame_interval_s=0.0))
+    border_only = culture.border[culture.pairs].all(axis=1)
+    with pytest.raises(FitError, match="no inner cell of culture grid has a contact"):
+        fit(
+            replace(
+                culture,
+                pairs=culture.pairs[border_only],
+                shared_border_px=culture.shared_border_px[border_only],
+                centroid_distance_px=culture.centroid_distance_px[border_only],
+            )
+        )
+
+
+def test_progress_reaches_its_total(grid):
+    seen = []
+    fit(grid(), progress=lambda *call: seen.append(call))
+    last = {stage: (done, total) for stage, done, total in seen}
+    assert last
+    assert all(done == total for done, total in last.values())
+
+
+def test_importing_models_stays_light():
+    heavy = ("dask", "scipy", "cv2", "numba", "distributed", "networkx")
+    code = f"import calcigraph.models, sys; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
