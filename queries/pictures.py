@@ -1,0 +1,127 @@
+"""Draw a culture: its frames, cells, graph, traces and fits, as in figures 2-7, 13-16 and 19 of arXiv:2505.20327.
+
+Figures are one or two journal columns wide (3.5 or 7.2 inches), with text of 7 points or more and colours that
+colour-blind readers can tell apart. matplotlib is imported only when something is drawn, and pyplot never is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from calcigraph.errors import InputError
+from calcigraph.queries.pictures_data import (
+    KINDS,
+    NEEDS_FIT,
+    NEEDS_MODEL_TRACES,
+    NEEDS_MOVIE,
+    PictureData,
+    check,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["KINDS", "NEEDS_FIT", "NEEDS_MODEL_TRACES", "NEEDS_MOVIE", "PictureData", "draw"]
+
+FORMATS = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
+# Without these a file would carry the time at which it was drawn.
+UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+def draw(
+    kind: str,
+    data: PictureData,
+    path: str | os.PathLike[str],
+    frame: int | None = None,
+    cell: int | None = None,
+    dpi: int = 200,
+) -> Path:
+    """Write one picture and return its path; the file appears complete or not at all.
+
+    Parameters
+    ----------
+    kind
+        One of KINDS. frame: a normalised frame. outlines: the frame with the cells' outlines and labels. cells:
+        polygons filled by intensity. graph: cells as nodes, contacts as edges (width: shared border, shade:
+        distance). traces: observed and model. error: mean squared error per cell. parameters: feed and coupling.
+    data
+        The culture; frame and outlines need `image`, traces, error and parameters need a fit.
+    path
+        A .png, .pdf or .svg file in a folder that exists; an older file of that name is replaced.
+    frame
+        From 0; by default `data.image_frame`. Fits do not depend on it.
+    cell
+        A label: its traces are drawn alone, in the maps it is framed.
+    dpi
+        Pixels per inch, 50 to 1200 (PNG, and what is rasterised in the other formats).
+
+    Raises
+    ------
+    InputError
+        Unknown kind, suffix or frame, a missing folder, a file that cannot be written, or no movie or outlines.
+    NotFoundError
+        No such label, or no fit yet.
+    """
+    target = Path(path)
+    check(kind, data, data.image_frame if frame is None else frame, cell)
+    form = _check_target(target)
+    if not 50 <= dpi <= 1200:
+        raise InputError(f"dpi is {dpi}, expected 50 to 1200")
+    number = data.image_frame if frame is None else frame
+    _replace(target, _render(kind, data, number, cell, form, dpi))
+    return target
+
+
+def _painter(kind: str) -> Callable[[PictureData, int, int | None], Figure]:
+    from calcigraph.queries import pictures_fits, pictures_maps, pictures_traces
+
+    return {
+        "frame": pictures_maps.frame,
+        "outlines": pictures_maps.outlines,
+        "cells": pictures_maps.cells,
+        "graph": pictures_maps.graph,
+        "traces": pictures_traces.traces,
+        "error": pictures_fits.error,
+        "parameters": pictures_fits.parameters,
+    }[kind]
+
+
+def _render(kind: str, data: PictureData, frame: int, cell: int | None, form: str, dpi: int) -> bytes:
+    from calcigraph.queries.pictures_style import style
+
+    buffer = BytesIO()
+    with style():
+        figure = _painter(kind)(data, frame, cell)
+        title = {"Title": f"{data.culture}: {kind}"}
+        figure.savefig(buffer, format=form, dpi=dpi, metadata=title | UNDATED[form])
+    return buffer.getvalue()
+
+
+def _check_target(path: Path) -> str:
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise InputError(f"cannot tell the format of {str(path)!r}: name it .png, .pdf or .svg")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: it is a folder")
+    return form
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)

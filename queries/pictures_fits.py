@@ -1,0 +1,251 @@
+"""Fit errors and fitted parameters over the culture (figure 19 of arXiv:2505.20327 and its parameter tables)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcigraph.queries.pictures_canvas import (
+    Map,
+    add_map,
+    colour_bar,
+    fill,
+    frame_cell,
+    map_size,
+    outline_paths,
+    scale_bar,
+    spacing,
+    view,
+)
+from calcigraph.queries.pictures_data import GROUPS, PictureData
+from calcigraph.queries.pictures_style import (
+    DOUBLE,
+    FRAMED,
+    GROUP_COLOURS,
+    INK,
+    MODEL,
+    PALE,
+    SMALL,
+    Scaled,
+    letters,
+    limits,
+    log_axis,
+    new_figure,
+    paint,
+    place,
+    scaled,
+    symbol,
+    wants_log,
+)
+from calcigraph.store.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.path import Path
+
+MARKS = {"misses peaks": "o", "wrong magnitude": "^"}
+"""Other cells carry no mark in the map, a square in the legend."""
+
+
+def error(data: PictureData, number: int, cell: int | None) -> Figure:
+    """Mean squared error of the free run per cell, fit groups marked, and its histogram by group."""
+    paths = outline_paths(data)
+    mse = data.values("mse_train")
+    bounds = view(data, paths)
+    size = map_size(bounds, 3.45, 6.0)
+    high = max(size[1], 2.6)
+    figure = new_figure(DOUBLE, high + 0.3 + 0.25)
+    chart = add_map(figure, bounds, 0.2, 0.3 + high - size[1], size)
+    cmap, norm = paint(mse, cmap="cividis")
+    shown = fill(chart, paths, mse, cmap, norm)
+    _mark_groups(chart, data)
+    frame_cell(chart, data, paths, cell)
+    colour_bar(chart, shown, mse, "mean squared error")
+    scale_bar(chart, data.pixel_size_um)
+    _legend_groups(figure, data, high)
+    panel = place(figure, 5.0, 0.42, 2.1, min(high - 1.2, 2.4))
+    _histogram_by_group(panel, data, mse)
+    letters([chart.axes, panel])
+    return figure
+
+
+def parameters(data: PictureData, number: int, cell: int | None) -> Figure:
+    """Maps of feed and coupling, their distributions with median and shared value, and one against the other."""
+    paths = outline_paths(data)
+    bounds = view(data, paths)
+    own, name = data.coupling()
+    quantities = [
+        Quantity(scaled(data.values("feed"), "feed", _rate(data)), data.feed, signed=True),
+        Quantity(scaled(own, symbol(name), "s$^{-1}$"), data.k, signed=False),
+    ]
+    known = [quantity for quantity in quantities if np.isfinite(quantity.scale.values).any()]
+    if len(known) == 1:
+        return _one_parameter(data, known[0], paths, bounds, cell)
+    size = map_size(bounds, 2.65, 4.0)
+    figure = new_figure(DOUBLE, 2.4 + size[1] + 0.2)
+    charts = [add_map(figure, bounds, left, 2.4, size) for left in (0.2, 3.85)]
+    panels = [place(figure, left, 0.42, 1.75, 1.45) for left in (0.45, 2.95, 5.35)]
+    for quantity, chart, panel in zip(known, charts, panels[:2], strict=True):
+        _parameter_map(chart, data, paths, quantity, cell)
+        _histogram(panel, quantity)
+    scale_bar(charts[0], data.pixel_size_um)
+    _scatter(panels[2], data, known[0].scale, known[1].scale, cell)
+    letters([*(chart.axes for chart in charts), *panels])
+    return figure
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One fitted parameter: per cell, and the culture's own value in the unscaled unit."""
+
+    scale: Scaled
+    shared: float | None
+    signed: bool
+
+
+def _one_parameter(
+    data: PictureData,
+    quantity: Quantity,
+    paths: list[Path],
+    bounds: tuple[float, float, float, float],
+    cell: int | None,
+) -> Figure:
+    """Fits without feed: its map and its distribution."""
+    size = map_size(bounds, 3.0, 4.5)
+    high = max(size[1], 2.2)
+    figure = new_figure(DOUBLE, high + 0.3 + 0.25)
+    chart = add_map(figure, bounds, 0.2, 0.3 + high - size[1], size)
+    panel = place(figure, 4.7, 0.42, 2.4, min(high - 0.3, 2.2))
+    _parameter_map(chart, data, paths, quantity, cell)
+    _histogram(panel, quantity)
+    scale_bar(chart, data.pixel_size_um)
+    letters([chart.axes, panel])
+    return figure
+
+
+def _rate(data: PictureData) -> str:
+    return "a.u. s$^{-1}$" if data.from_traces else "s$^{-1}$"
+
+
+# --------------------------------------------------------------------------------------------------------- fit groups
+
+
+def _members(data: PictureData) -> dict[str, BoolArray]:
+    """Each group that occurs among cells with an error, in the paper's order."""
+    groups, known = np.array(data.groups()), np.isfinite(data.values("mse_train"))
+    named = (*GROUPS, *sorted(set(groups.tolist()) - {*GROUPS, ""}), "")
+    return {word: known & (groups == word) for word in named if (known & (groups == word)).any()}
+
+
+def _mark_groups(chart: Map, data: PictureData) -> None:
+    across = float(np.clip(0.28 * spacing(data) * chart.points_per_px, 0.8, 4.5))
+    for word, chosen in _members(data).items():
+        if word in MARKS:
+            chart.axes.scatter(
+                data.subgraph.x_px[chosen],
+                data.subgraph.y_px[chosen],
+                s=across**2,
+                marker=MARKS[word],
+                color=GROUP_COLOURS[word],
+                edgecolors="white",
+                linewidths=min(0.5, 0.15 * across),
+                zorder=4,
+            )
+
+
+def _legend_groups(figure: Figure, data: PictureData, high: float) -> None:
+    from matplotlib.lines import Line2D
+
+    rest = len(data.subgraph.labels) - int(np.isfinite(data.values("mse_train")).sum())
+    entries = [
+        (f"{word or 'fitted'} ({int(chosen.sum())})", MARKS.get(word, "s"), GROUP_COLOURS.get(word, GROUP_COLOURS[""]))
+        for word, chosen in _members(data).items()
+    ]
+    entries += [(f"not fitted ({rest})", "s", PALE)] if rest else []
+    handles = [
+        Line2D([], [], linestyle="none", marker=mark, markersize=6, color=colour, label=text)
+        for text, mark, colour in entries
+    ]
+    across, up = figure.get_size_inches()
+    figure.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(4.95 / across, (high + 0.35) / up), borderaxespad=0
+    )
+
+
+def _histogram_by_group(axes: Axes, data: PictureData, mse: FloatArray) -> None:
+    members = _members(data)
+    edges, log = _edges(mse)
+    colours = [GROUP_COLOURS.get(word, GROUP_COLOURS[""]) for word in members]
+    axes.hist([mse[chosen] for chosen in members.values()], bins=edges.tolist(), stacked=True, color=colours)
+    middle = float(np.nanmedian(mse))
+    axes.axvline(middle, color=INK, linewidth=0.9, linestyle="--", label="median")
+    _finish(axes, edges, log, "mean squared error")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.1, borderpad=0.1)
+
+
+# --------------------------------------------------------------------------------------------------------- parameters
+
+
+def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Quantity, cell: int | None) -> None:
+    values = quantity.scale.values
+    cmap, norm = paint(values, quantity.signed)
+    shown = fill(chart, paths, values, cmap, norm, edge="#9a9a9a" if cmap == "RdBu_r" else "white")
+    frame_cell(chart, data, paths, cell)
+    colour_bar(chart, shown, values, quantity.scale.label)
+
+
+def _edges(values: FloatArray) -> tuple[FloatArray, bool]:
+    """Bin edges over all values, an odd number of bins, and whether they are logarithmic."""
+    bins = int(np.clip(np.sqrt(np.isfinite(values).sum()), 6, 40)) | 1
+    low, high = limits(values)
+    if wants_log(values):
+        return np.geomspace(low, high, bins + 1), True
+    return np.linspace(low, high, bins + 1), False
+
+
+def _histogram(axes: Axes, quantity: Quantity) -> None:
+    values = quantity.scale.values
+    values = values[np.isfinite(values)]
+    shared = [] if quantity.shared is None else [quantity.shared * quantity.scale.factor]
+    edges, log = _edges(np.append(values, shared))
+    axes.hist(values, bins=edges.tolist(), color="#9fb6c8", edgecolor="white", linewidth=0.3)
+    axes.axvline(float(np.median(values)), color=INK, linewidth=0.9, linestyle="--", label="median")
+    for value in shared:
+        axes.axvline(value, color=MODEL, linewidth=1.1, label="culture", zorder=1.9)
+    _finish(axes, edges, log, quantity.scale.label)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1)
+
+
+def _finish(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = float(edges[0]), float(edges[-1])
+    if log:
+        log_axis(axes, low * (low / high) ** 0.03, high * (high / low) ** 0.03)
+    else:
+        margin = 0.03 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlabel(label)
+    axes.set_ylabel("cells")
+
+
+def _scatter(axes: Axes, data: PictureData, feed: Scaled, coupling: Scaled, cell: int | None) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    x, y = coupling.values, feed.values
+    known = np.isfinite(x) & np.isfinite(y)
+    size = float(np.clip(400 / max(known.sum(), 1), 1.0, 10.0))
+    axes.scatter(x[known], y[known], s=size, color="#4a6d8c", alpha=0.7, linewidths=0, rasterized=len(x) > 3000)
+    if cell is not None and known[data.row(cell)]:
+        row = data.row(cell)
+        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=FRAMED, linewidths=1.2)
+    low, high = limits(y)
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    _finish(axes, *_edges(x), coupling.label)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set_ylabel(feed.label, size=SMALL + 1)

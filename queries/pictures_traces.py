@@ -1,0 +1,192 @@
+"""Observed traces and the model's free run (figures 13 to 16 of arXiv:2505.20327)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcigraph.errors import NotFoundError
+from calcigraph.queries.pictures_data import GROUPS, PictureData
+from calcigraph.queries.pictures_style import (
+    DOUBLE,
+    FAINT,
+    INK,
+    MODEL,
+    SINGLE,
+    SMALL,
+    new_figure,
+    place,
+    plain,
+    symbol,
+)
+from calcigraph.store.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+
+def traces(data: PictureData, number: int, cell: int | None) -> Figure:
+    """One cell with neighbours and residual, or the best, median and worst cell of each fit group."""
+    return _grid(data) if cell is None else _single(data, data.row(cell))
+
+
+def time_axis(data: PictureData) -> tuple[FloatArray, str]:
+    """(T,) in seconds, or minutes from ten minutes on, and the axis label."""
+    seconds = np.arange(data.subgraph.intensity.shape[1]) * data.subgraph.frame_interval_s
+    return (seconds / 60, "time (min)") if seconds[-1] >= 600 else (seconds, "time (s)")
+
+
+# ---------------------------------------------------------------------------------------------------------- one cell
+
+
+def _single(data: PictureData, row: int) -> Figure:
+    label = int(data.subgraph.labels[row])
+    model = data.traces.get(label)
+    if model is None and not data.subgraph.border[row]:
+        raise NotFoundError(f"cell {label} of culture {data.culture!r} has no {data.model} trace; fit it again")
+    figure = new_figure(SINGLE, 3.1 if model is not None else 2.3)
+    below = 0.4 if model is None else 1.15
+    upper = place(figure, 0.58, below, 2.8, 1.45)
+    time, axis = time_axis(data)
+    beside = _neighbours(upper, data, row, time)
+    upper.plot(time, data.subgraph.intensity[row], color=INK, linewidth=0.8, label="observed")
+    if model is not None:
+        upper.plot(time, model, color=MODEL, linewidth=1.1, label=data.model)
+        lower = place(figure, 0.58, 0.4, 2.8, 0.6)
+        _residual(lower, time, data.subgraph.intensity[row] - model)
+        lower.set_xlabel(axis)
+        upper.tick_params(labelbottom=False)
+    else:
+        upper.set_xlabel(axis)
+    _limit(upper, time, [*beside, data.subgraph.intensity[row], *([] if model is None else [model])])
+    upper.set_ylabel(data.intensity_unit)
+    figure.align_ylabels()
+    upper.set_title("\n".join(_about(data, row)), loc="left", size=SMALL, pad=16)
+    upper.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.1, borderpad=0.1)
+    return figure
+
+
+def _neighbours(axes: Axes, data: PictureData, row: int, time: FloatArray) -> list[FloatArray]:
+    """Draw the traces of the cells in contact, and return them."""
+    pairs = data.subgraph.pairs
+    rows = np.concatenate([pairs[pairs[:, 0] == row, 1], pairs[pairs[:, 1] == row, 0]])
+    for place_, other in enumerate(rows.tolist()):
+        name = f"{len(rows)} neighbours" if len(rows) > 1 else "1 neighbour"
+        axes.plot(
+            time,
+            data.subgraph.intensity[other],
+            color=FAINT,
+            linewidth=0.5,
+            alpha=0.8,
+            label="_" if place_ else name,
+            zorder=1,
+        )
+    return list(data.subgraph.intensity[rows])
+
+
+def _residual(axes: Axes, time: FloatArray, residual: FloatArray) -> None:
+    axes.axhline(0, color=FAINT, linewidth=0.6)
+    axes.plot(time, residual, color=INK, linewidth=0.6)
+    reach = float(np.nanmax(np.abs(residual))) * 1.1 or 1.0
+    axes.set_xlim(time[0], time[-1])
+    axes.set_ylim(-reach, reach)
+    axes.set_ylabel("residual")
+
+
+def _about(data: PictureData, row: int) -> list[str]:
+    """Who the cell is, and what the fit says of it."""
+    label = int(data.subgraph.labels[row])
+    if data.subgraph.border[row]:
+        return [f"cell {label}, border: it drives the model"]
+    group, mse = data.groups()[row], float(data.values("mse_train")[row])
+    first = [f"cell {label}", *([group] if group else []), *([f"MSE {plain(_round(mse))}"] if np.isfinite(mse) else [])]
+    own, name = data.coupling()
+    feed = data.values("feed")[row]
+    second = [f"{symbol(name)} {plain(_round(own[row]))} s$^{{-1}}$"] if np.isfinite(own[row]) else []
+    second += [f"feed {plain(_round(feed))} s$^{{-1}}$"] if np.isfinite(feed) else []
+    return [", ".join(part) for part in (first, second) if part]
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+# -------------------------------------------------------------------------------------------------------- many cells
+
+
+def representatives(data: PictureData) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Per fit group its best, median and worst cell by MSE: (group, [(word, row), ...])."""
+    mse, groups = data.values("mse_train"), np.array(data.groups())
+    has_trace = np.isin(data.subgraph.labels, list(data.traces))
+    known = has_trace & ~data.subgraph.border & np.isfinite(mse)
+    named = [word for word in (*GROUPS, *sorted(set(groups) - {*GROUPS, ""}), "") if (known & (groups == word)).any()]
+    return [(word, _pick(np.flatnonzero(known & (groups == word)), mse)) for word in named]
+
+
+def _pick(rows: IntArray, mse: FloatArray) -> list[tuple[str, int]]:
+    ordered = rows[np.argsort(mse[rows], kind="stable")].tolist()
+    if len(ordered) == 1:
+        return [("", ordered[0])]
+    if len(ordered) == 2:
+        return [("best", ordered[0]), ("worst", ordered[1])]
+    return [("best", ordered[0]), ("median", ordered[len(ordered) // 2]), ("worst", ordered[-1])]
+
+
+def _grid(data: PictureData) -> Figure:
+    chosen = representatives(data)
+    if not chosen:
+        raise NotFoundError(
+            f"culture {data.culture!r} has no cell with a {data.model} trace and MSE; "
+            f"run: calcigraph fit {data.culture} --model {data.model}"
+        )
+    groups = np.array(data.groups())[np.isfinite(data.values("mse_train"))]
+    columns = max(len(picked) for _, picked in chosen)
+    page = DOUBLE if columns > 1 else SINGLE
+    high, gap, wide = 1.15, 0.25, (page - 0.68 - 0.1 - 0.2 * (columns - 1)) / columns
+    figure = new_figure(page, 0.42 + len(chosen) * (high + gap) + 0.12)
+    handles: list[Line2D] = []
+    for line, (group, picked) in enumerate(chosen):
+        bottom = 0.42 + (len(chosen) - 1 - line) * (high + gap)
+        row_axes = [place(figure, 0.68 + (wide + 0.2) * at, bottom, wide, high) for at in range(len(picked))]
+        handles = _row(data, row_axes, picked, last=line == len(chosen) - 1)
+        count = int((groups == group).sum())
+        row_axes[0].set_ylabel(f"{group or 'all'} ($n$ = {count})\n{data.intensity_unit}", size=SMALL)
+    figure.align_ylabels()
+    figure.legend(handles=handles, loc="upper right", ncols=2, borderpad=0.1, borderaxespad=0.3)
+    return figure
+
+
+def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]], last: bool) -> list[Line2D]:
+    """The panels of one group, on one intensity scale."""
+    from matplotlib.ticker import MaxNLocator
+
+    time, axis = time_axis(data)
+    shown: list[FloatArray] = []
+    lines: list[Line2D] = []
+    for axes, (word, row) in zip(row_axes, picked, strict=True):
+        label = int(data.subgraph.labels[row])
+        observed, model = data.subgraph.intensity[row], data.traces[label]
+        lines = axes.plot(time, observed, color=INK, linewidth=0.6, label="observed")
+        lines += axes.plot(time, model, color=MODEL, linewidth=0.9, label=data.model)
+        shown += [observed, model]
+        mse = plain(_round(float(data.values("mse_train")[row])))
+        axes.set_title(
+            ", ".join(part for part in (f"cell {label}", word, f"MSE {mse}") if part), loc="left", size=SMALL, pad=3
+        )
+        if last:
+            axes.set_xlabel(axis)
+    for axes in row_axes:
+        _limit(axes, time, shown)
+        axes.tick_params(labelleft=axes is row_axes[0], labelbottom=last)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    return lines
+
+
+def _limit(axes: Axes, time: FloatArray, shown: list[FloatArray]) -> None:
+    low, high = min(float(np.nanmin(trace)) for trace in shown), max(float(np.nanmax(trace)) for trace in shown)
+    margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
+    axes.set_xlim(time[0], time[-1])
+    axes.set_ylim(low - margin, high + margin)
