@@ -1,0 +1,32 @@
+"""Storage: the graph of cultures over Bolt, and the OME-Zarr movie beside it (calcigraph.store.movie)."""
+
+from calcigraph.store.endpoint import Endpoint, open_endpoint
+from calcigraph.store.graph import Graph
+from calcigraph.store.types import (
+    Cells,
+    Contacts,
+    Culture,
+    CultureData,
+    Fit,
+    Masks,
+    MovieInfo,
+    Normalisation,
+    Progress,
+    Subgraph,
+)
+
+__all__ = [
+    "Cells",
+    "Contacts",
+    "Culture",
+    "CultureData",
+    "Endpoint",
+    "Fit",
+    "Graph",
+    "Masks",
+    "MovieInfo",
+    "Normalisation",
+    "Progress",
+    "Subgraph",
+    "open_endpoint",
+]

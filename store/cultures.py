@@ -1,0 +1,360 @@
+"""Writing, replacing and deleting whole cultures, in numbered batches that a killed or repeated run cannot double.
+
+A culture is incomplete from its first transaction to its last. Each batch carries the number of the batch before it
+and the writer's token, so a batch whose acknowledgement was lost is not written twice, and a writer that was
+superseded finds out. A replacement is built beside the old culture under a name of its own, then takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
+from calcigraph.store import embedded
+from calcigraph.store.bolt import Bolt, Row, rows_of
+from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Progress
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+MESSAGE_BYTES = 8 * 2**20
+"""A Bolt message may have 16 MiB on the embedded engine; half of it leaves room for what sizes are guessed for."""
+BATCH_CELLS = 1000
+BATCH_CONTACTS = 10_000
+
+_BEGIN = """
+MERGE (k:Culture {uid: $uid})
+SET k = $properties
+RETURN k.uid AS uid
+"""
+_LINK = """
+MERGE (e:Experiment {name: $experiment})
+WITH e
+MATCH (k:Culture {uid: $uid})
+MERGE (k)<-[:INCLUDES]-(e)
+"""
+_TAKE_BATCH = """
+MATCH (k:Culture {uid: $uid})
+WHERE k.token = $token AND k.batch = $batch - 1
+SET k.batch = $batch
+RETURN k.uid AS uid
+"""
+_CELLS = """
+MATCH (k:Culture {uid: $uid})
+UNWIND $rows AS row
+CREATE (c:Cell)
+SET c = row
+CREATE (c)<-[:HAS_CELL]-(k)
+"""
+_CONTACTS = """
+UNWIND $rows AS row
+MATCH (a:Cell {uid: row.a})
+MATCH (b:Cell {uid: row.b})
+CREATE (a)-[:ADJACENT {shared_border_px: row.border, centroid_distance_px: row.distance}]->(b)
+"""
+_STATE = """
+MATCH (k:Culture {uid: $uid})
+RETURN k.complete AS complete, k.input_digest AS digest, k.token AS token, k.batch AS batch
+"""
+_COMPLETE = """
+MATCH (k:Culture {uid: $uid})
+SET k.complete = true
+REMOVE k.token, k.batch, k.state, k.replaces
+"""
+_DELETE_RUNS = "MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid}) DETACH DELETE r"
+_DELETE_CELLS = "MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell) DETACH DELETE c"
+_DELETE_SOME_CELLS = """
+MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell)
+WITH c LIMIT $limit
+DETACH DELETE c
+"""
+_COUNT_CELLS = "MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell) RETURN count(c) AS cells"
+_DELETE_CULTURE = "MATCH (k:Culture {uid: $uid}) DETACH DELETE k"
+_DELETE_EMPTY_EXPERIMENTS = "MATCH (e:Experiment) WHERE NOT (e)-[:INCLUDES]->() DETACH DELETE e"
+_MARK_DELETED = "MATCH (k:Culture {uid: $uid}) SET k.complete = false, k.state = 'delete' RETURN k.uid AS uid"
+_RENAME_CELLS = """
+MATCH (:Culture {uid: $staged})-[:HAS_CELL]->(c:Cell)
+SET c.uid = $uid + ':' + toString(c.label)
+"""
+_RENAME_CULTURE = "MATCH (k:Culture {uid: $staged}) SET k.uid = $uid"
+_CULTURES = """
+MATCH (k:Culture)
+WHERE k.replaces IS NULL
+OPTIONAL MATCH (k)<-[:INCLUDES]-(e:Experiment)
+RETURN properties(k) AS culture, e.name AS experiment
+ORDER BY k.uid
+"""
+_CULTURE = """
+MATCH (k:Culture {uid: $uid})
+OPTIONAL MATCH (k)<-[:INCLUDES]-(e:Experiment)
+RETURN properties(k) AS culture, e.name AS experiment
+"""
+_INCOMPLETE = """
+MATCH (k:Culture)
+WHERE k.complete = false
+OPTIONAL MATCH (k)-[:HAS_CELL]->(c:Cell)
+RETURN coalesce(k.replaces, k.uid) AS culture, k.state AS state, count(c) AS cells
+ORDER BY culture, state
+"""
+
+
+def staged(uid: str) -> str:
+    """The uid under which a replacement of `uid` is built: no culture's name may begin with a space."""
+    return f" replacement of {uid}"
+
+
+def list_cultures(bolt: Bolt) -> list[Culture]:
+    """All cultures, incomplete ones too, by name; replacements under way are not cultures yet."""
+    return [_culture(row) for row in bolt.rows(_CULTURES, {}, write=False)]
+
+
+def find_culture(bolt: Bolt, uid: str) -> Culture | None:
+    """The culture of that name, complete or not."""
+    rows = bolt.rows(_CULTURE, {"uid": uid}, write=False)
+    return _culture(rows[0]) if rows else None
+
+
+def incomplete(bolt: Bolt) -> list[Row]:
+    """What is half-written: culture, state ("ingest", "replace", "delete"), cells stored so far."""
+    return bolt.rows(_INCOMPLETE, {}, write=False)
+
+
+def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progress) -> None:
+    """See Graph.write_culture."""
+    check(data)
+    uid = data.culture.uid
+    present = _state(bolt, uid)
+    complete = present is not None and bool(present["complete"])
+    same = present is not None and present["digest"] == data.culture.input_digest
+    if complete and not same and not replace:
+        raise ConflictError(
+            f"culture {uid} is already stored and came from another input or other options; "
+            "give another name, or replace it with --replace"
+        )
+    _remove(bolt, staged(uid))
+    if complete and same:
+        return
+    if not complete:
+        _remove(bolt, uid)
+    if bolt.endpoint.folder is not None:
+        embedded.require_room(bolt.endpoint.folder)
+    target = staged(uid) if complete else uid
+    token = _begin(bolt, data.culture, target)
+    batches = _write_batches(bolt, data, target, token, progress)
+    bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches), write=True)
+
+
+def delete_culture(bolt: Bolt, uid: str) -> None:
+    """See Graph.delete_culture."""
+    if not _remove(bolt, uid):
+        raise NotFoundError(f"there is no culture {uid}; `calcigraph query cultures` lists those there are")
+    _remove(bolt, staged(uid))
+
+
+def check(data: CultureData) -> None:
+    """Raise InputError unless the parts of a culture fit together."""
+    culture, cells, contacts = data.culture, data.cells, data.contacts
+    uid = culture.uid
+    if not uid or uid != uid.strip() or not uid.isprintable():
+        raise InputError(f"{uid!r} cannot name a culture; expected printable text that neither begins nor ends blank")
+    if cells.intensity.shape != (len(cells), culture.frames):
+        raise InputError(
+            f"culture {uid}: intensity has the shape {cells.intensity.shape}, expected {(len(cells), culture.frames)}"
+        )
+    if not np.isfinite(cells.intensity).all():
+        raise InputError(f"culture {uid}: intensities that are not finite cannot be stored; interpolate or drop them")
+    labels = set(cells.labels.tolist())
+    if len(labels) != len(cells):
+        raise InputError(f"culture {uid}: two cells have the same label")
+    pairs = list(zip(contacts.label_a.tolist(), contacts.label_b.tolist(), strict=True))
+    if len(set(pairs)) != len(pairs) or any(a >= b or a not in labels or b not in labels for a, b in pairs):
+        raise InputError(
+            f"culture {uid}: contacts must name stored cells, each pair once, with the smaller label first"
+        )
+
+
+def _begin(bolt: Bolt, culture: Culture, target: str) -> str:
+    token = secrets.token_hex(8)
+    properties = culture_properties(culture) | {"uid": target, "token": token, "batch": 0, "complete": False}
+    properties["state"] = "ingest" if target == culture.uid else "replace"
+    if target != culture.uid:
+        properties["replaces"] = culture.uid
+
+    def work(tx: ManagedTransaction) -> None:
+        rows_of(tx, _BEGIN, uid=target, properties=properties)
+        if culture.experiment is not None:
+            rows_of(tx, _LINK, uid=target, experiment=culture.experiment)
+
+    bolt.run(work, write=True)
+    return token
+
+
+def _write_batches(bolt: Bolt, data: CultureData, target: str, token: str, progress: Progress) -> int:
+    """Write cells, then contacts; return the number of batches."""
+    done, batch = {"cells": 0, "contacts": 0}, 0
+    total = {"cells": len(data.cells), "contacts": len(data.contacts)}
+    parts = (
+        ("cells", _CELLS, cell_batches(data.cells, target)),
+        ("contacts", _CONTACTS, contact_batches(data, target)),
+    )
+    for stage, text, batches in parts:
+        for rows in batches:
+            batch += 1
+            _write_batch(bolt, text, rows, target, token, batch)
+            done[stage] += len(rows)
+            progress(f"storing {stage}", done[stage], total[stage])
+    return batch
+
+
+def _write_batch(bolt: Bolt, text: str, rows: list[Row], target: str, token: str, batch: int) -> None:
+    def work(tx: ManagedTransaction) -> None:
+        if rows_of(tx, _TAKE_BATCH, uid=target, token=token, batch=batch):
+            rows_of(tx, text, uid=target, rows=rows)
+            return
+        _require_token(tx, target, token)  # the batch is there: only its acknowledgement was lost
+
+    bolt.run(work, write=True)
+
+
+def _require_token(tx: ManagedTransaction, target: str, token: str) -> None:
+    state = rows_of(tx, _STATE, uid=target)
+    if not state or state[0]["token"] != token:
+        raise ConflictError(
+            f"another process began to write or delete{'' if target[0] != ' ' else ' a'} culture {target.strip()}; "
+            "wait for it to end and repeat the command"
+        )
+
+
+def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, batches: int) -> None:
+    """The last transaction: the culture becomes visible, in one step also where it replaces another."""
+    uid = culture.uid
+    state = rows_of(tx, _STATE, uid=target)
+    if not state or state[0]["token"] != token:
+        there = rows_of(tx, _STATE, uid=uid)
+        if there and there[0]["complete"] and there[0]["digest"] == culture.input_digest:
+            return  # done: only the acknowledgement was lost
+        _require_token(tx, target, token)
+    if state[0]["batch"] != batches:
+        raise GraphError(f"culture {uid} lost a batch while it was written; repeat the command")
+    if target != uid:
+        for text in (_DELETE_RUNS, _DELETE_CELLS, _DELETE_CULTURE):
+            rows_of(tx, text, uid=uid)
+        rows_of(tx, _RENAME_CELLS, staged=target, uid=uid)
+        rows_of(tx, _RENAME_CULTURE, staged=target, uid=uid)
+        rows_of(tx, _DELETE_EMPTY_EXPERIMENTS)
+    rows_of(tx, _COMPLETE, uid=uid)
+
+
+def _remove(bolt: Bolt, uid: str) -> bool:
+    """Delete a culture in batches, incomplete from the first one on; False when there is none."""
+    if not bolt.rows(_MARK_DELETED, {"uid": uid}, write=True):
+        return False
+    bolt.rows(_DELETE_RUNS, {"uid": uid}, write=True)
+    while bolt.rows(_COUNT_CELLS, {"uid": uid}, write=False)[0]["cells"]:
+        bolt.rows(_DELETE_SOME_CELLS, {"uid": uid, "limit": BATCH_CELLS}, write=True)
+
+    def last(tx: ManagedTransaction) -> None:
+        rows_of(tx, _DELETE_CULTURE, uid=uid)
+        rows_of(tx, _DELETE_EMPTY_EXPERIMENTS)
+
+    bolt.run(last, write=True)
+    return True
+
+
+def _state(bolt: Bolt, uid: str) -> Row | None:
+    rows = bolt.rows(_STATE, {"uid": uid}, write=False)
+    return rows[0] if rows else None
+
+
+def cell_batches(cells: Cells, culture: str) -> Iterator[list[Row]]:
+    """Rows of cell properties, in lists that fit one Bolt message."""
+    rows: list[Row] = []
+    room = MESSAGE_BYTES
+    for row in _cell_rows(cells, culture):
+        size = 9 * len(row["intensity"]) + len(row["polygon"] or "") + 300
+        if rows and (size > room or len(rows) == BATCH_CELLS):
+            yield rows
+            rows, room = [], MESSAGE_BYTES
+        rows.append(row)
+        room -= size
+    if rows:
+        yield rows
+
+
+def _cell_rows(cells: Cells, culture: str) -> Iterator[Row]:
+    columns = zip(
+        cells.labels.tolist(),
+        cells.area_px.tolist(),
+        cells.x_px.tolist(),
+        cells.y_px.tolist(),
+        cells.border.tolist(),
+        cells.polygons,
+        cells.flags,
+        strict=True,
+    )
+    for index, (label, area, x, y, border, polygon, flags) in enumerate(columns):
+        yield {
+            "uid": f"{culture}:{label}",
+            "label": label,
+            "area_px": area if np.isfinite(area) else None,
+            "x_px": x,
+            "y_px": y,
+            "border": border,
+            "polygon": polygon,
+            "flags": flags or None,
+            "intensity": cells.intensity[index].tolist(),
+        }
+
+
+def contact_batches(data: CultureData, culture: str) -> Iterator[list[Row]]:
+    """Rows of contacts; a shared border that is not known is null."""
+    contacts: Contacts = data.contacts
+    columns = zip(
+        contacts.label_a.tolist(),
+        contacts.label_b.tolist(),
+        contacts.shared_border_px.tolist(),
+        contacts.centroid_distance_px.tolist(),
+        strict=True,
+    )
+    rows = [
+        {
+            "a": f"{culture}:{a}",
+            "b": f"{culture}:{b}",
+            "border": None if np.isnan(border) else border,
+            "distance": distance,
+        }
+        for a, b, border, distance in columns
+    ]
+    for start in range(0, len(rows), BATCH_CONTACTS):
+        yield rows[start : start + BATCH_CONTACTS]
+
+
+def culture_properties(culture: Culture) -> Row:
+    """A Culture as node properties: options as JSON; the experiment is a node of its own."""
+    values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
+    values["options"] = json.dumps(dict(culture.options), sort_keys=True)
+    values["warnings"] = list(culture.warnings)
+    return values
+
+
+def _culture(row: Row) -> Culture:
+    stored = row["culture"]
+    values = {item.name: stored.get(item.name) for item in fields(Culture)}
+    values["experiment"] = row["experiment"]
+    values["options"] = json.loads(stored.get("options") or "{}")
+    values["warnings"] = tuple(stored.get("warnings") or ())
+    values["complete"] = bool(stored.get("complete"))
+    return Culture(**_filled(values))
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    """A culture whose begin was interrupted cannot exist, so absent text can only come from a foreign writer."""
+    for name in ("masks", "input_digest", "created", "version"):
+        values[name] = values[name] or ""
+    return values

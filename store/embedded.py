@@ -1,0 +1,376 @@
+"""The embedded graph engine: ArcadeDB in this process, or in the process that opened the folder first.
+
+One process owns a folder: it holds `owner.lock`, runs the engine, and writes the address of its loopback Bolt listener
+to `endpoint.json`. Others connect there. The kernel drops the lock when its holder dies, so the next one takes over.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import hashlib
+import importlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from calcigraph.errors import CalcigraphError, GraphError, WorkspaceError
+
+DATABASE = "calcigraph"
+ROOM_BYTES = 60 * 2**20
+"""Free disk space that a commit may need for its write-ahead log."""
+FSYNC = 2
+"""arcadedb.txWalFlush: every commit reaches the disk before it is acknowledged."""
+STATEMENT_LIMIT_MS = 60_000
+"""The engine ends any single statement after this; the client's own time limit is shorter."""
+OWNER_WAIT_S = 30.0
+
+ADMIN, READER = "root", "reader"
+
+Connected = TypeVar("Connected")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an engine listens, and how to log in. Never printed: `passwords` are by user name."""
+
+    port: int
+    version: str
+    passwords: dict[str, str] = field(repr=False)
+
+
+@dataclass
+class _Engine:
+    """An engine of this process."""
+
+    server: Any
+    lock: IO[bytes]
+    address: Address
+    process: int
+    users: int = 0
+
+
+_engines: dict[Path, _Engine] = {}
+_guard = threading.RLock()
+_heap_mb: int | None = None
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the disk that holds `folder`, in bytes."""
+    return shutil.disk_usage(folder).free
+
+
+def require_room(folder: Path) -> None:
+    """Raise WorkspaceError unless the disk has room for a commit."""
+    if free_bytes(folder) < ROOM_BYTES:
+        raise WorkspaceError(
+            f"the disk of {folder} is full: {free_bytes(folder) // 2**20} MB are free and the graph needs "
+            f"{ROOM_BYTES // 2**20} MB to write safely; nothing is half-written: free some space and repeat the command"
+        )
+
+
+def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) -> tuple[Connected, Address, bool]:
+    """Start the engine of `folder`, or find the process that runs it; return (connection, address, owned here).
+
+    Each call with owned = True must be paired with one `detach(folder)`. `connect` opens the connection; a GraphError
+    from it means that the owner does not answer yet, or no more.
+
+    Raises WorkspaceError (folder not writable, damaged, disk full) or GraphError (no engine can be had).
+    """
+    _prepare(folder)
+    folder = folder.resolve()
+    deadline = time.monotonic() + OWNER_WAIT_S
+    while True:
+        engine = _own(folder, heap_mb)
+        if engine is not None:
+            try:
+                return connect(engine.address), engine.address, True
+            except BaseException:
+                detach(folder)
+                raise
+        problem = "it has not said where it listens"
+        address = _read_address(folder)
+        if address is not None:
+            try:
+                return connect(address), address, False
+            except GraphError as error:
+                problem = str(error)
+        if time.monotonic() > deadline:
+            raise GraphError(
+                f"another process holds the graph in {folder} but does not answer ({problem}); "
+                "wait for it to end, or end it, and repeat the command"
+            )
+        time.sleep(0.05)
+
+
+def detach(folder: Path) -> None:
+    """Give back one use of this process's engine; the last one stops it."""
+    folder = folder.resolve()
+    with _guard:
+        engine = _engines.get(folder)
+        if engine is None or engine.process != os.getpid():
+            return
+        engine.users -= 1
+        if engine.users <= 0:
+            _stop(folder)
+
+
+def explain_syntax(folder: Path, text: str) -> str | None:
+    """What is wrong with a Cypher text, in the engine's words (Bolt hides them); None when another process owns it."""
+    with _guard:
+        engine = _engines.get(folder.resolve())
+        if engine is None or engine.process != os.getpid():
+            return None
+        try:
+            engine.server.get_database(DATABASE).query("opencypher", "EXPLAIN " + text)
+        except Exception as error:  # the package's error classes differ between its builds
+            return _first_line(error).rpartition("Exception: ")[2].removesuffix("null)") or None
+    return None
+
+
+def _own(folder: Path, heap_mb: int) -> _Engine | None:
+    """This process's engine of `folder`, started if nobody runs one; None when another process does."""
+    with _guard:
+        engine = _engines.get(folder)
+        if engine is None or engine.process != os.getpid():
+            lock = _try_lock(folder / "owner.lock")
+            if lock is None:
+                return None
+            try:
+                engine = _start(folder, heap_mb, lock)
+            except BaseException:
+                lock.close()
+                raise
+            _engines[folder] = engine
+        engine.users += 1
+        return engine
+
+
+def _prepare(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+        (folder / "owner.lock").touch(mode=0o600)
+    except OSError as error:
+        raise WorkspaceError(
+            f"the graph folder {folder} cannot be written ({error.strerror or error}); "
+            "choose a workspace that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
+        ) from error
+
+
+def _try_lock(path: Path) -> IO[bytes] | None:
+    """The open, locked file, or None when another process holds it. Record locks are not inherited by forks."""
+    try:
+        import fcntl
+    except ImportError as error:
+        raise GraphError(
+            "the embedded graph needs Linux or macOS; set NEO4J_URI to use a Neo4j server instead"
+        ) from error
+    file = path.open("r+b")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _load(folder: Path, heap_mb: int) -> Any:
+    """Import the engine with its settings in place: they are read once per process, at import."""
+    global _heap_mb
+    if _heap_mb is not None and heap_mb > _heap_mb:
+        raise GraphError(
+            f"the graph engine of this process runs with {_heap_mb} MB of heap and cannot grow to {heap_mb} MB; "
+            "start a new process"
+        )
+    if _heap_mb is None:
+        settings = f"-Xmx{heap_mb}m -Darcadedb.txWalFlush={FSYNC}"
+        os.environ["ARCADEDB_NATIVE_ISOLATE_ARGS"] = settings
+        os.environ["ARCADEDB_JVM_ARGS"] = settings
+        os.environ["ARCADEDB_LOG_CONSOLE"] = "0"
+        os.environ["ARCADEDB_LOG_DIR"] = str(folder / "log")
+        _heap_mb = heap_mb
+        atexit.register(_stop_all)
+    for name in ("arcadedb", "arcadedb_embedded"):
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(name)
+    raise GraphError("no graph engine is installed: run `pip install arcadedb`, or set NEO4J_URI to use a Neo4j server")
+
+
+def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
+    """Start the engine on a free loopback port, open or make the database, and make sure that commits are fsynced."""
+    (folder / "endpoint.json").unlink(missing_ok=True)
+    if not (folder / "created").exists():
+        require_room(folder)
+        shutil.rmtree(folder / "databases", ignore_errors=True)
+    arcadedb = _load(folder, heap_mb)
+    passwords = _passwords(folder)
+    server = None
+    try:
+        server, port = _listen(arcadedb, folder, passwords)
+        _open_database(server, folder)
+    except Exception as error:  # the package's error classes differ between its builds
+        if server is not None:
+            server.stop()
+        if isinstance(error, CalcigraphError):
+            raise
+        require_room(folder)
+        raise WorkspaceError(
+            f"the graph in {folder} cannot be opened ({_first_line(error)}); it may be damaged: "
+            "restore it from a backup, or move it away and ingest again"
+        ) from error
+    address = Address(port=port, version=str(arcadedb.__version__), passwords=passwords)
+    _write_private(folder / "endpoint.json", json.dumps({"port": port, "version": address.version, "pid": os.getpid()}))
+    return _Engine(server=server, lock=lock, address=address, process=os.getpid())
+
+
+def _listen(arcadedb: Any, folder: Path, passwords: dict[str, str]) -> tuple[Any, int]:
+    """A started server and its Bolt port. A port can be lost between choosing and listening: then choose again."""
+    for attempt in range(5):
+        port = _free_port()
+        config = {
+            "mode": "production",
+            "host": "127.0.0.1",
+            "bolt_host": "127.0.0.1",
+            "bolt_port": port,
+            "http_port": 0,
+            "server_plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
+        }
+        server = arcadedb.create_server(root_path=str(folder), root_password=passwords[ADMIN], config=config)
+        try:
+            server.start()
+        except Exception as error:  # the package's error classes differ between its builds
+            if attempt == 4 or "Unable to listen" not in str(error):
+                raise
+        else:
+            return server, port
+    raise GraphError("no free loopback port was found for the graph engine; close other programs and try again")
+
+
+def _open_database(server: Any, folder: Path) -> None:
+    created = folder / "created"
+    fresh = not created.exists()
+    database = server.create_database(DATABASE) if fresh else server.get_database(DATABASE)
+    if fresh or fsync_level(database) != FSYNC:
+        database.command("sql", f"ALTER DATABASE `arcadedb.txWalFlush` {FSYNC}")
+        database.command("sql", f"ALTER DATABASE `arcadedb.command.timeout` {STATEMENT_LIMIT_MS}")
+    level = fsync_level(database)
+    if level != FSYNC:
+        raise GraphError(
+            f"the graph engine does not flush its commits to disk (arcadedb.txWalFlush reads {level}, {FSYNC} is "
+            "expected); refusing to write where a crash could lose data"
+        )
+    created.touch(mode=0o600)
+
+
+def fsync_level(database: Any) -> int | None:
+    """arcadedb.txWalFlush as the open database reports it; None when it does not say."""
+    for row in database.query("sql", "SELECT FROM schema:database"):
+        for setting in json.loads(row.to_json()).get("settings", []):
+            if setting.get("key") == "arcadedb.txWalFlush":
+                return int(setting["value"])
+    return None
+
+
+def _stop(folder: Path) -> None:
+    engine = _engines.pop(folder)
+    with contextlib.suppress(OSError):
+        (folder / "endpoint.json").unlink(missing_ok=True)
+    try:
+        engine.server.stop()
+    finally:
+        engine.lock.close()
+
+
+def _stop_all() -> None:
+    with _guard:
+        for folder, engine in list(_engines.items()):
+            if engine.process == os.getpid():
+                _stop(folder)
+
+
+def _passwords(folder: Path) -> dict[str, str]:
+    """The random passwords of this graph, made on its first start together with the engine's user and group files."""
+    path = folder / "credentials.json"
+    users = folder / "config" / "server-users.jsonl"
+    if not (path.exists() and users.exists()):
+        users.parent.mkdir(mode=0o700, exist_ok=True)
+        made = {name: secrets.token_urlsafe(32) for name in (ADMIN, READER)}
+        _write_private(path, json.dumps(made))
+        _write_private(folder / "config" / "server-groups.json", json.dumps(_GROUPS))
+        groups = {ADMIN: "admin", READER: "reader"}
+        lines = [
+            json.dumps({"name": name, "databases": {"*": [groups[name]]}, "password": _hashed(password)})
+            for name, password in made.items()
+        ]
+        _write_private(users, "\n".join(lines) + "\n")
+    return {str(name): str(password) for name, password in json.loads(path.read_text()).items()}
+
+
+def _group(access: list[str], records: list[str]) -> dict[str, Any]:
+    return {"resultSetLimit": -1, "readTimeout": -1, "access": access, "types": {"*": {"access": records}}}
+
+
+_GROUPS = {
+    "databases": {
+        "*": {
+            "groups": {
+                "admin": _group(
+                    ["updateSecurity", "updateSchema", "updateDatabaseSettings"],
+                    ["createRecord", "readRecord", "updateRecord", "deleteRecord"],
+                ),
+                "reader": _group([], ["readRecord"]),
+                "*": _group([], []),
+            }
+        }
+    },
+    "version": 2,
+}
+"""The engine's groups: it lets READ sessions write, so user queries log in as a user that can only read."""
+
+
+def _hashed(password: str) -> str:
+    """The engine's password format; its salt is the base64 text itself."""
+    salt = base64.b64encode(secrets.token_bytes(32)).decode()
+    key = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 65536, 32)
+    return f"PBKDF2WithHmacSHA256$65536${salt}${base64.b64encode(key).decode()}"
+
+
+def _read_address(folder: Path) -> Address | None:
+    try:
+        stored = json.loads((folder / "endpoint.json").read_text())
+        passwords = json.loads((folder / "credentials.json").read_text())
+        return Address(port=int(stored["port"]), version=str(stored["version"]), passwords=passwords)
+    except (OSError, ValueError, KeyError):
+        return None  # the owner is just starting or stopping
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write atomically with mode 0600."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

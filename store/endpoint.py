@@ -1,0 +1,203 @@
+"""Where the graph is: Neo4j when NEO4J_URI is set, else an embedded ArcadeDB inside the workspace.
+
+Credentials come from the environment (NEO4J_USERNAME, NEO4J_PASSWORD) or from the workspace's own 0600 file, and
+appear in no message and no log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from calcigraph.errors import GraphError
+from calcigraph.store import embedded
+
+if TYPE_CHECKING:
+    from neo4j import Driver
+
+_DRIVER_OPTIONS: dict[str, Any] = {
+    "max_transaction_retry_time": 0.0,  # store.bolt retries, because it can also re-open the embedded engine
+    "connection_timeout": 5.0,
+    "notifications_min_severity": "OFF",
+}
+
+
+@dataclass
+class Endpoint:
+    """An open connection to a graph engine.
+
+    `driver` may write; `reader` logs in as a user that can only read where the engine has one (embedded), else it is
+    `driver` itself.
+    """
+
+    driver: Driver
+    reader: Driver
+    database: str
+    kind: Literal["embedded", "neo4j"]
+    name: str
+    """"arcadedb" or "neo4j"."""
+    version: str
+    where: str
+    """The folder or the server's address without credentials, for messages."""
+    folder: Path | None
+    """The embedded engine's folder."""
+    release: Callable[[], None]
+
+    def close(self) -> None:
+        """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
+        if self.reader is not self.driver:
+            self.reader.close()
+        self.driver.close()
+        self.release()
+
+
+def open_endpoint(workspace: Path, heap_mb: int = 256) -> Endpoint:
+    """Connect to Neo4j if NEO4J_URI is set, else to the embedded engine in `<workspace>/graph`.
+
+    Raises GraphError (no server, login refused, no such database, no engine) or WorkspaceError (folder not writable,
+    disk full, folder damaged).
+    """
+    uri = os.environ.get("NEO4J_URI", "")
+    return _open_neo4j(uri) if uri else _open_embedded(workspace / "graph", heap_mb)
+
+
+def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
+    def connect(address: embedded.Address) -> tuple[Driver, Driver]:
+        where = f"the graph engine of {folder}"
+        login = [_login(address, name) for name in (embedded.ADMIN, embedded.READER)]
+        neo4j = import_driver()
+        uri = f"bolt://127.0.0.1:{address.port}"
+        driver = neo4j.GraphDatabase.driver(uri, auth=login[0], **_DRIVER_OPTIONS)
+        try:
+            _verify(driver, embedded.DATABASE, where)
+        except BaseException:
+            driver.close()
+            raise
+        return driver, neo4j.GraphDatabase.driver(uri, auth=login[1], **_DRIVER_OPTIONS)
+
+    (driver, reader), address, owned = embedded.attach(folder, heap_mb, connect)
+    return Endpoint(
+        driver=driver,
+        reader=reader,
+        database=embedded.DATABASE,
+        kind="embedded",
+        name="arcadedb",
+        version=address.version,
+        where=str(folder),
+        folder=folder,
+        release=(lambda: embedded.detach(folder)) if owned else (lambda: None),
+    )
+
+
+def _login(address: embedded.Address, name: str) -> tuple[str, str]:
+    if name not in address.passwords:
+        raise GraphError("the graph's credentials.json lacks a user; move the graph folder away and ingest again")
+    return name, address.passwords[name]
+
+
+def _open_neo4j(uri: str) -> Endpoint:
+    neo4j = import_driver()
+    where = address_without_login(uri)
+    user, password = os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD")
+    database = os.environ.get("NEO4J_DATABASE") or "neo4j"
+    try:
+        auth = (user, password) if password is not None else None
+        driver = neo4j.GraphDatabase.driver(uri, auth=auth, **_DRIVER_OPTIONS)
+    except (neo4j.exceptions.DriverError, ValueError) as error:
+        raise GraphError(
+            f"NEO4J_URI does not name a Bolt server ({where}); expected something like bolt://localhost:7687 or "
+            "neo4j+s://host, without user name or password"
+        ) from error
+    try:
+        version = _verify(driver, database, where).rpartition("/")[2]
+    except BaseException:
+        driver.close()
+        raise
+    return Endpoint(
+        driver=driver,
+        reader=driver,
+        database=database,
+        kind="neo4j",
+        name="neo4j",
+        version=version,
+        where=where,
+        folder=None,
+        release=lambda: None,
+    )
+
+
+def address_without_login(uri: str) -> str:
+    """The server's address with any user name and password taken out."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{parts.scheme}://{host}{port}" if parts.scheme and host else "an address without a scheme"
+
+
+def _verify(driver: Driver, database: str, where: str) -> str:
+    """Log in, reach the database, and return what the server calls itself."""
+    neo4j = import_driver()
+    try:
+        with driver.session(database=database, default_access_mode="READ") as session:
+            return str(session.execute_read(lambda tx: tx.run("RETURN 1").consume()).server.agent)
+    except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
+        raise connection_error(error, where, database) from error
+
+
+def connection_error(error: Exception, where: str, database: str) -> GraphError:
+    """One line for a person: why the graph cannot be reached."""
+    code = str(getattr(error, "code", "") or "")
+    if ".Security." in code:
+        return GraphError(
+            f"{where} refused the login; check NEO4J_USERNAME and NEO4J_PASSWORD (user name and password of the server)"
+        )
+    if "DatabaseNotFound" in code:
+        return GraphError(f"{where} has no database called {database}; create it, or set NEO4J_DATABASE to one it has")
+    if "DatabaseUnavailable" in code:
+        return GraphError(f"the database {database} of {where} is offline; start it and repeat the command")
+    return GraphError(
+        f"no Bolt server answers at {where}; start Neo4j there, or unset NEO4J_URI to use the embedded graph"
+    )
+
+
+def import_driver() -> Any:
+    """The `neo4j` package, imported when a graph is first opened, and without the pandas it would pull in."""
+    if "neo4j" in sys.modules:
+        return sys.modules["neo4j"]
+    with _without_optional_packages():
+        import neo4j
+        import neo4j.exceptions
+    return neo4j
+
+
+@contextmanager
+def _without_optional_packages() -> Iterator[None]:
+    """Let this thread import neo4j without pandas and pyarrow: half a second that no query here needs."""
+    hider = _Hider(threading.get_ident())
+    sys.meta_path.insert(0, hider)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(hider)
+
+
+class _Hider:
+    """A meta path finder that hides optional packages from one thread."""
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name in ("pandas", "pyarrow") and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{name} is not needed here", name=name)
+        return None

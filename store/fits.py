@@ -1,0 +1,141 @@
+"""Writing fits: one FitRun, one FITTED relationship and the `<model>_<parameter>` properties per cell, in one step."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.store import embedded
+from calcigraph.store.bolt import Bolt, Row, rows_of
+from calcigraph.store.types import Fit
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+BATCH_FITS = 5000
+
+_CULTURE_VALUES = (
+    "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "mse_train", "mse_test",
+    "null_k_z", "null_k_p", "null_sync_z", "null_sync_p",
+)  # fmt: skip
+
+_LOCK = """
+MATCH (k:Culture {uid: $culture})
+WHERE k.complete = true
+SET k.last_fit = $run
+RETURN k.uid AS uid
+"""
+_FORMER = """
+MATCH (r:FitRun)-[:OF]->(:Culture {uid: $culture})
+WHERE r.model = $model
+OPTIONAL MATCH (c:Cell)-[:FITTED]->(r)
+RETURN r.parameters AS parameters, collect(c.label) AS labels
+"""
+_FORGET = "MATCH (r:FitRun {uid: $run})<-[f:FITTED]-(:Cell) DELETE f"
+_RUN = """
+MERGE (r:FitRun {uid: $run})
+SET r = $properties
+WITH r
+MATCH (k:Culture {uid: $culture})
+MERGE (r)-[:OF]->(k)
+"""
+_CLEAR = """
+UNWIND $uids AS uid
+MATCH (c:Cell {uid: uid})
+SET c += $nothing
+"""
+_FITTED = """
+UNWIND $rows AS row
+MATCH (c:Cell {uid: row.uid})
+SET c += row.node
+WITH c, row
+MATCH (r:FitRun {uid: $run})
+CREATE (c)-[f:FITTED]->(r)
+SET f = row.values
+RETURN count(f) AS fitted
+"""
+
+
+def write_fit(bolt: Bolt, fit: Fit, created: str, version: str) -> None:
+    """See Graph.write_fit."""
+    _check(fit)
+    if bolt.endpoint.folder is not None:
+        embedded.require_room(bolt.endpoint.folder)
+    properties = _run_properties(fit) | {"created": created, "version": version}
+    rows = _cell_rows(fit)
+    bolt.run(lambda tx: _write(tx, fit, properties, rows), write=True)
+
+
+def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row]) -> None:
+    culture, run = fit.culture, fit.run
+    if not rows_of(tx, _LOCK, culture=culture, run=run):
+        raise NotFoundError(
+            f"there is no complete culture {culture} to store a fit of; `calcigraph status` tells what is incomplete"
+        )
+    former = rows_of(tx, _FORMER, culture=culture, model=fit.model)
+    rows_of(tx, _FORGET, run=run)
+    rows_of(tx, _RUN, run=run, properties=properties, culture=culture)
+    _clear_stale(tx, fit, properties["parameters"], former)
+    fitted = 0
+    for start in range(0, len(rows), BATCH_FITS):
+        fitted += rows_of(tx, _FITTED, rows=rows[start : start + BATCH_FITS], run=run)[0]["fitted"]
+    if fitted != len(rows):
+        raise InputError(
+            f"the fit names {len(rows)} cells, but culture {culture} has only {fitted} of them; fit it again"
+        )
+
+
+def _clear_stale(tx: ManagedTransaction, fit: Fit, parameters: list[str], former: list[Row]) -> None:
+    """Remove what earlier fits of the model left on cells that this one does not fit, and parameters it lacks."""
+    names = {name for row in former for name in row["parameters"] or ()}
+    fitted = set(fit.labels.tolist())
+    left = {label for row in former for label in row["labels"]} - fitted
+    for labels, gone in ((left, names), (fitted, names - set(parameters))):
+        nothing = {f"{fit.model}_{name}": None for name in gone}
+        if labels and nothing:
+            rows_of(tx, _CLEAR, uids=[f"{fit.culture}:{label}" for label in sorted(labels)], nothing=nothing)
+
+
+def _check(fit: Fit) -> None:
+    count = len(fit.labels)
+    counts = {name: len(values) for name, values in fit.cells.items()}
+    counts |= {name: len(words) for name, words in fit.words.items()}
+    wrong = [name for name, length in counts.items() if length != count]
+    if wrong:
+        raise InputError(f"fit {fit.run}: {', '.join(wrong)} must have one value for each of the {count} fitted cells")
+    if len(set(fit.labels.tolist())) != count:
+        raise InputError(f"fit {fit.run} names a cell twice")
+
+
+def _run_properties(fit: Fit) -> Row:
+    values: Row = {name: finite(getattr(fit, name)) for name in _CULTURE_VALUES}
+    return values | {
+        "uid": fit.run,
+        "model": fit.model,
+        "case": fit.case,
+        "options": json.dumps(dict(fit.options), sort_keys=True),
+        "options_hash": fit.options_hash,
+        "advice": list(fit.advice),
+        "parameters": sorted({*fit.cells, *fit.words}),
+    }
+
+
+def _cell_rows(fit: Fit) -> list[Row]:
+    """Per cell: its uid, the node's properties (null removes an old one) and the relationship's."""
+    columns: dict[str, list[Any]] = {name: [finite(v) for v in values.tolist()] for name, values in fit.cells.items()}
+    columns |= {name: [word or None for word in words] for name, words in fit.words.items()}
+    names = list(columns)
+    node_names = [f"{fit.model}_{name}" for name in names]
+    rows = []
+    for label, *values in zip(fit.labels.tolist(), *columns.values(), strict=True):
+        node = dict(zip(node_names, values, strict=True))
+        relationship = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        rows.append({"uid": f"{fit.culture}:{label}", "node": node, "values": relationship})
+    return rows
+
+
+def finite(value: float | None) -> float | None:
+    """The value as a plain float; None for what is not a finite number, which the graph leaves out."""
+    return None if value is None or not math.isfinite(value) else float(value)
