@@ -1,0 +1,153 @@
+"""How well the shipped model segments tissue it has never seen: AP@0.5 by style and size, and simulated movies.
+
+    python benchmarks/segmentation.py [--seeds 5] [--model PATH]
+
+Seeds start at 10,000; training uses none of these generators. AP is TP / (TP + FP + FN) over cells matched at an
+intersection over union of 0.5. On the movies: the share of the true inner cells that are matched, the share of the true
+contacts between matched cells that are found, the share of found ones that are false, and the share of matched cells
+whose border flag is right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.ingest.segment import segment
+from calcigraph.models import synthetic, tissue
+from calcigraph.store.types import LabelImage
+
+FIRST_SEED = 10_000
+MAX_GAP_PX = 4
+MIN_BORDER_PX = 5
+ACROSS_PX = (15, 20, 30, 40, 49, 60)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one image gave; shares from 0 to 1."""
+
+    ap: float
+    inner: float
+    found: float
+    false: float
+    flags: float
+
+
+def matches(truth: LabelImage, found: LabelImage) -> dict[int, int]:
+    """True label to found label, for pairs whose intersection over union is above 0.5 (so at most one each)."""
+    width = int(found.max()) + 1
+    joint, common = np.unique(truth.astype(np.int64) * width + found, return_counts=True)
+    size_true, size_found = np.bincount(truth.ravel()), np.bincount(found.ravel())
+    pairs = {}
+    for (a, b), overlap in zip(((int(j) // width, int(j) % width) for j in joint), common.tolist(), strict=True):
+        if a and b and overlap > 0.5 * (size_true[a] + size_found[b] - overlap):
+            pairs[a] = b
+    return pairs
+
+
+def average_precision(truth: LabelImage, found: LabelImage) -> float:
+    hits = len(matches(truth, found))
+    return hits / max(len(np.unique(truth[truth > 0])) + len(np.unique(found[found > 0])) - hits, 1)
+
+
+def grown(labels: LabelImage, radius: int) -> LabelImage:
+    """Labels grown by radius px, without merging."""
+    from scipy.ndimage import distance_transform_edt
+
+    distance, (y, x) = distance_transform_edt(labels == 0, return_indices=True)
+    return np.where(distance <= radius, labels[y, x], 0).astype(np.int32)
+
+
+def contacts(labels: LabelImage) -> set[tuple[int, int]]:
+    """Pairs of labels with at least MIN_BORDER_PX unlike 4-neighbour pixel pairs."""
+    ends = [(labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], 1) for a, b in ends])
+    pairs = np.sort(pairs[(pairs[:, 0] != pairs[:, 1]) & (pairs.min(1) > 0)], 1)
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+    return {(int(a), int(b)) for a, b in kinds[counts >= MIN_BORDER_PX]}
+
+
+def border_cells(labels: LabelImage) -> set[int]:
+    """Cells on the image edge, or beside an empty region that reaches it and holds a disc of radius 5 px."""
+    edge = np.zeros(labels.shape, bool)
+    edge[[0, -1]] = edge[:, [0, -1]] = True
+    _count, regions = cv2.connectedComponents((labels == 0).astype(np.uint8), connectivity=4)
+    roomy = set(np.unique(regions[cv2.erode((labels == 0).astype(np.uint8), np.ones((3, 3)), iterations=5) > 0]))
+    outside = np.isin(regions, [r for r in np.unique(regions[edge]) if r and r in roomy])
+    beside = cv2.dilate(outside.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
+    return {int(label) for label in np.unique(labels[edge | beside]) if label}
+
+
+def score(truth: LabelImage, found: LabelImage) -> Score:
+    pairs = matches(truth, found)
+    wide = grown(found, -(-MAX_GAP_PX // 2))
+    border_true, border_found = border_cells(truth), border_cells(wide)
+    inner = [int(label) for label in np.unique(truth[truth > 0]) if label not in border_true]
+    expected = {tuple(sorted((pairs[a], pairs[b]))) for a, b in contacts(truth) if a in pairs and b in pairs}
+    matched = set(pairs.values())
+    seen = {(a, b) for a, b in contacts(wide) if a in matched and b in matched}
+    return Score(
+        ap=average_precision(truth, found),
+        inner=sum(label in pairs for label in inner) / max(len(inner), 1),
+        found=len(seen & expected) / max(len(expected), 1),
+        false=len(seen - expected) / max(len(seen), 1),
+        flags=sum((a in border_true) == (b in border_found) for a, b in pairs.items()) / max(len(pairs), 1),
+    )
+
+
+def picture_of_movie(culture: Any) -> NDArray[np.float64]:
+    """What ingest segments by default: the mean over frames of log(median-filtered + 1)."""
+    frames = [np.log1p(cv2.medianBlur(frame, 3).astype(np.float64)) for frame in synthetic.movie_frames(culture)]
+    return np.asarray(np.mean(frames, axis=0))
+
+
+def still(style: str, across_px: float, seed: int, side: int) -> tuple[LabelImage, NDArray[np.float64]]:
+    """One noisy picture of tissue with cells of that size."""
+    rng = np.random.default_rng([seed, round(across_px)])
+    labels = tissue.confluent_labels((side, side), max(4, round((side / across_px) ** 2)), rng)
+    light = tissue.render(labels, rng, style) * 300
+    return labels, np.log1p(rng.poisson(light).astype(np.float64))
+
+
+def line(name: str, values: list[float]) -> str:
+    return f"{name:>28}  median {np.median(values):.3f}  worst {min(values):.3f}  spread {np.std(values):.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--model")
+    parser.add_argument("--frames", type=int, default=361)
+    options = parser.parse_args()
+    seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
+    print(f"AP@0.5, stills, {options.seeds} seeds")
+    for style in tissue.STYLES:
+        for across in ACROSS_PX:
+            stills = [still(style, across, seed, 256 if across <= 30 else 384) for seed in seeds]
+            values = [average_precision(labels, segment(image, options.model).labels) for labels, image in stills]
+            print(line(f"{style} {across} px", values), flush=True)
+    print(f"simulated movies, 108 cells in 512 x 512 px, {options.seeds} seeds a style")
+    for style in tissue.STYLES:
+        scores, seconds = [], []
+        for seed in seeds:
+            culture = synthetic.make_culture(synthetic.SyntheticOptions(seed=seed, style=style, frames=options.frames))
+            image = picture_of_movie(culture)
+            began = time.perf_counter()
+            found = segment(image, options.model).labels
+            seconds.append(time.perf_counter() - began)
+            scores.append(score(culture.labels, found))
+        for name in ("ap", "inner", "found", "flags"):
+            print(line(f"{style} {name}", [getattr(one, name) for one in scores]))
+        worst = max(one.false for one in scores)
+        print(f"{style + ' false':>28}  worst {worst:.3f}; {np.median(seconds):.1f} s a picture", flush=True)
+
+
+if __name__ == "__main__":
+    main()
