@@ -31,7 +31,7 @@ from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph
 MODELS = ("crlsm",)
 CASES = ("cell", "shared", "per-cell")
 BATCH_CELLS = 256
-SCHEDULER_TIMEOUT_S = 8
+SCHEDULER_TIMEOUT_S = 6
 MIN_TRAIN_FRAMES = 3
 AT_BOUND = 1e-9
 
@@ -225,7 +225,13 @@ def _batches_on(scheduler: str | None) -> Iterator[Spread]:
 
         def on_cluster(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
             futures = [client.submit(function, data, *shared, pure=False) for data in client.scatter(list(calls))]
-            return list(client.gather(futures))
+            try:
+                return list(client.gather(futures))
+            except ImportError as error:
+                raise InputError(
+                    f"the workers of the Dask scheduler at {scheduler!r} cannot run the fit ({error}); "
+                    "install the same version of calcigraph there"
+                ) from error
 
         yield on_cluster
     finally:

@@ -2,27 +2,34 @@
 
 Inner cells obey models/consensus.py exactly, with a feed each and short calcium spikes that no model knows of; border
 cells follow slow random processes and transients of their own, which is what the culture's excitation comes from.
-Intensities are natural logarithms above log(brightness); rates are in 1/s.
+Intensities are natural logarithms, around 0.5; a movie's brightness is proportional to their exponential, so its
+eq. 23 traces (arXiv:2505.20327) are affine in them. Rates are in 1/s.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.models.consensus import Operator, operator, simulate
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage, Subgraph
 
+Frame = NDArray[np.uint16]
+
 WEIGHTS = "distance*border"
 MIN_BORDER_PX = 5
 LEVEL = 0.5
+"""Where traces start from; brightness is that of a cell at this log intensity."""
 SUBSTEPS = 4
 SPIKE_FRAMES = 3
+FRAMES_AHEAD = 4
 BORDER_TIME_S = 60.0
 """Time constant with which a border cell follows its own process."""
 
@@ -47,7 +54,7 @@ class SyntheticOptions:
     """Standard deviation added to the traces (not to the movie, which has noise of its own)."""
     seed: int = 0
     brightness: float = 1500.0
-    """Photons in the brighter parts of a cell at log intensity 0."""
+    """Photons in the brightest parts of the tissue at a cell's usual intensity."""
     read_noise: float = 3.0
     hot_pixels: float = 5e-4
     """Share of pixels that are stuck high."""
@@ -58,6 +65,9 @@ class SyntheticOptions:
     background: float = 0.0
     """Counts added to every pixel; above 0 the logarithm of a movie is no longer affine in the traces."""
     style: str = "cytoplasm-bright"
+    """How the tissue looks: one of models/tissue.py's STYLES."""
+    contrast: float = 1.0
+    """Share kept of the cells' static differences in brightness (they enter a movie's effective feeds); 0 for none."""
 
     def __post_init__(self) -> None:
         limits = {
@@ -78,6 +88,7 @@ class SyntheticOptions:
             "drift_px": (0, 10),
             "bleaching": (0, 0.95),
             "background": (0, 20000),
+            "contrast": (0, 1),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -181,40 +192,53 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
 def effective_feed(culture: SyntheticCulture) -> FloatArray:
     """gamma_i - k (M tau)_i, (n,), NaN for border cells; tau_i is the mean log brightness of the tissue in cell i,
     over the pixels whose 3 x 3 neighbourhood lies in it (ingest's default inset)."""
-    labels, look = culture.labels, np.log(_look(culture))
-    inside = np.ones(labels.shape, dtype=np.bool_)
-    padded = np.pad(labels, 1, mode="edge")
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            inside &= labels == padded[dy : dy + labels.shape[0], dx : dx + labels.shape[1]]
-    size = int(labels.max()) + 1
-    total = np.bincount(labels[inside], look[inside], size)
-    tau = (total / np.maximum(np.bincount(labels[inside], minlength=size), 1))[culture.cells]
+    tau = _brightness(culture.labels, np.log(_look(culture)))[culture.cells]
     op, result = culture.operator(), np.full(len(culture.cells), np.nan)
     result[op.inner] = culture.feed[op.inner] - culture.options.k * op.apply(tau[:, None])[:, 0]
     return result
 
 
-def movie_frames(culture: SyntheticCulture) -> Iterator[np.ndarray[tuple[int, int], np.dtype[np.uint16]]]:
+def movie_frames(culture: SyntheticCulture) -> Iterator[Frame]:
     """The movie, frame by frame, (Y, X) uint16: brightness x exp(intensity), drift, shot and read noise, hot pixels."""
-    import cv2
+    from concurrent.futures import Future, ThreadPoolExecutor
 
-    options = culture.options
-    look = (options.brightness * _look(culture)).astype(np.float32)
-    lookup = np.zeros(int(culture.labels.max()) + 1, dtype=np.float32)
-    hot = _hot_pixels(options, look.shape)
-    shifts = _drift(options)
-    light = np.linspace(1, 1 - options.bleaching, options.frames)
-    for frame in range(options.frames):
-        lookup[culture.cells] = light[frame] * np.exp(culture.intensity[:, frame] - LEVEL)
-        photons = look * lookup[culture.labels]
-        move = np.array([[1, 0, shifts[0, frame]], [0, 1, shifts[1, frame]]], dtype=np.float32)
-        photons = cv2.warpAffine(photons, move, photons.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-        photons += np.float32(options.background)
-        rng = np.random.default_rng([options.seed, 2, frame])
-        noise = rng.standard_normal(photons.shape, dtype=np.float32)
-        counts = photons + noise * np.sqrt(photons + np.float32(options.read_noise**2)) + hot
-        yield np.clip(np.rint(counts), 0, 65535).astype(np.uint16)
+    draw = _Camera(culture)
+    with ThreadPoolExecutor(2) as pool:  # OpenCV and the random generator release the GIL
+        ahead: deque[Future[Frame]] = deque()
+        for frame in range(culture.options.frames):
+            ahead.append(pool.submit(draw.frame, frame))
+            if len(ahead) > FRAMES_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+class _Camera:
+    """What all frames share; frame(t) depends on t and the seed only."""
+
+    def __init__(self, culture: SyntheticCulture) -> None:
+        options = culture.options
+        self.options = options
+        self.look = (options.brightness * _look(culture)).astype(np.float32)
+        self.labels = culture.labels
+        self.hot = _hot_pixels(options, self.look.shape)
+        self.shifts = _drift(options)
+        light = np.linspace(1, 1 - options.bleaching, options.frames)
+        self.factor = np.zeros((int(culture.labels.max()) + 1, options.frames), dtype=np.float32)
+        self.factor[culture.cells] = light * np.exp(culture.intensity - LEVEL)
+
+    def frame(self, frame: int) -> Frame:
+        import cv2
+
+        photons = self.look * self.factor[:, frame][self.labels]
+        move = np.array([[1, 0, self.shifts[0, frame]], [0, 1, self.shifts[1, frame]]], dtype=np.float32)
+        counts = np.asarray(cv2.warpAffine(photons, move, photons.shape[::-1], borderMode=cv2.BORDER_REPLICATE))
+        counts += np.float32(self.options.background)
+        noise = np.random.default_rng([self.options.seed, 2, frame]).standard_normal(counts.shape, dtype=np.float32)
+        noise *= np.sqrt(counts + np.float32(self.options.read_noise**2))
+        counts += noise
+        counts += self.hot
+        return np.clip(np.rint(counts, out=counts), 0, 65535, out=counts).astype(np.uint16)
 
 
 def _geometry(labels: LabelImage) -> dict[str, Any]:
@@ -330,11 +354,26 @@ def _slow_noise(rng: np.random.Generator, shape: tuple[int, int], width: float) 
 
 
 def _look(culture: SyntheticCulture) -> FloatArray:
-    """The tissue's brightness, (Y, X), about 0 to 1, as the median filter of ingest leaves it."""
+    """The tissue's static brightness, (Y, X), about 0 to 1."""
     from calcigraph.models.tissue import render
 
     look = render(culture.labels, np.random.default_rng([culture.options.seed, 3]), culture.options.style)
-    return np.asarray(look, dtype=np.float64)
+    log_look = np.log(look.astype(np.float64))
+    tau = _brightness(culture.labels, log_look)
+    mean = tau[culture.cells].mean()
+    return np.asarray(np.exp(log_look - (1 - culture.options.contrast) * (tau - mean)[culture.labels]))
+
+
+def _brightness(labels: LabelImage, log_look: FloatArray) -> FloatArray:
+    """tau by label: each cell's mean over the pixels whose 3 x 3 neighbourhood lies in it, ingest's default inset."""
+    inside = np.ones(labels.shape, dtype=np.bool_)
+    padded = np.pad(labels, 1, mode="edge")
+    for dy in (0, 1, 2):
+        for dx in (0, 1, 2):
+            inside &= labels == padded[dy : dy + labels.shape[0], dx : dx + labels.shape[1]]
+    size = int(labels.max()) + 1
+    total = np.bincount(labels[inside], log_look[inside], size)
+    return np.asarray(total / np.maximum(np.bincount(labels[inside], minlength=size), 1))
 
 
 def _hot_pixels(options: SyntheticOptions, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float32]]:
