@@ -1,0 +1,17 @@
+"""From a movie or a table of traces to cells, contacts and intensities."""
+
+from calcigraph.ingest.masks import read_masks
+from calcigraph.ingest.movie import Movie, open_movie
+from calcigraph.ingest.pipeline import IngestOptions, ingest_movie, input_digest
+from calcigraph.ingest.traces import ingest_traces, traces_digest
+
+__all__ = [
+    "IngestOptions",
+    "Movie",
+    "ingest_movie",
+    "ingest_traces",
+    "input_digest",
+    "open_movie",
+    "read_masks",
+    "traces_digest",
+]

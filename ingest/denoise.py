@@ -1,0 +1,301 @@
+"""The streaming pass over a movie: median 3 x 3, exact quartiles of the log (eq. 23, arXiv:2505.20327), trace sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.errors import InputError
+from calcigraph.ingest import kernels
+from calcigraph.ingest.movie import WORKERS, Movie, camera_values, frame_digest, movie_digest
+from calcigraph.ingest.shift import ShiftGauge
+from calcigraph.store.movie import MovieWriter, StoredMovie
+from calcigraph.store.types import FloatArray, IntArray, Normalisation, Progress, silent
+
+LOG_TABLE = np.log1p(np.arange(65536, dtype=np.float64))
+SHIFT_FRAMES = 64
+"""Displacement is measured on at most so many frames, evenly spaced, the last one among them."""
+
+TOPS = frozenset({255, 1023, 4095, 16383, 32767, 65535, 1023 << 6, 4095 << 4, 16383 << 2})
+"""Largest values of 8 to 16 bit cameras, also where fewer bits are stored left-aligned in 16."""
+
+
+@dataclass(frozen=True)
+class CellSums:
+    """Per cell and frame sums over the cell's trace pixels: of log(x + 1) and of x, (n, T) each."""
+
+    logs: FloatArray
+    raw: FloatArray
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """What the pass found; the frames themselves are in the store."""
+
+    normalisation: Normalisation
+    frame_means: FloatArray
+    """(T,), mean of each denoised frame, before any detrending."""
+    saturated: float
+    shift_px: float
+    digest: str
+    """`Movie.digest`; without meaning if the frames were not hashed."""
+    sums: CellSums | None
+    picture: FloatArray | None
+    """(Y, X), mean or maximum over time of log(x + 1), if it was asked for."""
+
+
+@dataclass
+class _Tally:
+    """What one worker accumulates; merged in a fixed order, so that results do not depend on timing."""
+
+    counts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(65536, np.uint64))
+    top: float = -math.inf
+    at_top: int = 0
+    picture: FloatArray | None = None
+    shift: float = 0.0
+
+    def see_top(self, frame: NDArray[Any]) -> None:
+        top = float(frame.max())
+        if top >= self.top:
+            if top > self.top:
+                self.top, self.at_top = top, 0
+            self.at_top += int(np.count_nonzero(frame == top))
+
+
+class Pass:
+    """One pass over `movie`, writing the denoised frames through `writer`.
+
+    detrend: divide each denoised frame by its mean relative to the first frame's. runs: (r, 3) runs of trace pixels
+    (start, stop, cell) in the flat frame, or None; cells: how many. picture: "mean" or "max" for a picture to segment,
+    or None. hashed: whether to hash the raw frames.
+    """
+
+    def __init__(
+        self,
+        movie: Movie,
+        writer: MovieWriter,
+        *,
+        detrend: bool = False,
+        runs: IntArray | None = None,
+        cells: int = 0,
+        picture: str | None = None,
+        hashed: bool = True,
+    ) -> None:
+        frames = movie.info.shape[0]
+        self._movie, self._writer, self._runs, self._picture = movie, writer, runs, picture
+        self._digests = [b""] * frames
+        self._hashed = hashed
+        self._means = np.zeros(frames)
+        self._logs, self._raw = np.zeros((frames, cells)), np.zeros((frames, cells))
+        first = self._denoise(camera_values(movie.frame(0), movie, 0))
+        self._reference = _mean(first) if detrend else None
+        self._gauge = ShiftGauge(first)
+        step = max(1, math.ceil((frames - 1) / (SHIFT_FRAMES - 1)))
+        self._gauged = set(range(0, frames, step)) | {frames - 1}
+
+    def run(self, progress: Progress = silent) -> Denoised:
+        """Do it. Raises InputError for damaged frames and for a movie without contrast."""
+        tallies = over_blocks(self._writer.blocks(), self._block, _Tally, progress, "denoise")
+        counts = np.sum([tally.counts for tally in tallies], axis=0, dtype=np.uint64)
+        return Denoised(
+            normalisation=self._normalisation(counts, progress),
+            frame_means=self._means,
+            saturated=_saturated(tallies, int(np.prod(self._movie.info.shape))),
+            shift_px=max(tally.shift for tally in tallies),
+            digest=movie_digest(self._movie.info.shape, self._digests),
+            sums=None if self._runs is None else CellSums(self._logs.T.copy(), self._raw.T.copy()),
+            picture=self._merged_picture(tallies),
+        )
+
+    def _block(self, block: range, tally: _Tally) -> None:
+        with self._writer.block(block) as write:
+            for index in block:
+                frame = self._frame(index, tally)
+                write(frame)
+                count(frame, tally.counts)
+                if self._runs is not None:
+                    sum_cells(frame, self._runs, self._logs[index], self._raw[index])
+                self._add_to_picture(frame, tally)
+
+    def _frame(self, index: int, tally: _Tally) -> NDArray[Any]:
+        raw = camera_values(self._movie.frame(index), self._movie, index)
+        if self._hashed:
+            self._digests[index] = frame_digest(raw)
+        tally.see_top(raw)
+        frame = self._denoise(raw)
+        if frame.dtype == np.float32 and frame.min() <= -1:
+            raise InputError(
+                f"{self._movie.info.source}: frame {index} has values of -1 or less, which have no log(x + 1); "
+                "add an offset to the movie"
+            )
+        self._means[index] = _mean(frame)
+        if index in self._gauged:
+            tally.shift = max(tally.shift, self._gauge.displacement(frame))
+        if self._reference is None:
+            return frame
+        return _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
+
+    @staticmethod
+    def _denoise(raw: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(cv2.medianBlur(raw, 3)).reshape(raw.shape)
+
+    def _add_to_picture(self, frame: NDArray[Any], tally: _Tally) -> None:
+        if self._picture is None:
+            return
+        logs = LOG_TABLE[frame] if frame.dtype == np.uint16 else np.log1p(frame, dtype=np.float64)
+        if tally.picture is None:
+            tally.picture = logs
+        elif self._picture == "mean":
+            tally.picture += logs
+        else:
+            np.maximum(tally.picture, logs, out=tally.picture)
+
+    def _merged_picture(self, tallies: Sequence[_Tally]) -> FloatArray | None:
+        pictures = [tally.picture for tally in tallies if tally.picture is not None]
+        if not pictures:
+            return None
+        if self._picture == "mean":
+            return np.asarray(np.sum(pictures, axis=0) / self._movie.info.shape[0])
+        return np.asarray(np.max(pictures, axis=0))
+
+    def _normalisation(self, counts: NDArray[np.uint64], progress: Progress) -> Normalisation:
+        floats = self._writer.dtype == np.float32
+        value_of = _float_ranks(counts, self._writer, progress) if floats else partial(_bin_of, counts)
+        q1, q3 = quartiles(value_of, int(counts.sum()))
+        if not q3 > q1:
+            raise InputError(
+                f"{self._movie.info.source}: the middle half of all pixels have one value, so eq. 23 cannot scale them "
+                "(interquartile range 0); crop the movie to the cells"
+            )
+        return Normalisation(q1, q3)
+
+
+def over_blocks(
+    blocks: Sequence[range],
+    work: Callable[[range, Any], None],
+    state: Callable[[], Any],
+    progress: Progress,
+    stage: str,
+) -> list[Any]:
+    """Call work(block, state) for all blocks in WORKERS threads, each with its own state; return the states.
+
+    Which worker takes which block is fixed. The first error stops the others and is raised.
+    """
+    states = [state() for _ in range(min(WORKERS, len(blocks)))]
+    total, done, failed = sum(map(len, blocks)), 0, False
+
+    def share(worker: int) -> None:
+        nonlocal done, failed
+        for block in blocks[worker :: len(states)]:
+            if failed:
+                return
+            try:
+                work(block, states[worker])
+            except BaseException:
+                failed = True
+                raise
+            done += len(block)
+            progress(stage, done, total)
+
+    with ThreadPoolExecutor(len(states)) as pool:
+        for future in [pool.submit(share, worker) for worker in range(len(states))]:
+            future.result()
+    return states
+
+
+def count(frame: NDArray[Any], counts: NDArray[np.uint64], prefix: int = -1) -> None:
+    """Add a denoised frame to the histogram: of values if uint16, of sortable keys if float32."""
+    if frame.dtype == np.uint16:
+        kernels.count_values(frame.reshape(-1), counts)
+    else:
+        kernels.count_keys(frame.reshape(-1).view(np.uint32), prefix, counts)
+
+
+def sum_cells(frame: NDArray[Any], runs: IntArray, logs: FloatArray, raw: FloatArray) -> None:
+    """Add a denoised frame's sums of log(x + 1) and x over each cell's runs to `logs` and `raw`, (n,)."""
+    if frame.dtype == np.uint16:
+        kernels.sum_values(frame.reshape(-1), LOG_TABLE, runs, logs, raw)
+    else:
+        kernels.sum_floats(frame.reshape(-1), runs, logs, raw)
+
+
+def sums_of_store(store: MovieWriter | StoredMovie, runs: IntArray, cells: int, progress: Progress) -> CellSums:
+    """The cells' sums by a second read of the denoised frames, for masks that were made from them."""
+    frames = store.shape[0]
+    logs, raw = np.zeros((frames, cells)), np.zeros((frames, cells))
+
+    def work(block: range, _: None) -> None:
+        for index in block:
+            sum_cells(store.frame(index), runs, logs[index], raw[index])
+
+    over_blocks(store.blocks(), work, lambda: None, progress, "traces")
+    return CellSums(logs.T.copy(), raw.T.copy())
+
+
+def quartiles(value_of: Callable[[int], float], pixels: int) -> tuple[float, float]:
+    """The quartiles of log(x + 1), bit-equal to numpy.quantile's "linear" rule, from the k-th smallest x (k from 0)."""
+    found = []
+    for share in (0.25, 0.75):
+        position = (pixels - 1) * share
+        below = math.floor(position)
+        low = float(np.log1p(value_of(below)))
+        high = float(np.log1p(value_of(min(below + 1, pixels - 1))))
+        step, weight = high - low, position - below
+        found.append(low + step * weight if weight < 0.5 else high - step * (1 - weight))
+    return found[0], found[1]
+
+
+def _bin_of(counts: NDArray[np.uint64], rank: int) -> int:
+    return int(np.searchsorted(np.cumsum(counts), np.uint64(rank), side="right"))
+
+
+def _float_ranks(upper: NDArray[np.uint64], store: MovieWriter, progress: Progress) -> Callable[[int], float]:
+    """The k-th smallest float32 pixel: its key's upper half from the histogram, the lower from another read."""
+    lower: dict[int, NDArray[np.uint64]] = {}
+
+    def value_of(rank: int) -> float:
+        prefix = _bin_of(upper, rank)
+        if prefix not in lower:
+            lower[prefix] = _lower_counts(store, prefix, progress)
+        before = int(upper[:prefix].sum())
+        key = prefix << 16 | _bin_of(lower[prefix], rank - before)
+        bits = key ^ 0x80000000 if key >> 31 else ~key & 0xFFFFFFFF
+        return float(np.array([bits], np.uint32).view(np.float32)[0])
+
+    return value_of
+
+
+def _lower_counts(store: MovieWriter, prefix: int, progress: Progress) -> NDArray[np.uint64]:
+    def work(block: range, counts: NDArray[np.uint64]) -> None:
+        for index in block:
+            count(store.frame(index), counts, prefix)
+
+    parts = over_blocks(store.blocks(), work, lambda: np.zeros(65536, np.uint64), progress, "quartiles")
+    return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
+
+
+def _mean(frame: NDArray[Any]) -> float:
+    return float(cv2.sumElems(frame)[0]) / frame.size
+
+
+def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, index: int) -> NDArray[Any]:
+    if not (mean > 0 and reference > 0):
+        raise InputError(f"{source}: frame {index} has mean {mean:g}, which cannot be divided out; use --detrend none")
+    if frame.dtype == np.float32:
+        return np.asarray((frame / (mean / reference)).astype(np.float32))
+    return np.asarray(np.rint(frame / (mean / reference)).clip(0, 65535).astype(np.uint16))
+
+
+def _saturated(tallies: Sequence[_Tally], pixels: int) -> float:
+    """Share of pixels at the movie's maximum, if that is a camera's limit or too frequent a value to be chance."""
+    top = max(tally.top for tally in tallies)
+    share = sum(tally.at_top for tally in tallies if tally.top == top) / pixels
+    return share if top in TOPS or (top > 256 and share > 1e-3) else 0.0

@@ -1,0 +1,182 @@
+"""Movies as they come: one thin reader over TIFF, folders of frames and OME-Zarr, a frame at a time."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.store.types import MovieInfo, Progress, silent
+
+FRAME_SUFFIXES = (".tif", ".tiff", ".png")
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
+WORKERS = 2
+
+
+class Movie(ABC):
+    """A movie that is open: `info`, and its frames one by one. Made by `open_movie`; use it as a context manager."""
+
+    info: MovieInfo
+
+    @abstractmethod
+    def _read(self, index: int) -> NDArray[Any]:
+        """Frame `index` as the file has it, any byte order. Called from several threads."""
+
+    def close(self) -> None:
+        """Release the files."""
+
+    def frame(self, index: int) -> NDArray[Any]:
+        """Frame `index` (from 0), (Y, X), native byte order, C-contiguous. Safe to call from several threads.
+
+        Raises InputError if the file is damaged there or the frame differs in shape from the first.
+        """
+        try:
+            frame = np.asarray(self._read(index))
+        except InputError:
+            raise
+        except Exception as error:  # decoders raise whatever they like on damaged data
+            raise InputError(
+                f"{self.info.source}: frame {index} cannot be read ({_first_line(error)}); "
+                "the file is damaged, cut short or compressed in an unknown way: export it again"
+            ) from error
+        if frame.shape != self.info.shape[1:]:
+            raise InputError(
+                f"{self.info.source}: frame {index} has shape {frame.shape}, the first {self.info.shape[1:]}; "
+                "expected frames of one size: crop them alike"
+            )
+        return np.ascontiguousarray(frame.astype(frame.dtype.newbyteorder("="), copy=False))
+
+    def frames(self) -> Iterator[NDArray[Any]]:
+        """The frames in order, each (Y, X), one in memory at a time."""
+        return (self.frame(index) for index in range(self.info.shape[0]))
+
+    def digest(self, progress: Progress = silent) -> str:
+        """Hash of the pixels and the shape: equal for equal movies, whatever the path or the container."""
+        frames = self.info.shape[0]
+        digests: list[bytes] = []
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for start in range(0, frames, 16):  # blocks bound the number of pending frames
+                block = range(start, min(start + 16, frames))
+                digests += pool.map(lambda index: frame_digest(camera_values(self.frame(index), self, index)), block)
+                progress("hash", len(digests), frames)
+        return movie_digest(self.info.shape, digests)
+
+    def __enter__(self) -> Movie:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_movie(source: str) -> Movie:
+    """Open a TIFF, BigTIFF, OME-TIFF, ImageJ hyperstack, folder or glob of single frames, or OME-Zarr (0.4, 0.5).
+
+    Frames are read one at a time, so memory does not grow with the movie. `info.frame_interval_s` and
+    `info.pixel_size_um` are None where the file has none. Raises NotFoundError if there is no such file and
+    InputError if it is not one grey movie of at least two frames.
+    """
+    path = Path(source)
+    if path.is_dir():
+        if any((path / name).exists() for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray")):
+            return _open_zarr(path, source)
+        return _open_sequence(_frames_of(path), source)
+    if path.is_file():
+        return _open_file(path, source)
+    if glob.has_magic(source):
+        matches = sorted((Path(match) for match in glob.glob(source)), key=_natural)
+        if not matches:
+            raise NotFoundError(f"{source}: no file matches; expected a movie, or a glob of single frames")
+        return _open_sequence(matches, source)
+    raise NotFoundError(f"{source}: no such file or folder; expected a TIFF, a folder of frames or an OME-Zarr")
+
+
+def _open_file(path: Path, source: str) -> Movie:
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        raise InputError(
+            f"{source}: not a movie format that is read; expected TIFF, OME-TIFF, a folder of frames or OME-Zarr"
+        )
+    from calcigraph.ingest.tiff import TiffMovie
+
+    return TiffMovie(path, source)
+
+
+def _open_zarr(path: Path, source: str) -> Movie:
+    from calcigraph.ingest.omezarr import ZarrMovie
+
+    return ZarrMovie(path, source)
+
+
+def _open_sequence(files: Sequence[Path], source: str) -> Movie:
+    if len(files) == 1 and files[0].is_file() and files[0].suffix.lower() in TIFF_SUFFIXES:
+        return _open_file(files[0], source)
+    from calcigraph.ingest.sequence import SequenceMovie
+
+    return SequenceMovie(files, source)
+
+
+def _frames_of(folder: Path) -> list[Path]:
+    files = sorted((f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES), key=_natural)
+    if not files:
+        raise InputError(f"{folder}: no frames in this folder; expected {', '.join(FRAME_SUFFIXES)} files")
+    return files
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts t2 before t10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]
+
+
+def camera_values(frame: NDArray[Any], movie: Movie, index: int) -> NDArray[Any]:
+    """The frame as uint16 or float32, values unchanged: the two types that are filtered, counted and stored.
+
+    Integers of any width must lie in 0 to 65535 (negative ones have no logarithm in eq. 23), floats must be finite;
+    float64 is rounded to float32. Raises InputError otherwise.
+    """
+    if frame.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            plain = frame.astype(np.float32, copy=False)
+        if not np.isfinite(np.sum(plain, dtype=np.float64)):  # a float64 sum of float32 cannot overflow
+            raise InputError(
+                f"{movie.info.source}: frame {index} has pixels that are not finite (NaN, Inf or beyond float32); "
+                "replace them, or export the camera's own integers"
+            )
+        return plain
+    if frame.dtype.kind not in "ui":
+        raise InputError(
+            f"{movie.info.source}: pixels of type {frame.dtype}; expected integers or floats, one number a pixel"
+        )
+    if frame.dtype != np.uint16 and frame.dtype != np.uint8:
+        low, high = int(frame.min()), int(frame.max())
+        if low < 0 or high > 65535:
+            raise InputError(
+                f"{movie.info.source}: frame {index} has pixel values from {low} to {high}; expected 0 to 65535 "
+                "(the logarithm needs them not negative): add an offset or rescale to 16 bit"
+            )
+    return frame.astype(np.uint16, copy=False)
+
+
+def frame_digest(frame: NDArray[Any]) -> bytes:
+    """SHA-256 of one frame's pixels, (Y, X) uint16 or float32."""
+    return hashlib.sha256(np.ascontiguousarray(frame).data).digest()
+
+
+def movie_digest(shape: tuple[int, int, int], digests: Sequence[bytes]) -> str:
+    """One hash for a movie from those of its frames, in order; 32 hex digits."""
+    return hashlib.sha256(repr(tuple(shape)).encode() + b"".join(digests)).hexdigest()[:32]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

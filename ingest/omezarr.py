@@ -1,0 +1,98 @@
+"""OME-Zarr 0.4 and 0.5 movies, a frame at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.errors import InputError
+from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.units import micrometres, seconds
+from calcigraph.store.types import MovieInfo
+
+
+class ZarrMovie(Movie):
+    """The full-resolution level of an OME-Zarr image whose only axes longer than 1 are t, y and x."""
+
+    def __init__(self, path: Path, source: str) -> None:
+        image, names, units = _open_level(path, source)
+        self._array, level_scale = image
+        long = {name for name, size in zip(names, self._array.shape, strict=True) if size > 1} - {"t", "y", "x"}
+        if long or not {"t", "y", "x"} <= set(names):
+            raise InputError(
+                f"{source}: axes {''.join(names)} of size {self._array.shape}; expected t, y and x, the others of size 1: "
+                "save one channel and one z-plane"
+            )
+        self._axes = names
+        frames, height, width = (self._array.shape[names.index(name)] for name in "tyx")
+        if frames < 2:
+            raise InputError(f"{source}: {frames} frame(s); expected a movie of at least 2 frames")
+        interval = seconds(level_scale[names.index("t")], units[names.index("t")])
+        pixel = micrometres(level_scale[names.index("x")], units[names.index("x")])
+        dtype = np.dtype(self._array.dtype).newbyteorder("=")
+        self.info = MovieInfo((frames, height, width), dtype.name, interval, pixel, source)
+        self._lock = threading.Lock()
+        self._start, self._block = 0, np.empty((0, height, width), dtype)
+
+    def _read(self, index: int) -> NDArray[Any]:
+        with self._lock:
+            if not 0 <= index - self._start < len(self._block):
+                self._fill(index)
+            return np.array(self._block[index - self._start])
+
+    def _fill(self, index: int) -> None:
+        """Read the frames that share a chunk with this one, as many as 64 MB hold: each chunk is decoded once."""
+        depth = self._array.chunks[self._axes.index("t")]
+        frame_bytes = max(1, int(np.prod(self.info.shape[1:])) * self._array.dtype.itemsize)
+        depth = max(1, min(depth, 2**26 // frame_bytes))
+        start = index - index % depth
+        picks = {"t": slice(start, min(start + depth, self.info.shape[0])), "y": slice(None), "x": slice(None)}
+        block = np.asarray(self._array[tuple(picks.get(name, 0) for name in self._axes)])
+        order = [name for name in self._axes if name in picks]
+        self._start, self._block = start, block.transpose([order.index(name) for name in "tyx"])
+
+
+def _open_level(path: Path, source: str) -> tuple[tuple[Any, list[float]], list[str], list[str]]:
+    """((array, scale of each axis), axis names, axis units) of the first level."""
+    import zarr
+
+    try:
+        group = zarr.open_group(str(path), mode="r")
+        attributes = dict(group.attrs)
+        image = _mapping(attributes.get("ome", attributes))["multiscales"][0]
+        axes = [_mapping(axis) for axis in image["axes"]]
+        level = image["datasets"][0]
+        array = group[level["path"]]
+        if not isinstance(array, zarr.Array):
+            raise ValueError(f"{level['path']} is not an array")
+        scales = [*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
+    except Exception as error:  # every store and codec has its own errors
+        raise InputError(
+            f"{source}: not a readable OME-Zarr 0.4 or 0.5 image ({(str(error).splitlines() or ['?'])[0]}); "
+            "pass the folder that holds its multiscales metadata"
+        ) from error
+    names = [str(axis.get("name")) for axis in axes]
+    if len(names) != array.ndim:
+        raise InputError(f"{source}: {len(names)} axes named for {array.ndim} dimensions; repair its metadata")
+    return (array, _scale(scales, len(names))), names, [str(axis.get("unit")) for axis in axes]
+
+
+def _scale(transformations: list[Any], count: int) -> list[float]:
+    """Product of the scale transformations, one number an axis."""
+    product = np.ones(count)
+    for transformation in transformations:
+        values = _mapping(transformation).get("scale")
+        if values is not None and len(values) == count:
+            product = product * np.asarray(values, dtype=float)
+    return [float(value) for value in product]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected an object in the metadata, found {type(value).__name__}")
+    return value
