@@ -133,7 +133,7 @@ def explain_syntax(folder: Path, text: str) -> str | None:
         try:
             engine.server.get_database(DATABASE).query("opencypher", "EXPLAIN " + text)
         except Exception as error:  # the package's error classes differ between its builds
-            return _first_line(error).rpartition("Exception: ")[2].removesuffix("null)") or None
+            return _first_line(error).rpartition(" (caused by")[0].partition("Exception: ")[2] or _first_line(error)
     return None
 
 

@@ -1,0 +1,218 @@
+"""Fixtures for tests of the graph: an empty graph on the embedded engine, and on a real Neo4j.
+
+The Neo4j is the one of CALCIGRAPH_TEST_NEO4J_URI (which the tests wipe), else a container, else a Java process made
+from Maven's jars; where none can be had its tests skip, or fail if CALCIGRAPH_REQUIRE_NEO4J is 1. NEO4J_* of the
+user's environment may be somebody's real graph and is never used.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from calcigraph.store.endpoint import import_driver
+from calcigraph.store.graph import Graph
+
+for name in [name for name in os.environ if name.startswith("NEO4J_")]:
+    del os.environ[name]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RECIPE = Path(__file__).resolve().parent / "neo4j"
+JARS = REPOSITORY / ".cache" / "neo4j-5.26.12"
+JAVA_OPTIONS = [
+    "-Xmx1g",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+]
+
+
+@dataclass(frozen=True)
+class Neo4jServer:
+    """A Neo4j that the tests may wipe."""
+
+    uri: str
+    username: str
+    password: str = field(repr=False)
+    database: str = "neo4j"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "NEO4J_URI": self.uri,
+            "NEO4J_USERNAME": self.username,
+            "NEO4J_PASSWORD": self.password,
+            "NEO4J_DATABASE": self.database,
+        }
+
+    def execute(
+        self, text: str, database: str | None = None, password: str | None = None, **parameters: object
+    ) -> None:
+        login = (self.username, password or self.password)
+        with import_driver().GraphDatabase.driver(self.uri, auth=login) as driver:
+            driver.execute_query(text, parameters, database_=database or self.database)
+
+
+class Unavailable(Exception):
+    """No Neo4j can be had this way; the text says why."""
+
+
+@pytest.fixture(scope="session")
+def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
+    """A real Neo4j for the whole test session."""
+    uri = os.environ.get("CALCIGRAPH_TEST_NEO4J_URI")
+    if uri:
+        yield Neo4jServer(
+            uri,
+            os.environ.get("CALCIGRAPH_TEST_NEO4J_USERNAME", "neo4j"),
+            os.environ.get("CALCIGRAPH_TEST_NEO4J_PASSWORD", ""),
+            os.environ.get("CALCIGRAPH_TEST_NEO4J_DATABASE", "neo4j"),
+        )
+        return
+    with ExitStack() as stack:
+        reasons = []
+        for start in (_container, lambda: java_server(tmp_path_factory.mktemp("neo4j"))):
+            try:
+                server = stack.enter_context(start())
+                break
+            except Unavailable as error:
+                reasons.append(str(error))
+        else:
+            reason = "no Neo4j for tests: CALCIGRAPH_TEST_NEO4J_URI is not set; " + "; ".join(reasons)
+            if os.environ.get("CALCIGRAPH_REQUIRE_NEO4J") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield server
+
+
+@pytest.fixture
+def neo4j_environment(neo4j_server: Neo4jServer, monkeypatch: pytest.MonkeyPatch) -> Neo4jServer:
+    """NEO4J_* set to the tests' own Neo4j, which is emptied first."""
+    neo4j_server.execute("MATCH (n) DETACH DELETE n")
+    for name, value in neo4j_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return neo4j_server
+
+
+@pytest.fixture(params=["embedded", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A workspace whose graph is empty, on each engine in turn."""
+    if request.param == "neo4j":
+        request.getfixturevalue("neo4j_environment")
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def graph(workspace: Path) -> Iterator[Graph]:
+    """An empty graph on each engine in turn."""
+    with Graph.open(workspace) as graph:
+        yield graph
+
+
+@pytest.fixture
+def embedded_graph(tmp_path: Path) -> Iterator[Graph]:
+    """An empty graph on the embedded engine."""
+    with Graph.open(tmp_path / "workspace") as graph:
+        yield graph
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _container() -> Iterator[Neo4jServer]:
+    """Neo4j from docker-compose.yml under a project name of the tests' own, volumes removed at the end."""
+    try:
+        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        raise Unavailable("no docker engine runs here") from None
+    password, port = secrets.token_hex(12), free_port()
+    environment = os.environ | {
+        "NEO4J_PASSWORD": password,
+        "NEO4J_BOLT_PORT": str(port),
+        "NEO4J_HTTP_PORT": str(free_port()),
+    }
+    compose = ["docker", "compose", "-p", f"calcigraph-tests-{port}", "-f", str(REPOSITORY / "docker-compose.yml")]
+    try:
+        up = subprocess.run([*compose, "up", "-d", "--wait"], env=environment, capture_output=True, text=True)
+        if up.returncode:
+            raise Unavailable(f"docker compose failed: {up.stderr.strip()[-300:]}")
+        yield Neo4jServer(f"bolt://127.0.0.1:{port}", "neo4j", password)
+    finally:
+        subprocess.run([*compose, "down", "-v"], env=environment, capture_output=True)
+
+
+@contextmanager
+def java_server(home: Path) -> Iterator[Neo4jServer]:
+    """Neo4j as a Java process that ends with the tests, its jars fetched by Maven once."""
+    jars = _jars()
+    port, password = free_port(), secrets.token_hex(12)
+    command = ["java", *JAVA_OPTIONS, "-cp", f"{jars}/*", str(RECIPE / "Server.java"), str(home), str(port)]
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=home
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
+    watchdog = threading.Timer(120, process.kill)
+    watchdog.start()
+    try:
+        if not any(line.strip() == "started" for line in process.stdout):
+            raise Unavailable(f"Neo4j did not start: {(home / 'server.log').read_text()[-300:]}")
+        watchdog.cancel()
+        drain.start()
+        server = Neo4jServer(f"bolt://127.0.0.1:{port}", "neo4j", password)
+        change = "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $new"
+        server.execute(change, database="system", password="neo4j", new=password)
+        _wait_for(server)
+        yield server
+    finally:
+        watchdog.cancel()
+        process.stdin.close()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if drain.ident is not None:
+            drain.join()
+        process.stdout.close()
+
+
+def _wait_for(server: Neo4jServer) -> None:
+    for _ in range(100):
+        try:
+            return server.execute("RETURN 1")
+        except import_driver().exceptions.Neo4jError:
+            time.sleep(0.1)
+    raise Unavailable("Neo4j started but its database did not come up")
+
+
+def _jars() -> Path:
+    """The folder of Neo4j's jars, fetched on first use."""
+    if JARS.is_dir():
+        return JARS
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            raise Unavailable(f"{tool} is not installed")
+    draft = JARS.with_name(f"{JARS.name}.{os.getpid()}")
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
+    run = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True)
+    if run.returncode:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise Unavailable(f"Maven could not fetch Neo4j: {run.stdout.strip()[:300]}")
+    draft.rename(JARS)
+    return JARS
