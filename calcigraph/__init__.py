@@ -1,8 +1,25 @@
 """calcigraph: from a calcium movie of a cell culture to a queried graph of cells, contacts and fitted coupling."""
 
+from typing import TYPE_CHECKING, Any
+
 from calcigraph.errors import CalcigraphError
 from calcigraph.workspace import Workspace
 
-__all__ = ["CalcigraphError", "Workspace", "__version__"]
+if TYPE_CHECKING:
+    from calcigraph.ingest import IngestOptions
+    from calcigraph.models import FitOptions, SyntheticOptions
+
+__all__ = ["CalcigraphError", "FitOptions", "IngestOptions", "SyntheticOptions", "Workspace", "__version__"]
 
 __version__ = "0.1.0"
+
+_LATE = {"IngestOptions": "ingest", "FitOptions": "models", "SyntheticOptions": "models"}
+"""Public names whose packages bring numpy, numba or more: imported when first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'calcigraph' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"calcigraph.{_LATE[name]}"), name)

@@ -79,17 +79,20 @@ class Workspace:
         if self._graph is None:
             from calcigraph.store import Graph
 
-            self._make_folder()
+            self.make_folder()
             self._graph = Graph.open(self.folder, heap_mb=_heap_mb())
         return self._graph
 
-    def _make_folder(self) -> None:
+    def make_folder(self, name: str = "") -> Path:
+        """Make the workspace, or a folder inside it. Raises WorkspaceError."""
+        folder = self.folder / name
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkspaceError(
-                f"workspace {self.folder} cannot be made ({error.strerror}): name another folder with --workspace"
+                f"workspace folder {folder} cannot be made ({error.strerror}): name another folder with --workspace"
             ) from error
+        return folder
 
     # Movies and traces in.
 
@@ -259,14 +262,15 @@ class Workspace:
 
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
-        graph = self.graph
+        graph, totals = self.graph, self.query("cultures")
         cultures = [culture for culture in graph.cultures() if culture.complete]
-        rows = [
+        rows: list[tuple[str, str | None, Any]] = [
             ("calcigraph", None, _version()),
             ("engine", None, f"{graph.engine} {graph.version}"),
+            ("graph", None, graph.where),
             ("workspace", None, str(self.folder.resolve())),
             ("cultures", None, len(cultures)),
-            *((name, None, count) for name, count in graph.counts().items()),
+            *((name, None, int(totals[name].sum())) for name in ("cells", "contacts", "fits")),
         ]
         for culture in cultures:
             rows += [("warning", culture.uid, warning) for warning in culture.warnings]

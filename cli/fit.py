@@ -24,7 +24,7 @@ def fit(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="distance*border, border/distance, border or uniform; default the first, uniform for cultures from traces."
+            help="distance*border (default), border/distance, border or uniform (default for cultures from traces)."
         ),
     ] = None,
     ridge: Annotated[float, typer.Option(help="Regularisation lambda (eq. 18).")] = 1e-3,
@@ -38,7 +38,7 @@ def fit(
     form: FormatOption = Format.table,
 ) -> None:
     """Fit a model and write its parameters back onto the cells."""
-    from calcigraph.models import FitOptions
+    from calcigraph import FitOptions
 
     options = FitOptions(
         case=case,

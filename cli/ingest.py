@@ -41,7 +41,7 @@ def ingest(
     replace: Replace = False,
 ) -> None:
     """Bring a movie in: denoise, find cells and contacts, trace, and store it all as OME-Zarr and graph."""
-    from calcigraph.ingest import IngestOptions
+    from calcigraph import IngestOptions
 
     options = IngestOptions(
         experiment=experiment,
@@ -51,10 +51,10 @@ def ingest(
         masks=masks,
         cellpose_model=cellpose_model,
         segment_on=segment_on,
-        min_area_px=min_area,
-        min_border_px=min_border,
-        max_gap_px=max_gap,
-        trace_inset_px=trace_inset,
+        min_area=min_area,
+        min_border=min_border,
+        max_gap=max_gap,
+        trace_inset=trace_inset,
         detrend=detrend,
     )
     workspace: Workspace = context.obj
@@ -99,5 +99,6 @@ def _tell(workspace: Workspace, culture: Culture, written: bool) -> None:
     counts: dict[str, Any] = workspace.query("cultures").set_index("culture").loc[culture.uid].to_dict()
     for warning in culture.warnings:
         note(f"warning: {warning}")
-    size = f"{counts['cells']} cells ({counts['inner_cells']} inner), {counts['contacts']} contacts, {culture.frames} frames"
-    note(f"culture {culture.uid}: {size}{'' if written else '; the same input is already there, nothing changed'}")
+    cells = f"{counts['cells']} cells ({counts['inner_cells']} inner), {counts['contacts']} contacts"
+    outcome = "" if written else "; the same input is already there, nothing changed"
+    note(f"culture {culture.uid}: {cells}, {culture.frames} frames{outcome}")
