@@ -1,0 +1,15 @@
+// Inner cells whose coupling, feed or error departs from the culture or from their neighbours.
+// parameter culture: string
+// parameter model: string = crlsm
+// parameter threshold: float = 3.5   robust deviations: 1.4826 times the culture's median absolute deviation
+// column label: int
+// column uid: string
+// column k_cell: float
+// column feed: float
+// column mse_train: float
+// column neighbours: list   their labels; the medians are taken in Python, where both engines agree to the bit
+// order label
+MATCH (:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
+WHERE k[$model + '_k_cell'] IS NOT NULL OR k[$model + '_mse_train'] IS NOT NULL OR k[$model + '_feed'] IS NOT NULL
+RETURN k.label AS label, k.uid AS uid, k[$model + '_k_cell'] AS k_cell, k[$model + '_feed'] AS feed,
+       k[$model + '_mse_train'] AS mse_train, [(k)-[:ADJACENT]-(n:Cell) | n.label] AS neighbours

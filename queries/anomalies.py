@@ -1,0 +1,111 @@
+"""Cells that depart from their culture or from their neighbours, by medians and the median absolute deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calcigraph.errors import InputError
+from calcigraph.store.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas
+
+CONSISTENT = 1.4826
+"""Times the median absolute deviation this is the standard deviation of normal values."""
+QUANTITIES = {"k_cell": "coupling", "feed": "feed", "mse_train": "error of the fit"}
+_MEDIANS = ("the culture's median", "the median of its neighbours")
+COLUMNS = {
+    "culture": "object",
+    "label": "int64",
+    "uid": "object",
+    "quantity": "object",
+    "value": "float64",
+    "z_culture": "float64",
+    "z_neighbours": "float64",
+    "reason": "object",
+}
+
+
+def anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, threshold: float) -> pandas.DataFrame:
+    """The cells of `rows` (label, uid, k_cell, feed, mse_train, neighbours) that depart by more than `threshold`.
+
+    z_culture = (v - median) / s and z_neighbours = (v - median of the fitted neighbours) / s with s = 1.4826 MAD of
+    the culture; null where a cell has no fitted neighbour. A quantity whose MAD is 0 gives no row. Each cell appears with
+    its worst quantity, the worst cell first. Raises InputError for a threshold that is not positive.
+    """
+    import pandas
+
+    if not threshold > 0:
+        raise InputError(f"threshold must be a positive number of robust deviations, not {threshold:g}")
+    rows = sorted(rows, key=lambda row: int(row["label"]))
+    worst: dict[int, tuple[float, dict[str, Any]]] = {}
+    for quantity in QUANTITIES:
+        values = np.array([row[quantity] for row in rows], dtype=np.float64)
+        for departure in _departures(values, rows, threshold):
+            index, score = departure.index, departure.score
+            if index not in worst or score > worst[index][0]:
+                row = rows[index]
+                told = {"culture": culture, "label": row["label"], "uid": row["uid"], "quantity": f"{model}_{quantity}"}
+                worst[index] = score, told | departure.told(quantity, threshold)
+    found = sorted(worst.values(), key=lambda item: (-item[0], item[1]["label"]))
+    frame = pandas.DataFrame([row for _, row in found], columns=list(COLUMNS))
+    return frame.astype(COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Departure:
+    """One value of one cell that is beyond the threshold."""
+
+    index: int
+    value: float
+    medians: tuple[float, float]
+    """Of the culture and of the fitted neighbours (NaN: none)."""
+    z: tuple[float, float]
+
+    @property
+    def score(self) -> float:
+        return max(abs(z) for z in self.z if z == z)
+
+    def told(self, quantity: str, threshold: float) -> dict[str, Any]:
+        """The row's value, scores and reason, such as "coupling 0.0512 is 9.1 robust deviations above ..."."""
+        parts = [
+            f"{abs(z):.1f} robust deviations {'above' if z > 0 else 'below'} {whose} of {median:.3g}"
+            for whose, median, z in zip(_MEDIANS, self.medians, self.z, strict=True)
+            if abs(z) > threshold
+        ]
+        reason = f"{QUANTITIES[quantity]} {self.value:.3g} is " + " and ".join(parts)
+        return {"value": self.value, "z_culture": self.z[0], "z_neighbours": self.z[1], "reason": reason}
+
+
+def _departures(values: FloatArray, rows: Sequence[Mapping[str, Any]], threshold: float) -> list[_Departure]:
+    """The cells beyond the threshold; none where the MAD is 0."""
+    known = np.isfinite(values)
+    if not known.any():
+        return []
+    middle = float(np.median(values[known]))
+    spread = CONSISTENT * float(np.median(np.abs(values[known] - middle)))
+    if spread == 0:
+        return []
+    around = _neighbour_medians(values, rows)
+    z_culture, z_neighbours = (values - middle) / spread, (values - around) / spread
+    far = (np.abs(z_culture) > threshold) | (np.abs(z_neighbours) > threshold)
+    return [
+        _Departure(i, float(values[i]), (middle, float(around[i])), (float(z_culture[i]), float(z_neighbours[i])))
+        for i in np.flatnonzero(far).tolist()
+    ]
+
+
+def _neighbour_medians(values: FloatArray, rows: Sequence[Mapping[str, Any]]) -> FloatArray:
+    """The median over each cell's neighbours that have a value, (n,); NaN where there is none."""
+    by_label = {row["label"]: value for row, value in zip(rows, values.tolist(), strict=True) if value == value}
+    medians = np.full(len(values), np.nan)
+    for index, row in enumerate(rows):
+        around = sorted(by_label[label] for label in row["neighbours"] if label in by_label)
+        if around:
+            half = len(around) // 2
+            medians[index] = around[half] if len(around) % 2 else (around[half - 1] + around[half]) / 2
+    return medians

@@ -1,0 +1,19 @@
+// What `compare` reads: the fitted parameters of the inner cells of several cultures, with how they were fitted.
+// parameter cultures: list
+// parameter model: string = crlsm
+// column culture: string
+// column condition: string
+// column intensity_gain: float
+// column run: string
+// column case: string
+// column options: string
+// column label: int
+// column fitted: map
+// order culture, label
+MATCH (c:Culture {complete: true})<-[:OF]-(r:FitRun {model: $model})
+WHERE c.uid IN $cultures
+WITH c, r ORDER BY r.created DESC, r.uid = c.last_fit DESC
+WITH c.uid AS culture, c.condition AS condition, c.intensity_gain AS intensity_gain, collect(r.uid)[0] AS latest
+MATCH (f:FitRun {uid: latest})<-[x:FITTED]-(k:Cell)
+RETURN culture, condition, intensity_gain, latest AS run, f.case AS case, f.options AS options, k.label AS label,
+       properties(x) AS fitted

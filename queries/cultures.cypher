@@ -1,0 +1,24 @@
+// The complete cultures, one row each.
+// column culture: string
+// column experiment: string
+// column condition: string
+// column frames: int
+// column frame_interval_s: float
+// column pixel_size_um: float
+// column cells: int
+// column inner_cells: int   cells that are not at the border: those a model of setup 1 fits
+// column contacts: int
+// column fits: int
+// column warnings: int   how many; `calcigraph status` says them
+// column created: string
+// column version: string
+MATCH (c:Culture {complete: true})
+OPTIONAL MATCH (e:Experiment)-[:INCLUDES]->(c)
+RETURN c.uid AS culture, e.name AS experiment, c.condition AS condition, c.frames AS frames,
+       c.frame_interval_s AS frame_interval_s, c.pixel_size_um AS pixel_size_um,
+       COUNT { (c)-[:HAS_CELL]->(:Cell) } AS cells,
+       COUNT { (c)-[:HAS_CELL]->(:Cell {border: false}) } AS inner_cells,
+       COUNT { (c)-[:HAS_CELL]->(:Cell)-[:ADJACENT]->(:Cell) } AS contacts,
+       COUNT { (c)<-[:OF]-(:FitRun) } AS fits,
+       size(coalesce(c.warnings, [])) AS warnings, c.created AS created, c.version AS version
+ORDER BY culture

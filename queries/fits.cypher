@@ -1,0 +1,28 @@
+// The fits of a culture, oldest first; what a model does not give is null.
+// parameter culture: string
+// column run: string
+// column culture: string
+// column model: string
+// column case: string
+// column options: string   JSON: everything that decided the result
+// column k: float   1/s
+// column k_low: float
+// column k_high: float
+// column feed: float   normalised intensity per second
+// column feed_low: float
+// column feed_high: float
+// column mse_train: float
+// column mse_test: float
+// column null_k_z: float
+// column null_k_p: float
+// column null_sync_z: float
+// column null_sync_p: float
+// column created: string
+// column version: string
+MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
+RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case, r.options AS options,
+       r.k AS k, r.k_low AS k_low, r.k_high AS k_high, r.feed AS feed, r.feed_low AS feed_low,
+       r.feed_high AS feed_high, r.mse_train AS mse_train, r.mse_test AS mse_test,
+       r.null_k_z AS null_k_z, r.null_k_p AS null_k_p, r.null_sync_z AS null_sync_z,
+       r.null_sync_p AS null_sync_p, r.created AS created, r.version AS version
+ORDER BY created, run

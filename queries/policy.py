@@ -1,0 +1,224 @@
+"""What a user's Cypher may say: reading clauses, and functions and procedures on an allow-list.
+
+The text is cut into tokens as the engines cut it. Where their rules could differ (a lone carriage return, unicode
+escapes outside strings, other escapes than Cypher's) the text is refused, so that nothing can hide in the difference.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from calcigraph.errors import InputError, ReadOnlyError
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STARTS = frozenset({"MATCH", "OPTIONAL", "UNWIND", "WITH", "RETURN", "CALL"})
+WRITES = _words(
+    "CREATE MERGE DELETE DETACH NODETACH SET REMOVE FOREACH INSERT DROP ALTER TRUNCATE LOAD USE TRANSACTIONS"
+)
+OTHER_STARTS = _words(
+    "EXPLAIN PROFILE CYPHER SHOW TERMINATE GRANT DENY REVOKE START STOP RENAME ENABLE DISABLE DEALLOCATE REALLOCATE "
+    "BACKUP RESTORE IMPORT EXPORT SELECT UPDATE BEGIN COMMIT ROLLBACK TRAVERSE LET IF SLEEP LOCK ALIGN CHECK REBUILD "
+    "USING DUMP"
+)
+PROCEDURES = frozenset({"db.labels", "db.relationshiptypes", "db.propertykeys"})
+FUNCTIONS = _words(
+    # predicates, scalars, aggregates
+    "all any exists isempty none single shortestpath allshortestpaths char_length character_length coalesce elementid "
+    "endnode head id last length nullif properties randomuuid size startnode timestamp toboolean tobooleanornull "
+    "tofloat tofloatornull tointeger tointegerornull type valuetype avg collect count max min percentilecont "
+    "percentiledisc stdev stdevp sum "
+    # lists
+    "keys labels nodes range reduce relationships reverse tail tobooleanlist tofloatlist tointegerlist tostringlist "
+    # numbers
+    "abs ceil floor isnan rand round sign e exp log log10 sqrt acos asin atan atan2 cos cosh cot coth degrees haversin "
+    "pi radians sin sinh tan tanh "
+    # text
+    "btrim left lower ltrim normalize replace right rtrim split substring tolower tostring tostringornull toupper trim "
+    "upper "
+    # time and place
+    "date date.truncate datetime datetime.truncate datetime.fromepoch datetime.fromepochmillis datetime.realtime "
+    "datetime.statement datetime.transaction duration duration.between duration.indays duration.inmonths "
+    "duration.inseconds localdatetime localdatetime.truncate localtime localtime.truncate time time.truncate "
+    "point point.distance point.withinbbox"
+)
+BEFORE_PARENTHESIS = _words(
+    "MATCH OPTIONAL WHERE AND OR XOR NOT IN RETURN WITH UNWIND BY ON AS WHEN THEN ELSE CASE DISTINCT CALL CONTAINS "
+    "SKIP OFFSET LIMIT UNION YIELD ASC ASCENDING DESC DESCENDING IS ANY ALL SHORTEST GROUP GROUPS PATH PATHS "
+    "REPEATABLE ELEMENT ELEMENTS DIFFERENT RELATIONSHIP RELATIONSHIPS EXISTS COUNT COLLECT WALK TRAIL ACYCLIC"
+)
+
+_TOKEN = re.compile(
+    r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)
+    |(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+    |(?P<quoted>`(?:[^`]|``)*`)
+    |(?P<number>0[xX][0-9a-fA-F]+|0[oO][0-7]+|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?)
+    |(?P<word>[^\W\d]\w*)
+    |(?P<sign>[][(){}.,:;|&!%^*/+\-<>=~$?])""",
+    re.VERBOSE | re.DOTALL,
+)
+_STRANGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_ESCAPES = re.compile(r"\\(?:[\\'\"`bfnrtBFNRT]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
+_ESCAPED_UNICODE = re.compile(r"\\u+([0-9a-fA-F]{4})")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of Cypher that is neither blank nor comment."""
+
+    kind: str
+    """string, quoted (a name in backticks), number, word or sign."""
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The keyword that this could be, in capitals as an engine folds it; empty for what cannot be one."""
+        return unicodedata.normalize("NFKC", self.text).upper() if self.kind == "word" else ""
+
+    @property
+    def name(self) -> str:
+        """The name that this could be, folded, without backticks; empty for what cannot be one."""
+        if self.kind == "quoted":
+            return unicodedata.normalize("NFKC", self.text[1:-1].replace("``", "`")).lower()
+        return self.word.lower()
+
+
+def check(text: str) -> str:
+    """The text as it may be sent: comments blanked, without a last semicolon.
+
+    Raises ReadOnlyError for what could write, reach outside the graph or is not on the allow-lists, and InputError for
+    what is no Cypher query.
+    """
+    text = text.replace("\r\n", "\n")
+    strange = _STRANGE.search(text) or re.search("\r", text)
+    if strange:
+        raise InputError(f"the query contains the character U+{ord(strange[0]):04X}; write it without")
+    text, tokens = _tokenise(text)
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+        text = text.rstrip().removesuffix(";")
+    if not tokens:
+        raise InputError("the query is empty; expected MATCH ... RETURN ...")
+    _check_start(tokens[0])
+    for index in range(len(tokens)):
+        _check_clause(tokens, index)
+        _check_call(tokens, index)
+    return text
+
+
+def parameters_of(text: str) -> set[str]:
+    """The names of the $parameters that a text uses."""
+    _, tokens = _tokenise(text)
+    return {b.text.strip("`") for a, b in pairwise(tokens) if a.text == "$" and b.kind in ("word", "quoted", "number")}
+
+
+def _tokenise(text: str) -> tuple[str, list[Token]]:
+    """The text with comments blanked (places of errors stay), and its tokens."""
+    tokens, clean, place = [], [], 0
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            line = text.count("\n", 0, place) + 1
+            what = "an unfinished quotation" if text[place] in "'\"`" else f"the unexpected character {text[place]!r}"
+            raise InputError(f"the query has {what} in line {line}")
+        kind, piece = str(match.lastgroup), match[0]
+        if kind == "blank":
+            clean.append("".join("\n" if letter == "\n" else " " for letter in piece))
+        else:
+            _check_escapes(kind, piece)
+            tokens.append(Token(kind, piece))
+            clean.append(piece)
+        place = match.end()
+    return "".join(clean), tokens
+
+
+def _check_escapes(kind: str, piece: str) -> None:
+    if kind == "quoted" and "\\" in piece:
+        raise InputError(f"the name {piece} contains a backslash; write it without")
+    if kind != "string" or "\\" not in piece:
+        return
+    for match in _ESCAPED_UNICODE.finditer(piece):
+        letter = chr(int(match[1], 16))
+        if not letter.isprintable() or letter in "'\"`\\/*;":
+            raise InputError(f"the unicode escape {match[0]} is not allowed; write the character itself")
+    if "\\" in _ESCAPES.sub("", piece):
+        raise InputError(f"the string {piece[:40]} has an escape that Cypher does not know; write \\\\ for a backslash")
+
+
+def _check_start(first: Token) -> None:
+    if first.word in STARTS or first.text in "({":
+        return
+    if first.word in OTHER_STARTS | WRITES:
+        raise ReadOnlyError(f"{first.word} is not allowed: a query begins with MATCH, UNWIND, WITH, RETURN or CALL {{")
+    raise InputError(
+        f"the query begins with {first.text!r}; expected MATCH, OPTIONAL MATCH, UNWIND, WITH, RETURN or CALL"
+    )
+
+
+def _check_clause(tokens: Sequence[Token], index: int) -> None:
+    token = tokens[index]
+    if token.text == ";":
+        raise ReadOnlyError("only one statement is allowed in a query; remove what follows the semicolon")
+    if token.word not in WRITES or _is_name(tokens, index):
+        return
+    what = {"LOAD": "LOAD CSV", "TRANSACTIONS": "CALL ... IN TRANSACTIONS"}.get(token.word, token.word)
+    raise ReadOnlyError(f"{what} is not allowed: queries only read (for a name, write `{token.text}` in backticks)")
+
+
+def _is_name(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a keyword stands where only a property, label, parameter, map key or alias can stand."""
+    before = tokens[index - 1] if index else None
+    after = tokens[index + 1] if index + 1 < len(tokens) else None
+    if after is not None and after.text == ":" and before is not None and before.text in "{,":
+        return True
+    if before is None:
+        return False
+    if before.text == ".":
+        return index > 1 and tokens[index - 2].kind != "number" and tokens[index - 2].text != "."
+    return before.text in (":", "$", "|", "&", "!") or before.word == "AS"
+
+
+def _check_call(tokens: Sequence[Token], index: int) -> None:
+    token = tokens[index]
+    if token.word == "CALL" and not _is_name(tokens, index):
+        name, _ = _chain_from(tokens, index + 1)
+        if name and name not in PROCEDURES:
+            raise ReadOnlyError(f"the procedure {name} is not allowed; allowed are {', '.join(sorted(PROCEDURES))}")
+    if token.text == "(" and index:
+        _check_function(tokens, index - 1)
+
+
+def _check_function(tokens: Sequence[Token], last: int) -> None:
+    """Refuse the function whose name ends at `last`, unless what stands there is no function's name."""
+    if not tokens[last].name:
+        return
+    first = last
+    while first >= 2 and tokens[first - 1].text == "." and tokens[first - 2].name:
+        first -= 2
+    rooted = first == 0 or tokens[first - 1].text != "."
+    name = ".".join(token.name for token in tokens[first : last + 1 : 2])
+    if rooted and first == last and tokens[last].word in BEFORE_PARENTHESIS:
+        return
+    if rooted and first and tokens[first - 1].word == "CALL" and name in PROCEDURES:
+        return
+    if not rooted or name not in FUNCTIONS:
+        raise ReadOnlyError(f"the function {name} is not on the list of functions that queries may call")
+
+
+def _chain_from(tokens: Sequence[Token], index: int) -> tuple[str, int]:
+    """The dotted name that begins at `index` ("" for none), and where it ends."""
+    parts = []
+    while index < len(tokens) and tokens[index].name:
+        parts.append(tokens[index].name)
+        index += 1
+        if index >= len(tokens) or tokens[index].text != ".":
+            break
+        index += 1
+    return ".".join(parts), index
