@@ -97,7 +97,7 @@ def grow(labels: LabelImage, distance: int) -> LabelImage:
 
 
 def shared_borders(cells: LabelImage) -> tuple[IntArray, IntArray, IntArray]:
-    """Pairs of touching cells, as places (a < b, from 0) sorted, and how many unlike 4-neighbour pixel pairs each has."""
+    """Pairs of touching cells, as places (a < b, from 0) sorted, and the number of unlike 4-neighbour pixel pairs."""
     count = np.int64(cells.max()) + 1
     keys = []
     for one, other in ((cells[:, :-1], cells[:, 1:]), (cells[:-1], cells[1:])):

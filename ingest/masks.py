@@ -67,9 +67,10 @@ def _read_picture(file: Path) -> NDArray[Any]:
 def _read_npy(file: Path) -> NDArray[Any]:
     try:
         with file.open("rb") as handle:
-            version = np.lib.format.read_magic(handle)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            _, _, dtype = header(handle)
+            version = np.lib.format.read_magic(handle)  # type: ignore[no-untyped-call]
+            one = version == (1, 0)
+            header = np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
+            _, _, dtype = header(handle)  # type: ignore[no-untyped-call]
             if dtype.hasobject:
                 return _masks_of(_ArraysOnly(handle).load(), file)
         return np.asarray(np.load(file, allow_pickle=False))
@@ -90,7 +91,7 @@ def _masks_of(content: Any, file: Path) -> NDArray[Any]:
 
 
 class _Inert:
-    """Stands for whatever a _seg.npy refers to beside arrays (paths, settings objects): takes anything, does nothing."""
+    """Stands for whatever else a _seg.npy refers to (paths, settings objects): takes anything, does nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass

@@ -32,8 +32,8 @@ class Movie(ABC):
     def _read(self, index: int) -> NDArray[Any]:
         """Frame `index` as the file has it, any byte order. Called from several threads."""
 
-    def close(self) -> None:
-        """Release the files."""
+    def close(self) -> None:  # noqa: B027
+        """Release the files; the formats that keep none open need nothing."""
 
     def frame(self, index: int) -> NDArray[Any]:
         """Frame `index` (from 0), (Y, X), native byte order, C-contiguous. Safe to call from several threads.

@@ -25,7 +25,7 @@ class ZarrMovie(Movie):
         long = {name for name, size in zip(names, self._array.shape, strict=True) if size > 1} - {"t", "y", "x"}
         if long or not {"t", "y", "x"} <= set(names):
             raise InputError(
-                f"{source}: axes {''.join(names)} of size {self._array.shape}; expected t, y and x, the others of size 1: "
+                f"{source}: axes {''.join(names)} of size {self._array.shape}; expected t, y and x, others of size 1: "
                 "save one channel and one z-plane"
             )
         self._axes = names

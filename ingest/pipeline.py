@@ -107,7 +107,7 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
     """
     with open_movie(source) as movie:
         settings = _settings(movie.info, options)
-        return _digest(movie.digest(progress), _masks_digest(movie.info, options), settings)
+        return _digest(movie.digest(progress), _masks_digest(movie.info, options), options, settings)
 
 
 def ingest_movie(
@@ -178,7 +178,7 @@ class _Job:
             sums = denoised.sums or self._sums(writer, found)
             normalisation = denoised.normalisation
             traces = normalise(sums.logs / pixels.counts[:, None], normalisation)
-            digest = self.digest or _digest(denoised.digest, masks.digest, self.settings)
+            digest = self.digest or _digest(denoised.digest, masks.digest, self.options, self.settings)
             record = self._culture(culture, digest, denoised, masks, version, movie_name)
             self.progress("store", 0, 1)
             writer.finish(
@@ -324,8 +324,9 @@ def _masks_digest(info: MovieInfo, options: IngestOptions) -> str:
     return find_weights(options.cellpose_model).digest
 
 
-def _digest(movie: str, masks: str, settings: _Settings) -> str:
-    text = json.dumps([movie, masks, settings.recorded], sort_keys=True)
+def _digest(movie: str, masks: str, options: IngestOptions, settings: _Settings) -> str:
+    # a culture that moves to another experiment or condition is another input too: it must not be ignored silently
+    text = json.dumps([movie, masks, options.experiment, options.condition, settings.recorded], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -19,7 +19,7 @@ def outlines(cells: LabelImage, count: int) -> tuple[str, ...]:
     corner only belong to different pieces, so every polygon is valid in the sense of simple features.
     """
     vertices, ends, owners = kernels.trace_outlines(cells, _sides(cells))
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+    starts = np.concatenate([np.zeros(1, np.int64), ends])[:-1]
     loops: list[list[Loop]] = [[] for _ in range(count)]
     for start, end, (cell, y, x) in zip(starts.tolist(), ends.tolist(), owners.tolist(), strict=True):
         loops[cell - 1].append((vertices[start:end], np.array((y, x), np.int32)))

@@ -22,6 +22,9 @@ from calcigraph.store.types import MovieInfo
 _CENTIMETRE = 3
 """TIFF's ResolutionUnit for pixels per cm; inches are a printer's default and say nothing of the sample."""
 
+_DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
+"""What tifffile's log says of a file whose directory points beyond its end."""
+
 
 class TiffMovie(Movie):
     """A TIFF whose only axes longer than 1 are time, Y and X."""
@@ -32,14 +35,14 @@ class TiffMovie(Movie):
             series = only_series(self._tiff, source)
             frames, height, width = _movie_shape(series, self._tiff, source)
             self._pages = series.pages
-            self._dtype = series.dtype
+            self._dtype = series.dtype.newbyteorder(self._tiff.byteorder)
             self._offset = _contiguous_offset(series, self._tiff, (frames, height, width), source)
             interval, pixel = metadata(self._tiff)
         except BaseException:
             self._tiff.close()
             raise
         self._descriptor = os.open(path, os.O_RDONLY) if self._offset is not None else None
-        self.info = MovieInfo((frames, height, width), self._dtype.name, interval, pixel, source)
+        self.info = MovieInfo((frames, height, width), series.dtype.name, interval, pixel, source)
 
     def _read(self, index: int) -> NDArray[Any]:
         if self._descriptor is not None and self._offset is not None:
@@ -81,9 +84,9 @@ def open_tiff(path: Path, source: str, **options: Any) -> Any:
             raise InputError(
                 f"{source}: not a readable TIFF ({(str(error).splitlines() or ['?'])[0]}); export it again"
             ) from error
-    if any("invalid page offset" in text or "corrupted file" in text for text in complaints):
+    if any(sign in text for text in complaints for sign in _DAMAGE):
         tiff.close()
-        raise InputError(f"{source}: the TIFF is cut short or damaged (its list of pages breaks off); copy it again")
+        raise InputError(f"{source}: the TIFF is cut short or damaged (its directory breaks off); copy it again")
     return tiff
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.metadata
 import json
 import math
 import re
@@ -35,10 +36,17 @@ class _Table:
 
 
 def traces_digest(
-    path: str, *, frame_interval_s: float, max_distance: float | None = None, max_missing: float = 0.1
+    path: str,
+    *,
+    frame_interval_s: float,
+    experiment: str | None = None,
+    condition: str | None = None,
+    max_distance: float | None = None,
+    max_missing: float = 0.1,
 ) -> str:
     """Hash of the file and the options: the same digest means the same ingest. Raises NotFoundError, InputError."""
-    options = [hashlib.sha256(_bytes(path)).hexdigest(), frame_interval_s, max_distance, max_missing]
+    content = hashlib.sha256(_bytes(path)).hexdigest()
+    options = [content, frame_interval_s, experiment, condition, max_distance, max_missing]
     return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:32]
 
 
@@ -47,7 +55,7 @@ def ingest_traces(
     *,
     culture: str,
     frame_interval_s: float,
-    version: str,
+    version: str | None = None,
     experiment: str | None = None,
     condition: str | None = None,
     max_distance: float | None = None,
@@ -61,10 +69,18 @@ def ingest_traces(
     `max_distance` px (default NEAREST_FACTOR times the median nearest-neighbour distance); border cells are those on
     the convex hull. Areas and shared borders are NaN and polygons None: they are not known.
 
-    Raises NotFoundError if there is no such file, InputError if it is not such a table or an option is out of range.
+    `version` is recorded; by default the installed one. Raises NotFoundError if there is no such file, InputError if
+    it is not such a table or an option is out of range.
     """
     _check_options(frame_interval_s, max_distance, max_missing)
-    digest = traces_digest(path, frame_interval_s=frame_interval_s, max_distance=max_distance, max_missing=max_missing)
+    digest = traces_digest(
+        path,
+        frame_interval_s=frame_interval_s,
+        experiment=experiment,
+        condition=condition,
+        max_distance=max_distance,
+        max_missing=max_missing,
+    )
     table = _read(path)
     missing = ~(np.isfinite(table.mean) & (table.mean != 0))
     x, y = _median_position(table.x), _median_position(table.y)
@@ -106,7 +122,7 @@ def ingest_traces(
         saturated=None,
         warnings=_left_out(table.labels[~kept], max_missing),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=version,
+        version=version if version is not None else importlib.metadata.version("calcigraph"),
     )
     return CultureData(record, cells, _contacts(labels, x, y, limit))
 
@@ -191,8 +207,8 @@ def _median_position(values: FloatArray) -> FloatArray:
     """Median over the frames that have one, (n,); NaN where none has."""
     known = np.isfinite(values).any(axis=1)
     result = np.full(len(values), np.nan)
-    if known.any():
-        result[known] = np.asarray(np.nanmedian(values[known], axis=1))
+    for row in np.flatnonzero(known):
+        result[row] = np.nanmedian(values[row])
     return result
 
 
@@ -213,7 +229,7 @@ def _nearest(x: FloatArray, y: FloatArray) -> float:
 
     points = np.stack([x, y], axis=1)
     distances, _ = cKDTree(points).query(points, k=2)
-    return float(np.median(distances[:, 1]))
+    return float(np.median(np.asarray(distances)[:, 1]))
 
 
 def _on_line(x: FloatArray, y: FloatArray) -> IntArray | None:

@@ -1,0 +1,82 @@
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.ingest import read_masks
+
+LABELS = np.kron(np.array([[1, 5], [0, 300]]), np.ones((4, 6), int))
+
+
+def write(path, image):
+    if path.suffix == ".npy":
+        np.save(path, {"masks": image, "filename": "x.tif", "flows": [np.zeros((2, 2))]}, allow_pickle=True)
+    elif path.suffix == ".png":
+        cv2.imwrite(str(path), image)
+    else:
+        tifffile.imwrite(path, image)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["m.tif", "m.png", "m_seg.npy"])
+def test_labels_come_as_they_are(tmp_path, name):
+    masks = read_masks(write(tmp_path / name, LABELS.astype(np.uint16)), LABELS.shape)
+    assert (masks.labels == LABELS).all()
+    assert masks.labels.dtype == np.int32
+    assert masks.source == f"file:{name}"
+
+
+def test_the_digest_is_of_the_labels_not_the_file(tmp_path):
+    one = read_masks(write(tmp_path / "a.png", LABELS.astype(np.uint16)), LABELS.shape)
+    other = read_masks(write(tmp_path / "b_seg.npy", LABELS.astype(np.int64)), LABELS.shape)
+    changed = read_masks(write(tmp_path / "c.png", (LABELS + 1).astype(np.uint16)), LABELS.shape)
+    assert one.digest == other.digest != changed.digest
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.ones((6, 4), np.uint16), "shape"),
+        (LABELS.T.astype(np.uint16), "transposed"),
+        (np.full(LABELS.shape, 0.5, np.float32), "whole numbers"),
+        (np.zeros(LABELS.shape, np.uint8), "no cell"),
+        (np.full(LABELS.shape, -1, np.int16), "expected 0 to"),
+        (np.zeros((*LABELS.shape, 3), np.uint8), "expected one grey image"),
+    ],
+)
+def test_what_is_no_label_image_is_refused(tmp_path, image, words):
+    options = {"photometric": "rgb"} if image.ndim == 3 else {}
+    tifffile.imwrite(tmp_path / "m.tif", image, **options)
+    with pytest.raises(InputError, match=words):
+        read_masks(str(tmp_path / "m.tif"), LABELS.shape)
+
+
+def test_missing_and_damaged_files(tmp_path):
+    with pytest.raises(NotFoundError, match="no such file"):
+        read_masks(str(tmp_path / "m.tif"), LABELS.shape)
+    for name in ("m.png", "m.tif", "m_seg.npy"):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+        with pytest.raises(InputError, match=name):
+            read_masks(str(tmp_path / name), LABELS.shape)
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("stolen", "w"))
+
+
+def test_a_seg_npy_runs_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "m_seg.npy", {"masks": LABELS, "other": Evil()}, allow_pickle=True)
+    assert (read_masks("m_seg.npy", LABELS.shape).labels == LABELS).all()
+    assert not (tmp_path / "stolen").exists()
+    assert pickle.dumps(Evil())  # it would have been written by a plain load
+
+
+def test_a_seg_npy_without_masks(tmp_path):
+    np.save(tmp_path / "m_seg.npy", {"outlines": LABELS}, allow_pickle=True)
+    with pytest.raises(InputError, match="no 'masks'"):
+        read_masks(str(tmp_path / "m_seg.npy"), LABELS.shape)
