@@ -66,8 +66,9 @@ class SyntheticOptions:
     """Counts added to every pixel; above 0 the logarithm of a movie is no longer affine in the traces."""
     style: str = "cytoplasm-bright"
     """How the tissue looks: one of models/tissue.py's STYLES."""
-    contrast: float = 1.0
-    """Share kept of the cells' static differences in brightness (they enter a movie's effective feeds); 0 for none."""
+    contrast: float = 0.05
+    """Share kept of the cells' static differences in brightness. They enter a movie's effective feeds: from about 0.2
+    the paper's lower feed bound holds the coupling down with it."""
 
     def __post_init__(self) -> None:
         limits = {
