@@ -35,7 +35,8 @@ class Weights:
     name: str
     smallest_px: float
     largest_px: float
-    tile_px: int
+    large_tiles: bool
+    """Whether a tile may be larger than cellpose's 224 px: fewer overlaps, half the time."""
 
     @property
     def digest(self) -> str:
@@ -57,14 +58,13 @@ def find_weights(model: str | None = None) -> Weights:
     InputError : a path without a file.
     """
     if model is None:
-        # Trained at native size; one large tile saves the overlap of many small ones.
-        return Weights(_SHIPPED, "confluent", smallest_px=14, largest_px=72, tile_px=544)
+        return Weights(_SHIPPED, "confluent", smallest_px=14, largest_px=72, large_tiles=True)
     path = Path(model).expanduser()
     if not path.is_file():
         if path.is_dir() or path.name != model or path.suffix:
             raise InputError(f"no segmentation model at {model}: expected a file of Cellpose 3 (CPnet) weights")
         path = _local_model(model)
-    return Weights(path, Path(model).name, smallest_px=20, largest_px=45, tile_px=224)
+    return Weights(path, Path(model).name, smallest_px=20, largest_px=45, large_tiles=False)
 
 
 def segment(image: NDArray[Any], model: str | None = None, progress: Progress = silent) -> Masks:
@@ -180,20 +180,22 @@ def _require_cpnet(path: Path) -> None:
         raise InputError(f"{path} cannot be read as Cellpose 3 weights: {str(error).splitlines()[0]}") from error
     for name, value in CPnet([2, 32, 64, 128, 256], 3, sz=3).state_dict().items():
         optional = name.startswith("diam_") or name.endswith("num_batches_tracked")
-        if shapes.get(name, () if optional else None) not in (tuple(value.shape), () if optional else None):
+        if shapes.get(name, tuple(value.shape) if optional else None) != tuple(value.shape):
             raise InputError(f"{path} does not hold a default-width Cellpose 3 CPnet (at {name}): give such a file")
 
 
 def _look(network: Any, weights: Weights, picture: NDArray[np.float32], diameter: float | None) -> LabelImage:
-    masks = network.eval(
-        picture,
-        channels=[0, 0],
-        diameter=diameter,
-        bsize=weights.tile_px,
-        batch_size=8 if weights.tile_px <= 224 else 1,
-        niter=None,
-    )[0]
+    scale = float(network.diam_mean) / (diameter or float(network.diam_labels))
+    tile = _tile_px(scale * max(picture.shape)) if weights.large_tiles else 224
+    masks = network.eval(picture, channels=[0, 0], diameter=diameter, bsize=tile, batch_size=8 if tile <= 224 else 1)[0]
     return _largest_pieces(np.asarray(masks, np.int32))
+
+
+def _tile_px(side_px: float) -> int:
+    """One tile if it fits 640 px, else the size that covers the side with the fewest tiles, overlapping by a tenth."""
+    padded = 16 * int(np.ceil(side_px / 16)) + 32
+    tiles = int(np.ceil(padded / 640))
+    return padded if tiles == 1 else 16 * int(np.ceil(1.2 * padded / tiles / 16)) + 16
 
 
 def _median_diameter(labels: LabelImage) -> float:

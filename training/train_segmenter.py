@@ -24,6 +24,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ BATCHES_PER_SAMPLE = 2  # a new image replaces the oldest one every second batch
 Array = NDArray[np.float32]
 
 
-def synthetic_labels(rng: np.random.Generator) -> NDArray[np.int32]:
+def synthetic_labels(rng: np.random.Generator, clutter: float) -> NDArray[np.int32]:
     """A piece of tissue, (SIDE_PX, SIDE_PX): whole or cut at the edge, stretched or not, confluent or not."""
     across = math.exp(rng.uniform(math.log(13), math.log(64)))
     margin = int(rng.integers(0, 2) * rng.uniform(0.2, 1.0) * across)
@@ -59,6 +60,8 @@ def synthetic_labels(rng: np.random.Generator) -> NDArray[np.int32]:
         labels = labels.T
     if rng.uniform() < 0.4:
         labels = _with_empty_regions(labels, cells, rng)
+        if clutter and rng.uniform() < clutter:
+            labels = _rounded(labels, rng.uniform(0.15, 0.3) * across)
     return np.ascontiguousarray(labels, np.int32)
 
 
@@ -75,10 +78,39 @@ def _with_empty_regions(labels: NDArray[np.int32], cells: int, rng: np.random.Ge
     return np.where(gone[labels], 0, labels).astype(np.int32)
 
 
-def photograph(labels: NDArray[np.int32], rng: np.random.Generator) -> Array:
+def _rounded(labels: NDArray[np.int32], radius: float) -> NDArray[np.int32]:
+    """Cells without corners, as they are where neighbours do not press them into shape."""
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius) + 1,) * 2)
+    rounded = np.zeros_like(labels)
+    for label in np.unique(labels[labels > 0]):
+        rounded[cv2.morphologyEx((labels == label).astype(np.uint8), cv2.MORPH_OPEN, brush) > 0] = label
+    return rounded
+
+
+def _with_clutter(image: Array, labels: NDArray[np.int32], rng: np.random.Generator) -> Array:
+    """Fibres and specks between the cells, dimmer or smaller than cells, shining through them a little."""
+    level = float(np.median(image[labels > 0])) if labels.any() else float(rng.uniform(0.2, 0.8))
+    fibres, specks = np.zeros_like(image), np.zeros_like(image)
+    for _ in range(int(rng.integers(3, 40))):
+        walk = rng.uniform(-40, SIDE_PX + 40, 2) + np.cumsum(rng.normal(0, 14, (12, 2)) + rng.normal(0, 25, 2), axis=0)
+        brightness = level * rng.uniform(0.1, 0.6)
+        cv2.polylines(fibres, [walk.astype(np.int32)], False, brightness, int(rng.integers(1, 7)), cv2.LINE_AA)
+    for _ in range(int(rng.integers(0, 25))):
+        at = tuple(int(value) for value in rng.integers(0, SIDE_PX, 2))
+        radius = int(min(rng.exponential(2), 0.15 * _across(labels)))
+        cv2.circle(specks, at, radius, level * rng.uniform(0.3, 1.5), -1, cv2.LINE_AA)
+    haze = cv2.GaussianBlur(fibres, (0, 0), rng.uniform(4, 12)) * rng.uniform(0, 1)
+    behind = cv2.GaussianBlur(fibres, (0, 0), rng.uniform(0.7, 2.5)) + haze + cv2.GaussianBlur(specks, (0, 0), 0.8)
+    share = np.where(labels > 0, rng.uniform(0.0, 0.25), 1.0).astype(np.float32)
+    return np.asarray(image + behind * cv2.GaussianBlur(share, (0, 0), 0.8), np.float32)
+
+
+def photograph(labels: NDArray[np.int32], rng: np.random.Generator, clutter: float) -> Array:
     """Draw the tissue and pass it through a camera and the pipeline's own steps; cellpose's 1 to 99 % scale."""
     style = str(rng.choice(tissue.STYLES))
     image = tissue.render(labels, rng, style)
+    if clutter and (labels == 0).mean() > 0.15 and rng.uniform() < clutter:
+        image = _with_clutter(image, labels, rng)
     if rng.uniform() < 0.5:  # mean activity differs between cells
         gain = np.exp(rng.normal(0, rng.uniform(0, 0.4), int(labels.max()) + 1))
         gain[0] = 1
@@ -107,13 +139,13 @@ def _across(labels: NDArray[np.int32]) -> float:
     return float(np.sqrt(np.median(areas[areas > 0]))) if (areas > 0).any() else 30.0
 
 
-def sample(key: tuple[int, int]) -> tuple[Array, Array]:
+def sample(key: tuple[int, int], clutter: float) -> tuple[Array, Array]:
     """Training image number key[1] of run key[0]: (Y, X) and its target (3, Y, X): cell or not, flow y, flow x."""
     from cellpose.dynamics import masks_to_flows_cpu
 
     rng = np.random.default_rng(key)
-    labels = synthetic_labels(rng)
-    image = photograph(labels, rng)
+    labels = synthetic_labels(rng, clutter)
+    image = photograph(labels, rng, clutter)
     target = np.zeros((3, *labels.shape), np.float32)
     if labels.any():
         target[0] = labels > 0
@@ -122,11 +154,12 @@ def sample(key: tuple[int, int]) -> tuple[Array, Array]:
     return np.pad(image, pad), np.pad(target, ((0, 0), *pad))
 
 
-def batches(seed: int, first: int, workers: int, side: int) -> Iterator[tuple[Array, Array]]:
+def batches(options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
     """Endless batches of crops, ((B, 2, side, side), (B, 3, side, side)), from a rolling pool of images."""
-    rng = np.random.default_rng([seed, first, 1])
-    with get_context("spawn").Pool(workers, _quiet) as workers_pool:
-        stream = _bounded(workers_pool, ((seed, number) for number in range(first, 10**9)))
+    side = options.crop
+    rng = np.random.default_rng([options.seed, options.first, 1])
+    with get_context("spawn").Pool(options.workers, _quiet) as workers:
+        stream = _bounded(workers, options)
         pool: deque[tuple[Array, Array]] = deque((next(stream) for _ in range(POOL // 8)), maxlen=POOL)
         while True:
             for _ in range(BATCHES_PER_SAMPLE):
@@ -135,12 +168,14 @@ def batches(seed: int, first: int, workers: int, side: int) -> Iterator[tuple[Ar
             pool.append(next(stream))
 
 
-def _bounded(workers: Any, keys: Iterator[tuple[int, int]]) -> Iterator[tuple[Array, Array]]:
+def _bounded(workers: Any, options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
     """In order, and never more than a few images ahead (Pool.imap would run ahead without end)."""
-    waiting = deque(workers.apply_async(sample, (next(keys),)) for _ in range(16))
+    numbers = count(options.first)
+    waiting: deque[Any] = deque()
     while True:
+        while len(waiting) < 16:
+            waiting.append(workers.apply_async(sample, ((options.seed, next(numbers)), options.clutter)))
         yield waiting.popleft().get()
-        waiting.append(workers.apply_async(sample, (next(keys),)))
 
 
 def _crop(image: Array, target: Array, side: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -178,9 +213,9 @@ def train(options: argparse.Namespace) -> None:
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.average), use_buffers=True
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-5)
-    stream = batches(options.seed, options.first, options.workers, options.crop)
+    stream = batches(options)
     began, losses = time.monotonic(), []
-    for step in range(options.steps):
+    for step in range(options.stop or options.steps):
         warm_up = min(1.0, (step + 1) / 40)
         for group in optimizer.param_groups:
             group["lr"] = options.rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / options.steps)) + 1e-6
@@ -195,7 +230,7 @@ def train(options: argparse.Namespace) -> None:
         optimizer.step()
         average.update_parameters(net)
         losses.append(float(loss.detach()))
-        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
+        if (step + 1) % options.save_every == 0 or step + 1 == (options.stop or options.steps):
             save(average.module, options.out)
             minutes = (time.monotonic() - began) / 60
             print(f"step {step + 1} loss {np.mean(losses[-50:]):.3f} after {minutes:.1f} min", flush=True)
@@ -216,6 +251,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="continue from these weights")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--stop", type=int, help="stop after so many steps of that schedule")
+    parser.add_argument("--clutter", type=float, default=0.5, help="share of sparse images with round cells, fibres")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--crop", type=int, default=112)
     parser.add_argument("--seed", type=int, default=2025)
