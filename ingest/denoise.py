@@ -21,7 +21,7 @@ from calcigraph.store.movie import MovieWriter, StoredMovie
 from calcigraph.store.types import FloatArray, IntArray, Normalisation, Progress, silent
 
 LOG_TABLE = np.log1p(np.arange(65536, dtype=np.float64))
-SHIFT_FRAMES = 64
+SHIFT_FRAMES = 32
 """Displacement is measured on at most so many frames, evenly spaced, the last one among them."""
 
 TOPS = frozenset({255, 1023, 4095, 16383, 32767, 65535, 1023 << 6, 4095 << 4, 16383 << 2})
