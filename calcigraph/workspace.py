@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -115,18 +114,25 @@ class Workspace:
         from calcigraph.ingest import ingest_movie, input_digest
 
         checked_name(culture)
-        digest = input_digest(movie, options)
-        store = self._movies.path(culture, digest)
         with self._movies.locked(culture):
-            stored = self._same_input(culture, digest, replace)
-            if stored is not None and store.exists():
-                return stored, False
-            in_use = self.graph.culture(culture)
-            self._movies.remove(culture, keep=[in_use.movie if in_use else None])
+            stored, digest = self.graph.culture(culture), None
+            if stored is not None and stored.complete:
+                digest = input_digest(movie, options, progress)
+                if _unchanged(stored, digest, replace) and self._movies.has(stored.movie):
+                    return stored, False
+            self._movies.remove(culture, keep=[stored.movie if stored else None])
+            store = self._movies.new(culture)
             data = ingest_movie(
-                movie, culture=culture, options=options, store_path=store, version=_version(), progress=progress
+                movie,
+                culture=culture,
+                options=options,
+                store_path=store,
+                version=_version(),
+                movie_name=self._movies.relative(store),
+                digest=digest,
+                progress=progress,
             )
-            return self._write(data, self._movies.relative(store), digest, replace, progress), True
+            return self._write(data, replace, progress), True
 
     def ingest_traces(
         self,
@@ -145,41 +151,25 @@ class Workspace:
         from calcigraph.ingest import ingest_traces
 
         checked_name(culture)
-        data = ingest_traces(
-            csv,
-            culture=culture,
-            frame_interval_s=frame_interval_s,
-            experiment=experiment,
-            condition=condition,
-            max_distance=max_distance_px,
-            max_missing=max_missing,
-        )
-        digest = data.culture.input_digest
         with self._movies.locked(culture):
-            stored = self._same_input(culture, digest, replace)
-            if stored is not None:
-                return stored, False
-            return self._write(data, None, digest, replace, progress), True
-
-    def _same_input(self, culture: str, digest: str, replace: bool) -> Culture | None:
-        """The complete culture of this name made from the same input; ConflictError if made from another."""
-        stored = self.graph.culture(culture)
-        if stored is None or not stored.complete:
-            return None
-        if stored.input_digest == digest:
-            return stored
-        if not replace:
-            raise ConflictError(
-                f"culture {culture!r} exists, made from another movie, masks or options: "
-                "choose another --culture, or give --replace to put this one in its place (its fits go with it)"
+            data = ingest_traces(
+                csv,
+                culture=culture,
+                frame_interval_s=frame_interval_s,
+                experiment=experiment,
+                condition=condition,
+                max_distance=max_distance_px,
+                max_missing=max_missing,
             )
-        return None
+            stored = self.graph.culture(culture)
+            if stored is not None and stored.complete and _unchanged(stored, data.culture.input_digest, replace):
+                return stored, False
+            return self._write(data, replace, progress), True
 
-    def _write(self, data: CultureData, movie: str | None, digest: str, replacing: bool, progress: Progress) -> Culture:
-        culture = replace(data.culture, movie=movie, input_digest=digest)
-        self.graph.write_culture(replace(data, culture=culture), replace=replacing, progress=progress)
-        self._movies.remove(culture.uid, keep=[movie])
-        return self.culture(culture.uid)
+    def _write(self, data: CultureData, replacing: bool, progress: Progress) -> Culture:
+        self.graph.write_culture(data, replace=replacing, progress=progress)
+        self._movies.remove(data.culture.uid, keep=[data.culture.movie])
+        return self.culture(data.culture.uid)
 
     def culture(self, name: str) -> Culture:
         """The complete culture of this name. Raises NotFoundError."""
@@ -260,6 +250,25 @@ class Workspace:
             allow_different_options=allow_different_options,
         )
 
+    def picture(
+        self,
+        culture: str,
+        kind: str,
+        out: str,
+        *,
+        model: str = "crlsm",
+        frame: int = 0,
+        cell: int | None = None,
+    ) -> Path:
+        """Draw a culture into a PNG, PDF or SVG file; kinds are listed in queries/pictures.py.
+
+        Raises NotFoundError (no such culture, cell or fit), InputError (no such kind or frame, no movie).
+        """
+        from calcigraph.pictured import picture_data
+        from calcigraph.queries import draw
+
+        return draw(kind, picture_data(self, culture, kind, model, frame), out, frame=frame, cell=cell)
+
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
         graph, totals = self.graph, self.query("cultures")
@@ -274,7 +283,7 @@ class Workspace:
         ]
         for culture in cultures:
             rows += [("warning", culture.uid, warning) for warning in culture.warnings]
-            if culture.movie is not None and not (self.folder / culture.movie).exists():
+            if culture.movie is not None and not self._movies.has(culture.movie):
                 rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
         rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
         rows += [("incomplete", None, f"movie store {path.name} is unfinished") for path in self._movies.unfinished()]
@@ -324,6 +333,16 @@ def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[
 def _unfinished(row: Mapping[str, Any]) -> str:
     remedy = "run the delete again" if row["state"] == "delete" else "run the same ingest again, or delete it"
     return f"{row['state']} was broken off after {row['cells']} cells: {remedy}"
+
+
+def _unchanged(stored: Culture, digest: str, replacing: bool) -> bool:
+    """Whether the stored culture was made from the same input; ConflictError if not and it is not to be replaced."""
+    if stored.input_digest != digest and not replacing:
+        raise ConflictError(
+            f"culture {stored.uid!r} exists, made from another movie, masks or options: choose another --culture, "
+            "or give --replace to put this one in its place (the fits of the old one go with it)"
+        )
+    return stored.input_digest == digest
 
 
 def _heap_mb() -> int:

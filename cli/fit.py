@@ -81,4 +81,4 @@ def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format) 
         found = records(workspace.query("fits", culture=culture))
         rows += [row for row in found if row["run"] == run]
     if rows or form is not Format.table:
-        show(list(load("fits").columns), rows, form)
+        show([column.name for column in load("fits").columns], rows, form)

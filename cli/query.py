@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calcigraph.cli.output import Format, FormatOption, show
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.workspace import Workspace
+
+if TYPE_CHECKING:
+    from calcigraph.queries import Query
 
 
 def query(
@@ -25,24 +28,26 @@ def query(
     form: FormatOption = Format.table,
 ) -> None:
     """Ask the graph: a named question, or your own read-only Cypher."""
-    from calcigraph.queries import load, names, parse_parameters, records
+    from calcigraph.queries import declared_parameters, load, names, parse_parameters, records
 
     if sum((list_queries, name is not None, cypher is not None)) != 1:
         raise InputError("give one of a query's NAME, a FILE.cypher, --cypher TEXT or --list")
     if list_queries:
-        rows = [
-            {"name": known, "parameters": load(known).signature, "answers": load(known).description}
-            for known in names()
-        ]
+        rows = [_listed(load(known)) for known in names()]
         show(["name", "parameters", "answers"], rows, form)
         return
     workspace: Workspace = context.obj
     if name is not None and not name.endswith(".cypher"):
-        found = workspace.query(name, **parse_parameters(parameter or [], load(name).parameters))
+        found = workspace.query(name, **parse_parameters(parameter or [], load(name)))
     else:
         text = cypher if cypher is not None else _read(name or "")
-        found = workspace.cypher(text, parameter or [])
+        found = workspace.cypher(text, parse_parameters(parameter or [], declared_parameters(text)))
     show([str(column) for column in found.columns], records(found), form)
+
+
+def _listed(known: Query) -> dict[str, str]:
+    takes = (f"{each.name}: {each.type}" + ("" if each.required else f" = {each.default}") for each in known.parameters)
+    return {"name": known.name, "parameters": ", ".join(takes), "answers": known.description}
 
 
 def _read(path: str) -> str:

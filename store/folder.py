@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from calcigraph.errors import ConflictError, WorkspaceError
 
 
 class MovieFolder:
-    """`<workspace>/movies`: one OME-Zarr store per culture and input, `<culture>.<12 hex digits>.ome.zarr`.
+    """`<workspace>/movies`: one OME-Zarr store per culture, `<culture>.<8 hex digits>.ome.zarr`.
 
     Parameters
     ----------
@@ -25,9 +26,13 @@ class MovieFolder:
         self.workspace = workspace
         self.folder = workspace / "movies"
 
-    def path(self, culture: str, digest: str) -> Path:
-        """Where the store of this culture, made from this input, belongs."""
-        return self.folder / f"{culture}.{digest[:12]}.ome.zarr"
+    def new(self, culture: str) -> Path:
+        """A name for a new store, so that it is built beside the culture's old one."""
+        return self.folder / f"{culture}.{secrets.token_hex(4)}.ome.zarr"
+
+    def has(self, name: str | None) -> bool:
+        """Whether this store (relative to the workspace) is there; True for a culture that needs none."""
+        return name is None or (self.workspace / name).is_dir()
 
     def relative(self, path: Path) -> str:
         """The form kept in the graph: relative to the workspace, forward slashes."""
@@ -39,7 +44,7 @@ class MovieFolder:
 
     def of(self, culture: str) -> list[Path]:
         """Every store of a culture, unfinished ones included."""
-        pattern = re.compile(rf"\.?{re.escape(culture)}\.[0-9a-f]{{12}}\.ome\.zarr.*", re.DOTALL)
+        pattern = re.compile(rf"\.?{re.escape(culture)}\.[0-9a-f]{{8}}\.ome\.zarr.*", re.DOTALL)
         return [path for path in self._all() if pattern.fullmatch(path.name)]
 
     def _all(self) -> list[Path]:
