@@ -33,8 +33,8 @@ COLUMNS = {
 def anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, threshold: float) -> pandas.DataFrame:
     """The cells of `rows` (label, uid, k_cell, feed, mse_train, neighbours) that depart by more than `threshold`.
 
-    z_culture = (v - median) / s and z_neighbours = (v - median of the fitted neighbours) / s with s = 1.4826 MAD of
-    the culture; null where a cell has no fitted neighbour. A quantity whose MAD is 0 gives no row. Each cell appears with
+    z_culture = (v - median) / s and z_neighbours = (v - median of the fitted neighbours) / s, s = 1.4826 MAD of the
+    culture; null where a cell has no fitted neighbour. A quantity whose MAD is 0 gives no row. Each cell appears with
     its worst quantity, the worst cell first. Raises InputError for a threshold that is not positive.
     """
     import pandas

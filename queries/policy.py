@@ -76,6 +76,8 @@ class Token:
     kind: str
     """string, quoted (a name in backticks), number, word or sign."""
     text: str
+    place: int
+    """Where it begins in the text."""
 
     @property
     def word(self) -> str:
@@ -119,6 +121,40 @@ def parameters_of(text: str) -> set[str]:
     return {b.text.strip("`") for a, b in pairwise(tokens) if a.text == "$" and b.kind in ("word", "quoted", "number")}
 
 
+def columns_of(text: str) -> list[str]:
+    """The names that the last RETURN gives its columns; empty where only the engine can tell (RETURN *)."""
+    _, tokens = _tokenise(text)
+    depths = _depths(tokens)
+    returns = [index for index, token in enumerate(tokens) if token.word == "RETURN" and depths[index] == 0]
+    if not returns:
+        return []
+    first = returns[-1] + 1
+    first += first < len(tokens) and tokens[first].word == "DISTINCT"
+    tails = ("ORDER", "SKIP", "OFFSET", "LIMIT")
+    last = next((i for i in range(first, len(tokens)) if tokens[i].word in tails and not depths[i]), len(tokens))
+    commas = [i for i in range(first, last) if tokens[i].text == "," and not depths[i]]
+    parts = [tokens[a + 1 : b] for a, b in pairwise([first - 1, *commas, last])]
+    return [] if any(not part or part[0].text == "*" for part in parts) else [_column(text, part) for part in parts]
+
+
+def _column(text: str, tokens: Sequence[Token]) -> str:
+    if len(tokens) > 2 and tokens[-2].word == "AS":
+        tokens = tokens[-1:]
+    if len(tokens) == 1 and tokens[0].kind == "quoted":
+        return tokens[0].text[1:-1].replace("``", "`")
+    return text[tokens[0].place : tokens[-1].place + len(tokens[-1].text)]
+
+
+def _depths(tokens: Sequence[Token]) -> list[int]:
+    """How many brackets are open around each token."""
+    depths, depth = [], 0
+    for token in tokens:
+        depth -= token.text in (")", "]", "}")
+        depths.append(depth)
+        depth += token.text in ("(", "[", "{")
+    return depths
+
+
 def _tokenise(text: str) -> tuple[str, list[Token]]:
     """The text with comments blanked (places of errors stay), and its tokens."""
     tokens, clean, place = [], [], 0
@@ -133,7 +169,7 @@ def _tokenise(text: str) -> tuple[str, list[Token]]:
             clean.append("".join("\n" if letter == "\n" else " " for letter in piece))
         else:
             _check_escapes(kind, piece)
-            tokens.append(Token(kind, piece))
+            tokens.append(Token(kind, piece, place))
             clean.append(piece)
         place = match.end()
     return "".join(clean), tokens
@@ -149,7 +185,9 @@ def _check_escapes(kind: str, piece: str) -> None:
         if not letter.isprintable() or letter in "'\"`\\/*;":
             raise InputError(f"the unicode escape {match[0]} is not allowed; write the character itself")
     if "\\" in _ESCAPES.sub("", piece):
-        raise InputError(f"the string {piece[:40]} has an escape that Cypher does not know; write \\\\ for a backslash")
+        raise InputError(
+            f"the query has an escape that Cypher does not know in {piece[:40]}; write \\\\ for a backslash"
+        )
 
 
 def _check_start(first: Token) -> None:
@@ -173,16 +211,13 @@ def _check_clause(tokens: Sequence[Token], index: int) -> None:
 
 
 def _is_name(tokens: Sequence[Token], index: int) -> bool:
-    """Whether a keyword stands where only a property, label, parameter, map key or alias can stand."""
-    before = tokens[index - 1] if index else None
-    after = tokens[index + 1] if index + 1 < len(tokens) else None
-    if after is not None and after.text == ":" and before is not None and before.text in "{,":
-        return True
-    if before is None:
+    """Whether a keyword stands where only a property, a label or a parameter can stand."""
+    if index == 0:
         return False
-    if before.text == ".":
+    before = tokens[index - 1].text
+    if before == ".":
         return index > 1 and tokens[index - 2].kind != "number" and tokens[index - 2].text != "."
-    return before.text in (":", "$", "|", "&", "!") or before.word == "AS"
+    return before in (":", "$")
 
 
 def _check_call(tokens: Sequence[Token], index: int) -> None:

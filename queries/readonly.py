@@ -61,6 +61,7 @@ def run_user(
         raise ReadOnlyError("the query would write or change the graph; queries may only read")
     log.debug("user query: %s", clean)
     names, rows = graph.read_only(clean, values, timeout_s, row_limit)
+    names = names or policy.columns_of(clean)  # the embedded engine names no columns when there are no rows
     columns = [column([_plain(row[index]) for row in rows]) for index in range(len(names))]
     frame = pandas.DataFrame(dict(enumerate(columns)), columns=range(len(names)))
     return frame.set_axis(names, axis=1)
@@ -131,7 +132,7 @@ def _plain(value: Any) -> Any:
     """A value of the driver as JSON can hold it."""
     if value is None or isinstance(value, bool | int | float | str):
         return plain(value)
-    if isinstance(value, list | tuple) and not hasattr(value, "srid"):
+    if type(value) in (list, tuple):  # the driver's durations and points are tuples too
         return [_plain(item) for item in value]
     if isinstance(value, Mapping) and not hasattr(value, "element_id"):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -1,0 +1,154 @@
+"""Comparisons: the culture is the unit, tests only from three a side, and nothing unlike is compared by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from calcigraph import queries
+from calcigraph.errors import ConflictError, InputError, NotFoundError
+from calcigraph.queries.compare import holm, welch
+from calcigraph.store.graph import Graph
+from calcigraph.store.types import CultureData, Fit
+
+WILD = {"w1": 0.010, "w2": 0.011, "w3": 0.009}
+KNOCKED = {"z1": 0.004, "z2": 0.005, "z3": 0.0045}
+CREATED = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def cultures(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> tuple[Graph, dict[str, Fit]]:
+    """Three wild-type and three knock-down cultures, one without condition, one not fitted."""
+    fits = {}
+    for seed, (name, k) in enumerate((WILD | KNOCKED | {"odd": 0.02}).items()):
+        condition = {"w": "wild type", "z": "zpg RNAi"}.get(name[0])
+        facts = {"experiment": "gap" if condition else None, "condition": condition, "intensity_gain": 0.5 + seed / 10}
+        data = make_culture(name, **facts)
+        empty.write_culture(data)
+        fits[name] = make_fit(data, k=k, seed=seed)
+        empty.write_fit(fits[name], CREATED, "0.1.0")
+    empty.write_culture(make_culture("unfitted", experiment="gap 2", condition="x"))
+    return empty, fits
+
+
+def test_by_condition_from_three_a_side(cultures: tuple[Graph, dict[str, Fit]]) -> None:
+    graph, _ = cultures
+    rows = queries.records(queries.compare(graph, experiment="gap"))
+    assert [row["parameter"] for row in rows] == ["k", "k_cell", "feed / gain", "mse_train"]
+    assert {(row["group_a"], row["group_b"], row["n_a"], row["n_b"]) for row in rows} == {
+        ("wild type", "zpg RNAi", 3, 3)
+    }
+    k = rows[0]
+    a, b = np.array(list(WILD.values())), np.array(list(KNOCKED.values()))
+    assert (k["median_a"], k["median_b"]) == (0.010, 0.0045)
+    assert k["sd_a"] == pytest.approx(a.std(ddof=1))
+    assert k["difference"] == pytest.approx(b.mean() - a.mean())
+    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
+    assert (k["difference_low"], k["difference_high"]) == pytest.approx(tuple(interval), rel=1e-9)
+    logs = stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
+    assert k["p"] == pytest.approx(logs.pvalue, rel=1e-9)
+    assert k["ratio"] == pytest.approx(stats.gmean(b) / stats.gmean(a))
+    assert (k["ratio_low"], k["ratio_high"]) == pytest.approx(tuple(np.exp(logs.confidence_interval())), rel=1e-9)
+    assert k["p_holm"] == pytest.approx(min(1.0, k["p"] * 4)) or k["p_holm"] > k["p"]
+    assert [row["p_holm"] for row in rows] == pytest.approx(holm([row["p"] for row in rows]))
+    assert {row["note"] for row in rows} == {""}
+
+
+def test_the_unit_is_the_culture_and_feed_is_over_gain(cultures: tuple[Graph, dict[str, Fit]]) -> None:
+    graph, fits = cultures
+    rows = {row["parameter"]: row for row in queries.records(queries.compare(graph, experiment="gap"))}
+    feeds = [float(np.median(fits[name].cells["feed"])) / (0.5 + seed / 10) for seed, name in enumerate(WILD)]
+    assert rows["feed / gain"]["mean_a"] == pytest.approx(np.mean(feeds))
+    assert rows["feed / gain"]["ratio"] is None
+    assert rows["feed / gain"]["test"] == "Welch t"
+    cells = [float(np.median(fits[name].cells["k_cell"])) for name in KNOCKED]
+    assert rows["k_cell"]["median_b"] == pytest.approx(np.median(cells))
+    assert rows["k"]["weight_scale_a"] == [1500.0, 1501.0, 1502.0]
+    assert rows["k"]["intensity_gain_b"] == pytest.approx([0.8, 0.9, 1.0])
+    assert rows["k"]["cultures_b"] == ["z1", "z2", "z3"]
+
+
+def test_below_three_a_side_there_is_no_test_and_it_says_so(cultures: tuple[Graph, dict[str, Fit]]) -> None:
+    graph, _ = cultures
+    for row in queries.records(queries.compare(graph, ["w1", "w2", "z1", "z2"])):
+        assert (row["n_a"], row["n_b"]) == (2, 2)
+        assert row["difference"] is not None
+        for name in ("difference_low", "ratio_low", "p", "p_holm", "test"):
+            assert row[name] is None
+        assert row["note"] == "no interval and no test: 2 and 2 cultures, 3 a side are needed"
+
+
+def test_one_condition_is_compared_by_name(cultures: tuple[Graph, dict[str, Fit]]) -> None:
+    graph, _ = cultures
+    row = queries.records(queries.compare(graph, ["w2", "w1"]))[0]
+    assert (row["group_a"], row["group_b"]) == ("w2", "w1")
+    assert row["difference"] == pytest.approx(-0.001)
+    assert row["ratio"] == pytest.approx(10 / 11)
+    assert row["sd_a"] is None
+    assert row["cell_spread_a"] == 0
+    three = queries.compare(graph, ["w1", "odd", "z1"])
+    pairs = three[["group_a", "group_b"]].drop_duplicates().to_numpy().tolist()
+    assert pairs == [["wild type", "odd"], ["wild type", "zpg RNAi"], ["odd", "zpg RNAi"]]
+    by_name = queries.compare(graph, ["w1", "w2", "z1"], by="culture")
+    assert set(by_name["group_a"]) == {"w1", "w2"}
+
+
+def test_other_options_are_refused_unless_told(
+    cultures: tuple[Graph, dict[str, Fit]], make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    graph, _ = cultures
+    data = make_culture("other")
+    graph.write_culture(data)
+    graph.write_fit(make_fit(data, options={"ridge": 0.1, "weights": "border"}), CREATED, "0.1.0")
+    with pytest.raises(
+        ConflictError, match=r"ridge \(0.1: other; 0.001: w1\), weights \(\"border\": other; \"dist"
+    ) as caught:
+        queries.compare(graph, ["other", "w1"])
+    assert "weight_scale" not in str(caught.value)
+    table = queries.compare(graph, ["other", "w1"], allow_different_options=True)
+    assert table["note"].str.contains("options differ: ridge, weights").all()
+    graph.delete_culture("other")
+
+
+def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None:
+    graph, _ = cultures
+    with pytest.raises(
+        NotFoundError, match=r"no fit of crlsm .* unfitted: run `calcigraph fit unfitted --model crlsm`"
+    ):
+        queries.compare(graph, ["w1", "unfitted"])
+    with pytest.raises(NotFoundError, match="run `calcigraph fit w1 w2 --model robust`"):
+        queries.compare(graph, ["w1", "w2"], model="robust")
+    with pytest.raises(NotFoundError, match="there is no culture nowhere"):
+        queries.compare(graph, ["w1", "nowhere"])
+    with pytest.raises(NotFoundError, match=r"there is no experiment gaps .*there is gap, gap 2"):
+        queries.compare(graph, experiment="gaps")
+    with pytest.raises(InputError, match="experiment gap 2 has only the culture unfitted"):
+        queries.compare(graph, experiment="gap 2")
+    for wrong in (["w1"], ["w1", "w1"], []):
+        with pytest.raises(InputError, match="two or more different cultures"):
+            queries.compare(graph, wrong)
+    with pytest.raises(InputError, match="either cultures or an experiment"):
+        queries.compare(graph)
+    with pytest.raises(InputError, match="by condition or by culture"):
+        queries.compare(graph, ["w1", "w2"], by="day")
+
+
+def test_welch_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = rng.normal(0, 1, rng.integers(3, 9)), rng.normal(1, 3, rng.integers(3, 9))
+        result = stats.ttest_ind(b, a, equal_var=False)
+        low, high = result.confidence_interval()
+        assert welch(a, b) == pytest.approx((low, high, result.pvalue), rel=1e-9)
+    assert welch(np.ones(3), np.ones(3)) is None
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
