@@ -20,7 +20,6 @@ from calcigraph.queries.pictures_style import (
     INK,
     PALE,
     RASTERISE_ABOVE,
-    TALLEST,
     log_ticks,
     new_figure,
     place,
@@ -51,14 +50,16 @@ def outline_paths(data: PictureData) -> list[Path]:
         raise InputError(f"a polygon of culture {data.culture!r} is not WKT: {error}") from error
     paths = []
     for shape, x, y in zip(shapes, graph.x_px.tolist(), graph.y_px.tolist(), strict=True):
-        rings = [] if shape is None else _rings(shape)
+        rings = [] if shape is None else _rings(shape, data.culture)
         closed = [Path(ring - 0.5, closed=True) for ring in rings]
         paths.append(Path.make_compound_path(*closed) if closed else Path.circle((x, y), radius))
     return paths
 
 
-def _rings(shape: Any) -> list[FloatArray]:
-    parts = list(getattr(shape, "geoms", [shape]))
+def _rings(shape: Any, culture: str) -> list[FloatArray]:
+    if shape.geom_type not in ("Polygon", "MultiPolygon"):
+        raise InputError(f"a cell of culture {culture!r} has a {shape.geom_type} for a polygon")
+    parts = [part for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
     return [np.asarray(ring.coords)[:, :2] for part in parts for ring in (part.exterior, *part.interiors)]
 
 
@@ -88,12 +89,15 @@ def view(data: PictureData, paths: Sequence[Path]) -> tuple[float, float, float,
     corners = np.array([(path.get_extents().min, path.get_extents().max) for path in paths])
     margin = 0.5 * disc_radius(data)
     (left, top), (right, bottom) = corners[:, 0].min(axis=0) - margin, corners[:, 1].max(axis=0) + margin
-    # A row of cells would make a ribbon without room for a colour bar.
-    for extra in [max(0.0, 0.5 * (right - left) - (bottom - top)) / 2]:
-        top, bottom = top - extra, bottom + extra
-    for extra in [max(0.0, 0.4 * (bottom - top) - (right - left)) / 2]:
-        left, right = left - extra, right + extra
+    # A row or a column of cells would make a ribbon.
+    extra_y = max(0.0, 0.25 * (right - left) - (bottom - top)) / 2
+    extra_x = max(0.0, 0.25 * (bottom - top) - (right - left)) / 2
+    left, right, top, bottom = left - extra_x, right + extra_x, top - extra_y, bottom + extra_y
     return float(left), float(right), float(bottom), float(top)
+
+
+TALLEST, LOWEST = 8.0, 1.2
+"""Inches: how high a map may be, and what a colour bar's label takes."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,10 @@ def map_figure(
 ) -> tuple[Figure, Map]:
     """A figure with one map, room for a colour bar on its right and so many inches below it."""
     size = map_size(bounds, width - right - 0.1)
-    figure = new_figure(width, size[1] + below + 0.25)
-    return figure, add_map(figure, bounds, (width - right + 0.1 - size[0]) / 2, below, size)
+    tall = max(size[1], LOWEST)
+    figure = new_figure(width, tall + below + 0.25)
+    left = (width - right + 0.1 - size[0]) / 2
+    return figure, add_map(figure, bounds, left, below + (tall - size[1]) / 2, size)
 
 
 def fill(
@@ -260,7 +266,7 @@ def colour_bar(chart: Map, shown: ScalarMappable, values: FloatArray, label: str
         bar.minorticks_off()
     elif beneath:
         bar.ax.xaxis.set_major_locator(MaxNLocator(3))
-    bar.set_label(label)
+    bar.set_label(label, labelpad=3 if beneath else 5)
 
 
 def _bar_beside(figure: Figure, chart: Map) -> Axes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcigraph.queries.pictures_canvas import (
+    LOWEST,
     Map,
     add_map,
     colour_bar,
@@ -53,21 +54,23 @@ MARKS = {"misses peaks": "o", "wrong magnitude": "^"}
 def error(data: PictureData, number: int, cell: int | None) -> Figure:
     """Mean squared error of the free run per cell, fit groups marked, and its histogram by group."""
     paths = outline_paths(data)
-    mse = data.values("mse_train")
+    values = data.values("mse_train")
+    label = "mean squared error"
+    scale = Scaled(values, label, 1.0) if wants_log(values) else scaled(values, label, "")
     bounds = view(data, paths)
     size = map_size(bounds, 3.45, 6.0)
     high = max(size[1], 2.6)
     figure = new_figure(DOUBLE, high + 0.3 + 0.25)
-    chart = add_map(figure, bounds, 0.2, 0.3 + high - size[1], size)
-    cmap, norm = paint(mse, cmap="cividis")
-    shown = fill(chart, paths, mse, cmap, norm)
+    chart = add_map(figure, bounds, 0.2, 0.3 + high - (size[1] + max(size[1], LOWEST)) / 2, size)
+    cmap, norm = paint(scale.values, cmap="cividis")
+    shown = fill(chart, paths, scale.values, cmap, norm)
     _mark_groups(chart, data)
     frame_cell(chart, data, paths, cell)
-    colour_bar(chart, shown, mse, "mean squared error")
+    colour_bar(chart, shown, scale.values, scale.label)
     scale_bar(chart, data.pixel_size_um)
     _legend_groups(figure, data, high)
     panel = place(figure, 5.0, 0.42, 2.1, min(high - 1.2, 2.4))
-    _histogram_by_group(panel, data, mse)
+    _histogram_by_group(panel, data, scale)
     letters([chart.axes, panel])
     return figure
 
@@ -85,8 +88,9 @@ def parameters(data: PictureData, number: int, cell: int | None) -> Figure:
     if len(known) == 1:
         return _one_parameter(data, known[0], paths, bounds, cell)
     size = map_size(bounds, 2.65, 4.0)
-    figure = new_figure(DOUBLE, 2.4 + size[1] + 0.2)
-    charts = [add_map(figure, bounds, left, 2.4, size) for left in (0.2, 3.85)]
+    tall = max(size[1], LOWEST)
+    figure = new_figure(DOUBLE, 2.4 + tall + 0.2)
+    charts = [add_map(figure, bounds, left, 2.4 + (tall - size[1]) / 2, size) for left in (0.2, 3.85)]
     panels = [place(figure, left, 0.42, 1.75, 1.45) for left in (0.45, 2.95, 5.35)]
     for quantity, chart, panel in zip(known, charts, panels[:2], strict=True):
         _parameter_map(chart, data, paths, quantity, cell)
@@ -117,7 +121,7 @@ def _one_parameter(
     size = map_size(bounds, 3.0, 4.5)
     high = max(size[1], 2.2)
     figure = new_figure(DOUBLE, high + 0.3 + 0.25)
-    chart = add_map(figure, bounds, 0.2, 0.3 + high - size[1], size)
+    chart = add_map(figure, bounds, 0.2, 0.3 + high - (size[1] + max(size[1], LOWEST)) / 2, size)
     panel = place(figure, 4.7, 0.42, 2.4, min(high - 0.3, 2.2))
     _parameter_map(chart, data, paths, quantity, cell)
     _histogram(panel, quantity)
@@ -175,14 +179,14 @@ def _legend_groups(figure: Figure, data: PictureData, high: float) -> None:
     )
 
 
-def _histogram_by_group(axes: Axes, data: PictureData, mse: FloatArray) -> None:
+def _histogram_by_group(axes: Axes, data: PictureData, mse: Scaled) -> None:
     members = _members(data)
-    edges, log = _edges(mse)
+    edges, log = _edges(mse.values)
     colours = [GROUP_COLOURS.get(word, GROUP_COLOURS[""]) for word in members]
-    axes.hist([mse[chosen] for chosen in members.values()], bins=edges.tolist(), stacked=True, color=colours)
-    middle = float(np.nanmedian(mse))
+    axes.hist([mse.values[chosen] for chosen in members.values()], bins=edges.tolist(), stacked=True, color=colours)
+    middle = float(np.nanmedian(mse.values))
     axes.axvline(middle, color=INK, linewidth=0.9, linestyle="--", label="median")
-    _finish(axes, edges, log, "mean squared error")
+    _finish(axes, edges, log, mse.label)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.1, borderpad=0.1)
 
 

@@ -44,7 +44,9 @@ def frame(data: PictureData, number: int, cell: int | None) -> Figure:
 
     assert data.image is not None
     paths = outline_paths(data) if cell is not None else []
-    figure, chart = map_figure(view(data, paths), SINGLE, below=0.22)
+    # A journal column prints about 1,400 pixels.
+    width = SINGLE if data.image.shape[1] <= 1400 else DOUBLE
+    figure, chart = map_figure(view(data, paths), width, below=0.22)
     low, high = limits(data.image, 0.5, 99.5)
     shown = chart.axes.imshow(data.image, cmap="viridis", norm=Normalize(low, high))
     frame_cell(chart, data, paths, cell)
@@ -106,7 +108,9 @@ def graph(data: PictureData, number: int, cell: int | None) -> Figure:
     paths = outline_paths(data)
     bounds = view(data, paths)
     width = SINGLE if len(paths) < 250 else DOUBLE
-    figure, chart = map_figure(bounds, width, below=0.92 if data.subgraph.has_borders else 0.68)
+    figure, chart = map_figure(
+        bounds, width, below=0.92 if len(data.subgraph.pairs) and data.subgraph.has_borders else 0.68
+    )
     if not data.from_traces:
         strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
     handles = [*_edges(chart, data), *_nodes(chart, data, number)]

@@ -20,8 +20,6 @@ SINGLE, DOUBLE = 3.5, 7.2
 """Figure widths in inches: one and two journal columns."""
 SMALL = 7.0
 """The smallest text, in points."""
-TALLEST = 8.0
-"""The tallest map, in inches."""
 INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
 INNER, BORDER, MODEL, FRAMED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
 GROUP_COLOURS = {"good": "#009e73", "misses peaks": "#0072b2", "wrong magnitude": "#cc79a7", "": "#8c8c8c"}
@@ -91,8 +89,11 @@ def scaled(values: FloatArray, name: str, unit: str) -> Scaled:
     top = float(finite.max()) if len(finite) else 0.0
     exponent = int(np.floor(np.log10(top))) if top > 0 else 0
     if -2 < exponent < 4:
-        return Scaled(values, f"{name} ({unit})", 1.0)
-    return Scaled(values * 10.0**-exponent, f"{name} ($10^{{{exponent}}}$ {unit})", 10.0**-exponent)
+        return Scaled(values, f"{name} ({unit})" if unit else name, 1.0)
+    power = f"$10^{{{exponent}}}$"
+    return Scaled(
+        values * 10.0**-exponent, f"{name} ({power} {unit})" if unit else f"{name} ({power})", 10.0**-exponent
+    )
 
 
 def limits(values: FloatArray, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from calcigraph.queries.pictures_style import (
     MODEL,
     SINGLE,
     SMALL,
+    limits,
     new_figure,
     place,
     plain,
@@ -90,8 +91,8 @@ def _neighbours(axes: Axes, data: PictureData, row: int, time: FloatArray) -> li
 def _residual(axes: Axes, time: FloatArray, residual: FloatArray) -> None:
     axes.axhline(0, color=FAINT, linewidth=0.6)
     axes.plot(time, residual, color=INK, linewidth=0.6)
-    reach = float(np.nanmax(np.abs(residual))) * 1.1 or 1.0
-    axes.set_xlim(time[0], time[-1])
+    reach = 1.1 * max(abs(edge) for edge in limits(residual))
+    _span(axes, time)
     axes.set_ylim(-reach, reach)
     axes.set_ylabel("residual")
 
@@ -186,7 +187,12 @@ def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]],
 
 
 def _limit(axes: Axes, time: FloatArray, shown: list[FloatArray]) -> None:
-    low, high = min(float(np.nanmin(trace)) for trace in shown), max(float(np.nanmax(trace)) for trace in shown)
-    margin = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
-    axes.set_xlim(time[0], time[-1])
-    axes.set_ylim(low - margin, high + margin)
+    """Show all of these traces."""
+    low, high = limits(np.concatenate(shown))
+    _span(axes, time)
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+
+
+def _span(axes: Axes, time: FloatArray) -> None:
+    if len(time) > 1:
+        axes.set_xlim(time[0], time[-1])
