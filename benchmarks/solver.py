@@ -16,8 +16,7 @@ import numpy as np
 from scipy.optimize import lsq_linear
 from scipy.sparse import block_diag, csr_array, eye_array, hstack, vstack
 
-from calcigraph.models import SyntheticOptions, make_culture, solve_group
-from calcigraph.models.crlsm import sums
+from calcigraph.models import SyntheticOptions, make_culture, solve_group, sums
 
 RIDGE, K_BOUNDS, FEED_BOUNDS = 1e-3, (1e-3, 0.1), (-3e-5, 0.1)
 DT = 10.0

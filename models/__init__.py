@@ -1,7 +1,7 @@
 """Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
 
 from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
-from calcigraph.models.crlsm import solve_cells, solve_group
+from calcigraph.models.crlsm import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
 from calcigraph.models.run import CASES, MODELS, FitOptions, fit, fitted_cells, predict
 from calcigraph.models.synthetic import (
@@ -19,6 +19,7 @@ __all__ = [
     "WEIGHTS",
     "FitOptions",
     "Operator",
+    "Sums",
     "SyntheticCulture",
     "SyntheticOptions",
     "effective_feed",
@@ -35,5 +36,6 @@ __all__ = [
     "solve_cells",
     "solve_group",
     "squared_error",
+    "sums",
     "truth",
 ]

@@ -34,6 +34,8 @@ BATCH_CELLS = 256
 SCHEDULER_TIMEOUT_S = 6
 MIN_TRAIN_FRAMES = 3
 AT_BOUND = 1e-9
+RAW_SPREAD = 10.0
+"""Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
 
 
 @dataclass(frozen=True)
@@ -365,8 +367,14 @@ def _advice(subgraph: Subgraph, op: Operator, options: FitOptions, solved: _Solv
     advice += _at_bounds("k", "1/s", solved.k[op.coupled], options.k_bounds, options.case != "cell")
     if options.case != "cell":
         advice += _at_bounds("k_cell", "1/s", solved.k_cell[op.coupled], options.k_bounds, False)
+    spread = float(np.median(subgraph.intensity[op.inner].std(axis=1)))
+    if not options.no_feed and spread > RAW_SPREAD:
+        advice.append(
+            f"these traces vary by {spread:.3g} (median deviation), so they are not normalised intensities, which the "
+            "feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
+        )
     if not options.no_feed:
-        advice += _at_bounds("feed", "1/s", solved.feed, options.feed_bounds, options.case == "shared")
+        advice += _at_bounds("feed", "intensity/s", solved.feed, options.feed_bounds, options.case == "shared")
     return tuple(advice)
 
 

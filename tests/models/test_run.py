@@ -160,6 +160,21 @@ def test_advice_names_parameters_at_a_bound(grid):
     assert any("feed of 12 of 12 inner cells lies at the lower bound 1" in line for line in advice)
 
 
+def test_advice_on_traces_in_camera_counts(grid):
+    culture = grid()
+    counts = replace(culture, intensity=1e4 * culture.intensity)
+    assert any("not normalised intensities" in line for line in fit(counts).advice)
+    assert not any("normalised" in line for line in fit(culture).advice)
+    assert not any("normalised" in line for line in fit(counts, options=FitOptions(no_feed=True)).advice)
+
+
+def test_a_culture_without_border_cells_runs_free(grid):
+    culture = grid(frames=50)
+    result = fit(replace(culture, border=np.zeros_like(culture.border)))
+    assert len(result.labels) == len(culture.labels)
+    assert np.isfinite(result.mse_train)
+
+
 def test_cells_without_contacts_have_a_feed_but_no_k(grid):
     culture = grid(frames=40)
     lonely = int(np.flatnonzero(~culture.border)[4])
