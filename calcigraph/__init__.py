@@ -8,12 +8,30 @@ from calcigraph.workspace import Workspace
 if TYPE_CHECKING:
     from calcigraph.ingest import IngestOptions
     from calcigraph.models import FitOptions, SyntheticOptions
+    from calcigraph.queries import declared_parameters, load, names, parse_parameters, records
 
-__all__ = ["CalcigraphError", "FitOptions", "IngestOptions", "SyntheticOptions", "Workspace", "__version__"]
+__all__ = [
+    "CalcigraphError",
+    "FitOptions",
+    "IngestOptions",
+    "SyntheticOptions",
+    "Workspace",
+    "__version__",
+    "declared_parameters",
+    "load",
+    "names",
+    "parse_parameters",
+    "records",
+]
 
 __version__ = "0.1.0"
 
-_LATE = {"IngestOptions": "ingest", "FitOptions": "models", "SyntheticOptions": "models"}
+_LATE = {
+    "IngestOptions": "ingest",
+    "FitOptions": "models",
+    "SyntheticOptions": "models",
+    **dict.fromkeys(("declared_parameters", "load", "names", "parse_parameters", "records"), "queries"),
+}
 """Public names whose packages bring numpy, numba or more: imported when first asked for."""
 
 

@@ -23,7 +23,7 @@ def compare(
     form: FormatOption = Format.table,
 ) -> None:
     """Compare fitted parameters between cultures or conditions; the unit is the culture."""
-    from calcigraph.queries import records
+    from calcigraph import records
 
     if bool(cultures) == bool(experiment):
         raise InputError("give two or more CULTUREs, or --experiment NAME with --by condition")

@@ -83,7 +83,7 @@ def _show(frame: Any) -> None:
 
 
 def _records(frame: Any) -> list[dict[str, Any]]:
-    from calcigraph.queries import records
+    from calcigraph import records
 
     return records(frame)
 

@@ -74,7 +74,7 @@ def fit(
 
 
 def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format) -> None:
-    from calcigraph.queries import load, records
+    from calcigraph import load, records
 
     rows = []
     for culture, run in runs:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import calcigraph
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("ingest", "store", "models", "queries", "cli")
 MAY_IMPORT = {
@@ -17,7 +19,7 @@ MAY_IMPORT = {
     "ingest": {"ingest", "store"},
     "models": {"models", "store"},
     "queries": {"queries", "store"},
-    "cli": {"cli", "workspace", "store"},
+    "cli": {"cli", "workspace", "store", "queries"},
 }
 
 
@@ -60,7 +62,7 @@ def test_nothing_imports_upward(part: str) -> None:
         f"{path.name}:{line} imports {target}"
         for path in sorted((ROOT / part).glob("*.py"))
         for target, line in sorted(imported_parts(path))
-        if target not in allowed and not (part == "cli" and target in ("ingest", "models", "queries"))
+        if target not in allowed and not (part == "cli" and target in calcigraph.__all__)
     ]
     assert not wrong
 
