@@ -55,8 +55,7 @@ def error(data: PictureData, number: int, cell: int | None) -> Figure:
     """Mean squared error of the free run per cell, fit groups marked, and its histogram by group."""
     paths = outline_paths(data)
     values = data.values("mse_train")
-    label = "mean squared error"
-    scale = Scaled(values, label, 1.0) if wants_log(values) else scaled(values, label, "")
+    scale = _error_scale(data, values)
     bounds = view(data, paths)
     size = map_size(bounds, 3.45, 6.0)
     high = max(size[1], 2.6)
@@ -128,6 +127,14 @@ def _one_parameter(
     scale_bar(chart, data.pixel_size_um)
     letters([chart.axes, panel])
     return figure
+
+
+def _error_scale(data: PictureData, values: FloatArray) -> Scaled:
+    """A logarithmic axis needs no power of ten in its label."""
+    name, unit = "mean squared error", "a.u.$^2$" if data.from_traces else ""
+    if wants_log(values):
+        return Scaled(values, f"{name} ({unit})" if unit else name, 1.0)
+    return scaled(values, name, unit)
 
 
 def _rate(data: PictureData) -> str:

@@ -77,7 +77,8 @@ def outlines(data: PictureData, number: int, cell: int | None) -> Figure:
         _write_labels(chart.axes, data, labels)
     frame_cell(chart, data, paths, cell)
     _surround(chart, data, number)
-    counts = ((INNER, f"inner ({int((~border).sum())})"), (BORDER, f"border ({int(border.sum())})"))
+    kinds = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
+    counts = [(colour, f"{name} ({count})") for colour, name, count in kinds if count]
     _legend_below(chart, [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in counts])
     return figure
 
@@ -99,7 +100,7 @@ def cells(data: PictureData, number: int, cell: int | None) -> Figure:
     colour_bar(chart, shown, now, data.intensity_unit)
     _surround(chart, data, number)
     text = f"border cells ({int(border.sum())} of {len(paths)})"
-    _legend_below(chart, [Line2D([], [], color=BORDER, linewidth=1.5, label=text)])
+    _legend_below(chart, [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else [])
     return figure
 
 
@@ -193,7 +194,7 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
     colour_bar(chart, shown, now, data.intensity_unit)
     key = Line2D([], [], linestyle="none", marker="s", markersize=4.5, markerfacecolor="white", markeredgecolor=BORDER)
     key.set_label(f"border cells ({int(graph.border.sum())} of {len(graph.border)})")
-    return [key]
+    return [key] if graph.border.any() else []
 
 
 # ---------------------------------------------------------------------------------------------------- around the map

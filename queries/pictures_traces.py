@@ -53,9 +53,9 @@ def _single(data: PictureData, row: int) -> Figure:
     upper = place(figure, 0.58, below, 2.8, 1.45)
     time, axis = time_axis(data)
     beside = _neighbours(upper, data, row, time)
-    upper.plot(time, data.subgraph.intensity[row], color=INK, linewidth=0.8, label="observed")
+    upper.plot(time, data.subgraph.intensity[row], color=INK, linewidth=1.3, label="observed")
     if model is not None:
-        upper.plot(time, model, color=MODEL, linewidth=1.1, label=data.model)
+        upper.plot(time, model, color=MODEL, linewidth=0.7, label=data.model)
         lower = place(figure, 0.58, 0.4, 2.8, 0.6)
         _residual(lower, time, data.subgraph.intensity[row] - model)
         lower.set_xlabel(axis)
@@ -170,8 +170,8 @@ def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]],
     for axes, (word, row) in zip(row_axes, picked, strict=True):
         label = int(data.subgraph.labels[row])
         observed, model = data.subgraph.intensity[row], data.traces[label]
-        lines = axes.plot(time, observed, color=INK, linewidth=0.6, label="observed")
-        lines += axes.plot(time, model, color=MODEL, linewidth=0.9, label=data.model)
+        lines = axes.plot(time, observed, color=INK, linewidth=1.1, label="observed")
+        lines += axes.plot(time, model, color=MODEL, linewidth=0.6, label=data.model)
         shown += [observed, model]
         mse = plain(_round(float(data.values("mse_train")[row])))
         axes.set_title(
@@ -194,5 +194,8 @@ def _limit(axes: Axes, time: FloatArray, shown: list[FloatArray]) -> None:
 
 
 def _span(axes: Axes, time: FloatArray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     if len(time) > 1:
         axes.set_xlim(time[0], time[-1])
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
