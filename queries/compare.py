@@ -97,9 +97,9 @@ def compare(
 
 
 def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | None) -> list[str]:
-    if (cultures is None) == (experiment is None):
-        raise InputError("name either cultures or an experiment to compare")
-    if cultures is not None:
+    if bool(cultures) == (experiment is not None):
+        raise InputError("name either two or more cultures or an experiment to compare")
+    if cultures:
         names = [cultures] if isinstance(cultures, str) else list(cultures)
         if len(names) < 2 or len(set(names)) < len(names):
             raise InputError(f"expected two or more different cultures to compare, not {', '.join(names) or 'none'}")

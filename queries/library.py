@@ -139,7 +139,7 @@ def parse(name: str, text: str) -> Query:
 
 
 def _header(text: str) -> Iterable[str]:
-    for line in text.splitlines():
+    for line in text.removeprefix("\ufeff").splitlines():
         if not line.startswith("//"):
             return
         yield line.removeprefix("//").strip()

@@ -98,7 +98,7 @@ def check(text: str) -> str:
     Raises ReadOnlyError for what could write, reach outside the graph or is not on the allow-lists, and InputError for
     what is no Cypher query.
     """
-    text = text.replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     strange = _STRANGE.search(text) or re.search("\r", text)
     if strange:
         raise InputError(f"the query contains the character U+{ord(strange[0]):04X}; write it without")

@@ -38,7 +38,7 @@ def cultures(
 
 def test_by_condition_from_three_a_side(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, _ = cultures
-    rows = queries.records(queries.compare(graph, experiment="gap"))
+    rows = queries.records(queries.compare(graph, [], experiment="gap"))
     assert [row["parameter"] for row in rows] == ["k", "k_cell", "feed / gain", "mse_train"]
     assert {(row["group_a"], row["group_b"], row["n_a"], row["n_b"]) for row in rows} == {
         ("wild type", "zpg RNAi", 3, 3)
@@ -129,11 +129,12 @@ def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None
         queries.compare(graph, experiment="gaps")
     with pytest.raises(InputError, match="experiment gap 2 has only the culture unfitted"):
         queries.compare(graph, experiment="gap 2")
-    for wrong in (["w1"], ["w1", "w1"], []):
+    for wrong in (["w1"], ["w1", "w1"]):
         with pytest.raises(InputError, match="two or more different cultures"):
             queries.compare(graph, wrong)
-    with pytest.raises(InputError, match="either cultures or an experiment"):
-        queries.compare(graph)
+    for both in ({}, {"cultures": []}, {"cultures": ["w1", "w2"], "experiment": "gap"}):
+        with pytest.raises(InputError, match="either two or more cultures or an experiment"):
+            queries.compare(graph, **both)
     with pytest.raises(InputError, match="by condition or by culture"):
         queries.compare(graph, ["w1", "w2"], by="day")
 
