@@ -68,7 +68,6 @@ SET k.complete = true
 REMOVE k.token, k.batch, k.state, k.replaces
 """
 _DELETE_RUNS = "MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid}) DETACH DELETE r"
-_DELETE_CELLS = "MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell) DETACH DELETE c"
 _DELETE_SOME_CELLS = """
 MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell)
 WITH c LIMIT $limit
@@ -79,10 +78,15 @@ _DELETE_CULTURE = "MATCH (k:Culture {uid: $uid}) DETACH DELETE k"
 _DELETE_EMPTY_EXPERIMENTS = "MATCH (e:Experiment) WHERE NOT (e)-[:INCLUDES]->() DETACH DELETE e"
 _MARK_DELETED = "MATCH (k:Culture {uid: $uid}) SET k.complete = false, k.state = 'delete' RETURN k.uid AS uid"
 _RENAME_CELLS = """
-MATCH (:Culture {uid: $staged})-[:HAS_CELL]->(c:Cell)
-SET c.uid = $uid + ':' + toString(c.label)
+MATCH (:Culture {uid: $before})-[:HAS_CELL]->(c:Cell)
+SET c.uid = $after + ':' + toString(c.label)
 """
-_RENAME_CULTURE = "MATCH (k:Culture {uid: $staged}) SET k.uid = $uid"
+_RENAME_CULTURE = "MATCH (k:Culture {uid: $before}) SET k.uid = $after"
+_RETIRE_RUNS = "MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid}) SET r.uid = $after + r.uid"
+_RETIRE_CULTURE = """
+MATCH (k:Culture {uid: $after})
+SET k.complete = false, k.state = 'replace', k.replaces = $uid
+"""
 _CULTURES = """
 MATCH (k:Culture)
 WHERE k.replaces IS NULL
@@ -107,6 +111,11 @@ ORDER BY culture, state
 def staged(uid: str) -> str:
     """The uid under which a replacement of `uid` is built: no culture's name may begin with a space."""
     return f" replacement of {uid}"
+
+
+def retired(uid: str) -> str:
+    """The uid of a culture that has been replaced, until its last cell is deleted."""
+    return f" replaced {uid}"
 
 
 def list_cultures(bolt: Bolt) -> list[Culture]:
@@ -137,7 +146,7 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
             f"culture {uid} is already stored and came from another input or other options; "
             "give another name, or replace it with --replace"
         )
-    _remove(bolt, staged(uid))
+    _remove_leftovers(bolt, uid)
     if complete and same:
         return
     if not complete:
@@ -148,13 +157,15 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     token = _begin(bolt, data.culture, target)
     batches = _write_batches(bolt, data, target, token, progress)
     bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches), write=True)
+    if complete:
+        _remove_leftovers(bolt, uid)
 
 
 def delete_culture(bolt: Bolt, uid: str) -> None:
     """See Graph.delete_culture."""
     if not _remove(bolt, uid):
         raise NotFoundError(f"there is no culture {uid}; `calcigraph query cultures` lists those there are")
-    _remove(bolt, staged(uid))
+    _remove_leftovers(bolt, uid)
 
 
 def check(data: CultureData) -> None:
@@ -243,23 +254,29 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
     if state[0]["batch"] != batches:
         raise GraphError(f"culture {uid} lost a batch while it was written; repeat the command")
     if target != uid:
-        for text in (_DELETE_RUNS, _DELETE_CELLS, _DELETE_CULTURE):
-            rows_of(tx, text, uid=uid)
-        rows_of(tx, _RENAME_CELLS, staged=target, uid=uid)
-        rows_of(tx, _RENAME_CULTURE, staged=target, uid=uid)
-        rows_of(tx, _DELETE_EMPTY_EXPERIMENTS)
+        rows_of(tx, _RETIRE_RUNS, uid=uid, after=retired(uid))
+        for before, after in ((uid, retired(uid)), (target, uid)):
+            rows_of(tx, _RENAME_CELLS, before=before, after=after)
+            rows_of(tx, _RENAME_CULTURE, before=before, after=after)
+        rows_of(tx, _RETIRE_CULTURE, uid=uid, after=retired(uid))
     rows_of(tx, _COMPLETE, uid=uid)
+
+
+def _remove_leftovers(bolt: Bolt, uid: str) -> None:
+    """Delete what an unfinished replacement left: the half-built new culture, or the retired old one."""
+    for leftover in (staged(uid), retired(uid)):
+        _remove(bolt, leftover)
 
 
 def _remove(bolt: Bolt, uid: str) -> bool:
     """Delete a culture in batches, incomplete from the first one on; False when there is none."""
     if not bolt.rows(_MARK_DELETED, {"uid": uid}, write=True):
         return False
-    bolt.rows(_DELETE_RUNS, {"uid": uid}, write=True)
     while bolt.rows(_COUNT_CELLS, {"uid": uid}, write=False)[0]["cells"]:
         bolt.rows(_DELETE_SOME_CELLS, {"uid": uid, "limit": BATCH_CELLS}, write=True)
 
     def last(tx: ManagedTransaction) -> None:
+        rows_of(tx, _DELETE_RUNS, uid=uid)
         rows_of(tx, _DELETE_CULTURE, uid=uid)
         rows_of(tx, _DELETE_EMPTY_EXPERIMENTS)
 

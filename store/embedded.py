@@ -34,6 +34,13 @@ STATEMENT_LIMIT_MS = 60_000
 """The engine ends any single statement after this; the client's own time limit is shorter."""
 OWNER_WAIT_S = 30.0
 
+_LAYOUT = (
+    "CREATE VERTEX TYPE Cell IF NOT EXISTS",
+    "CREATE PROPERTY Cell.intensity IF NOT EXISTS ARRAY_OF_DOUBLES (EXTERNAL true)",
+    "CREATE PROPERTY Cell.polygon IF NOT EXISTS STRING (EXTERNAL true)",
+)
+"""Where the engine keeps what is long: outside the cell's record, so that writing a fit does not rewrite its trace."""
+
 ADMIN, READER = "root", "reader"
 
 Connected = TypeVar("Connected")
@@ -264,6 +271,8 @@ def _open_database(server: Any, folder: Path) -> None:
     if fresh or fsync_level(database) != FSYNC:
         database.command("sql", f"ALTER DATABASE `arcadedb.txWalFlush` {FSYNC}")
         database.command("sql", f"ALTER DATABASE `arcadedb.command.timeout` {STATEMENT_LIMIT_MS}")
+        for statement in _LAYOUT:
+            database.command("sql", statement)
     level = fsync_level(database)
     if level != FSYNC:
         raise GraphError(

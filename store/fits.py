@@ -31,9 +31,13 @@ _FORMER = """
 MATCH (r:FitRun)-[:OF]->(:Culture {uid: $culture})
 WHERE r.model = $model
 OPTIONAL MATCH (c:Cell)-[:FITTED]->(r)
-RETURN r.parameters AS parameters, collect(c.label) AS labels
+RETURN r.uid AS run, r.parameters AS parameters, collect(c.label) AS labels
 """
-_FORGET = "MATCH (r:FitRun {uid: $run})<-[f:FITTED]-(:Cell) DELETE f"
+_FORGET = """
+UNWIND $uids AS uid
+MATCH (:Cell {uid: uid})-[f:FITTED]->(:FitRun {uid: $run})
+DELETE f
+"""
 _RUN = """
 MERGE (r:FitRun {uid: $run})
 SET r = $properties
@@ -52,7 +56,7 @@ MATCH (c:Cell {uid: row.uid})
 SET c += row.node
 WITH c, row
 MATCH (r:FitRun {uid: $run})
-CREATE (c)-[f:FITTED]->(r)
+MERGE (c)-[f:FITTED]->(r)
 SET f = row.values
 RETURN count(f) AS fitted
 """
@@ -75,7 +79,6 @@ def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row]) -
             f"there is no complete culture {culture} to store a fit of; `calcigraph status` tells what is incomplete"
         )
     former = rows_of(tx, _FORMER, culture=culture, model=fit.model)
-    rows_of(tx, _FORGET, run=run)
     rows_of(tx, _RUN, run=run, properties=properties, culture=culture)
     _clear_stale(tx, fit, properties["parameters"], former)
     fitted = 0
@@ -92,6 +95,9 @@ def _clear_stale(tx: ManagedTransaction, fit: Fit, parameters: list[str], former
     names = {name for row in former for name in row["parameters"] or ()}
     fitted = set(fit.labels.tolist())
     left = {label for row in former for label in row["labels"]} - fitted
+    again = {label for row in former for label in row["labels"] if row["run"] == fit.run} - fitted
+    if again:
+        rows_of(tx, _FORGET, uids=[f"{fit.culture}:{label}" for label in sorted(again)], run=fit.run)
     for labels, gone in ((left, names), (fitted, names - set(parameters))):
         nothing = {f"{fit.model}_{name}": None for name in gone}
         if labels and nothing:
