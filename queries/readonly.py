@@ -50,8 +50,6 @@ def run_user(
     Raises ReadOnlyError (it would write, reach outside the graph, or call what is not on the allow-list), LimitError
     (past `timeout_s` seconds or `row_limit` rows) or InputError (no Cypher, a parameter is missing or ill-typed).
     """
-    import pandas
-
     if not timeout_s > 0 or row_limit < 1:
         raise InputError(f"the limits must be positive, not {timeout_s:g} s and {row_limit} rows")
     clean = policy.check(text)
@@ -62,6 +60,8 @@ def run_user(
     log.debug("user query: %s", clean)
     names, rows = graph.read_only(clean, values, timeout_s, row_limit)
     names = names or policy.columns_of(clean)  # the embedded engine names no columns when there are no rows
+    import pandas
+
     columns = [column([_plain(row[index]) for row in rows]) for index in range(len(names))]
     frame = pandas.DataFrame(dict(enumerate(columns)), columns=range(len(names)))
     return frame.set_axis(names, axis=1)

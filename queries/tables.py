@@ -113,8 +113,15 @@ def records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
     [{'label': 1, 'k': None}]
     """
     names = [str(name) for name in frame.columns]
-    columns = [[plain(value) for value in frame.iloc[:, index].tolist()] for index in range(len(names))]
+    columns = [_plain_column(frame.iloc[:, index]) for index in range(len(names))]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _plain_column(series: pandas.Series[Any]) -> list[Any]:
+    kind = getattr(series.dtype, "kind", "O") if isinstance(series.dtype, np.dtype) else "O"
+    if kind in "iub" or (kind == "f" and np.isfinite(series.to_numpy()).all()):
+        return series.tolist()
+    return [plain(value) for value in series.tolist()]
 
 
 def plain(value: Any) -> Any:
