@@ -17,8 +17,10 @@ NO_INSET = "no inset"
 class TracePixels:
     """The pixels that each cell's trace averages over."""
 
-    runs: IntArray
-    """(r, 3): start and stop in the flat frame, and the cell's row."""
+    starts: IntArray
+    """(s,), where in the flat frame a stretch of pixels of one cell, or of none, begins; the first is 0."""
+    rows: IntArray
+    """(s,), the cell's row; n for none."""
     counts: FloatArray
     """(n,), pixels per cell."""
     flags: tuple[str, ...]
@@ -34,7 +36,8 @@ def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
     short[0] = False
     chosen = np.where(inside | short[cells], cells, 0)
     counts = np.bincount(chosen.ravel(), minlength=count + 1)[1:].astype(np.float64)
-    return TracePixels(_runs(chosen), counts, tuple(NO_INSET if flag else "" for flag in short[1:].tolist()))
+    starts, rows = _stretches(chosen, count)
+    return TracePixels(starts, rows, counts, tuple(NO_INSET if flag else "" for flag in short[1:].tolist()))
 
 
 def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
@@ -54,11 +57,8 @@ def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
     return inside
 
 
-def _runs(cells: LabelImage) -> IntArray:
-    """Runs of equal cells in the flat image: (start, stop, cell - 1)."""
+def _stretches(cells: LabelImage, count: int) -> tuple[IntArray, IntArray]:
     flat = cells.ravel()
     starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    stops = np.append(starts[1:], flat.size)
     values = flat[starts].astype(np.int64)
-    runs = np.stack([starts, stops, values - 1], axis=1)[values > 0]
-    return np.ascontiguousarray(runs)
+    return starts, np.where(values > 0, values - 1, count)

@@ -222,8 +222,7 @@ class _Job:
             self.movie,
             writer,
             detrend=self.options.detrend == "global",
-            runs=None if found is None else found[1].runs,
-            cells=0 if found is None else len(found[0].labels),
+            pixels=None if found is None else found[1],
             picture=on if found is None and isinstance(on, str) else None,
             hashed=self.digest is None,
         ).run(self.progress)
@@ -240,7 +239,7 @@ class _Job:
     def _sums(self, writer: MovieWriter, found: tuple[Tissue, TracePixels]) -> CellSums:
         from calcigraph.ingest.denoise import sums_of_store
 
-        return sums_of_store(writer, found[1].runs, len(found[0].labels), self.progress)
+        return sums_of_store(writer, found[1], self.progress)
 
     def _cells(self, found: tuple[Tissue, TracePixels], traces: FloatArray) -> Cells:
         from calcigraph.ingest.polygons import outlines

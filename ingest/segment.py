@@ -188,7 +188,7 @@ def _look(network: Any, weights: Weights, picture: NDArray[np.float32], diameter
     scale = float(network.diam_mean) / (diameter or float(network.diam_labels))
     tile = _tile_px(scale * max(picture.shape)) if weights.large_tiles else 224
     masks = network.eval(picture, channels=[0, 0], diameter=diameter, bsize=tile, batch_size=8 if tile <= 224 else 1)[0]
-    return _largest_pieces(np.asarray(masks, np.int32))
+    return _cleaned(np.asarray(masks, np.int32))
 
 
 def _tile_px(side_px: float) -> int:
@@ -203,8 +203,11 @@ def _median_diameter(labels: LabelImage) -> float:
     return float(2 * np.sqrt(np.median(areas[areas > 0]) / np.pi)) if (areas > 0).any() else 0.0
 
 
-def _largest_pieces(labels: LabelImage) -> LabelImage:
-    """Strays would make contacts between cells that are far apart: each cell keeps its largest 4-connected piece."""
+def _cleaned(labels: LabelImage) -> LabelImage:
+    """Each cell's largest 4-connected piece, without fragments below a tenth of the median area; labels 1..n.
+
+    Strays would make contacts between cells that are far apart, and a fragment would make its neighbours border cells.
+    """
     from scipy.ndimage import find_objects, label
 
     cleaned = labels.copy()
@@ -214,4 +217,8 @@ def _largest_pieces(labels: LabelImage) -> LabelImage:
             if count > 1:
                 largest = np.bincount(pieces.ravel())[1:].argmax() + 1
                 cleaned[window][(pieces > 0) & (pieces != largest)] = 0
-    return cleaned
+    areas = np.bincount(cleaned.ravel())
+    areas[0] = 0
+    kept = areas >= 0.1 * np.median(areas[areas > 0]) if areas.any() else areas > 0
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cleaned]

@@ -28,11 +28,8 @@ def _codec() -> Any:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON file and fsync it."""
-    with path.open("w", encoding="utf-8") as handle:
-        json.dump(value, handle, indent=2, allow_nan=False)
-        handle.flush()
-        os.fsync(handle.fileno())
+    """Write one JSON file."""
+    path.write_text(json.dumps(value, indent=2, allow_nan=False), encoding="utf-8")
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
@@ -54,7 +51,7 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
         chunk[: len(part)] = part
         file = path.joinpath("c", str(number), *("0" for _ in array.shape[1:]))
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write_durably(file, _codec().encode(chunk))
+        file.write_bytes(_codec().encode(chunk))
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -106,10 +103,10 @@ class FrameArray:
 
     @contextmanager
     def shard(self, block: range) -> Iterator[Callable[[NDArray[Any]], None]]:
-        """Write one shard: call the value once per frame of `block`, in order. On disk when the context ends."""
+        """Write one shard: call the value once per frame of `block`, in order."""
         codec = _codec()
         index = np.full((SHARD_FRAMES, 2), 2**64 - 1, np.uint64)
-        file = self._file(block.start // SHARD_FRAMES)
+        file = self.file(block)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb", buffering=0) as handle:
             written = [0, 0]
@@ -124,7 +121,10 @@ class FrameArray:
             yield write
             body = index.astype("<u8").tobytes()
             _write_all(handle.fileno(), body + struct.pack("<I", google_crc32c.value(body)))
-            os.fsync(handle.fileno())
+
+    def file(self, block: range) -> Path:
+        """Where the shard of these frames is."""
+        return self._file(block.start // SHARD_FRAMES)
 
     def frame(self, number: int) -> NDArray[Any]:
         """Frame `number`, (Y, X). Raises OSError or RuntimeError if the file is missing or damaged."""
@@ -175,12 +175,6 @@ def _metadata(
         "dimension_names": list(names),
         "storage_transformers": [],
     }
-
-
-def _write_durably(path: Path, data: Any) -> None:
-    with path.open("wb", buffering=0) as handle:
-        _write_all(handle.fileno(), data)
-        os.fsync(handle.fileno())
 
 
 def _write_all(descriptor: int, data: Any) -> None:

@@ -14,7 +14,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,8 @@ from calcigraph.store.chunks import FrameArray, read_array, write_array, write_g
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Normalisation
 
 FORMAT = 1
+SYNCERS = 8
+"""Threads that fsync: they only wait, and a file system commits what is waited for together."""
 TRANSFORM = "normalised = (log(x + 1) - offset) * gain, offset = q1 - 2 (q3 - q1), gain = 1 / (5 (q3 - q1))"
 
 
@@ -54,6 +57,8 @@ class MovieWriter:
             self._lock = os.open(self._path, os.O_RDONLY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._frames = FrameArray.create(self._path / "0", shape, dtype)
+            self._syncer = ThreadPoolExecutor(SYNCERS)
+            self._syncing: list[Future[None]] = []
         except OSError as error:
             raise _unwritable(target, error) from error
 
@@ -71,9 +76,12 @@ class MovieWriter:
         """The frames that are written together, one file each."""
         return self._frames.blocks()
 
-    def block(self, block: range) -> AbstractContextManager[Callable[[NDArray[Any]], None]]:
+    @contextmanager
+    def block(self, block: range) -> Iterator[Callable[[NDArray[Any]], None]]:
         """Write one of `blocks()`: call the value once per frame, in order. Several threads may write at once."""
-        return self._frames.shard(block)
+        with self._frames.shard(block) as write:
+            yield write
+        self._syncing.append(self._syncer.submit(_sync, self._frames.file(block)))
 
     def frame(self, number: int) -> NDArray[Any]:
         """Read back a frame whose block is written, (Y, X)."""
@@ -111,10 +119,17 @@ class MovieWriter:
             _write_traces(self._path / "traces", cells, traces, denoised_traces)
             image = {"version": "0.5", "multiscales": [_multiscale("movie", scales[0] + scales[1], pixel_size_um)]}
             write_group(self._path, {"ome": image, "calcigraph": own})
-            _sync_folders(self._path)
+            self._sync()
             self._put_in_place()
         except OSError as error:
             raise _unwritable(self._target, error) from error
+
+    def _sync(self) -> None:
+        """Have all of it on disk: the frames, which have been on their way, and then the rest."""
+        for waiting in self._syncing:
+            waiting.result()
+        frames = {self._frames.file(block) for block in self.blocks()}
+        list(self._syncer.map(_sync, (path for path in [self._path, *self._path.rglob("*")] if path not in frames)))
 
     def _put_in_place(self) -> None:
         old = self._target.with_name(f"{self._path.name}.old")
@@ -132,6 +147,7 @@ class MovieWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._syncer.shutdown()
         os.close(self._lock)
         if not self._finished:
             shutil.rmtree(self._path, ignore_errors=True)
@@ -304,20 +320,9 @@ def _write_traces(path: Path, cells: IntArray, traces: FloatArray, denoised: Flo
     write_array(path / "denoised", denoised, ("cell", "t"))
 
 
-def _sync_folders(path: Path) -> None:
-    for folder in _folders(path):
-        _sync(folder)
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    yield path
-    for child in path.iterdir():
-        if child.is_dir():
-            yield from _folders(child)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """fsync a file or a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
