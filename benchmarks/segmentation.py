@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calcigraph.ingest.cells import find_tissue
 from calcigraph.ingest.segment import segment
 from calcigraph.models import synthetic, tissue
-from calcigraph.store.types import LabelImage
+from calcigraph.store.types import LabelImage, Masks
 
 FIRST_SEED = 10_000
-MAX_GAP_PX = 4
-MIN_BORDER_PX = 5
+MAX_GAP_PX = 4  # what ingest uses with Cellpose
 ACROSS_PX = (15, 20, 30, 40, 49, 60)
 
 
@@ -57,48 +57,27 @@ def average_precision(truth: LabelImage, found: LabelImage) -> float:
     return hits / max(len(np.unique(truth[truth > 0])) + len(np.unique(found[found > 0])) - hits, 1)
 
 
-def grown(labels: LabelImage, radius: int) -> LabelImage:
-    """Labels grown by radius px, without merging."""
-    from scipy.ndimage import distance_transform_edt
-
-    distance, (y, x) = distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(distance <= radius, labels[y, x], 0).astype(np.int32)
-
-
-def contacts(labels: LabelImage) -> set[tuple[int, int]]:
-    """Pairs of labels with at least MIN_BORDER_PX unlike 4-neighbour pixel pairs."""
-    ends = [(labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])]
-    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], 1) for a, b in ends])
-    pairs = np.sort(pairs[(pairs[:, 0] != pairs[:, 1]) & (pairs.min(1) > 0)], 1)
-    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
-    return {(int(a), int(b)) for a, b in kinds[counts >= MIN_BORDER_PX]}
-
-
-def border_cells(labels: LabelImage) -> set[int]:
-    """Cells on the image edge, or beside an empty region that reaches it and holds a disc of radius 5 px."""
-    edge = np.zeros(labels.shape, bool)
-    edge[[0, -1]] = edge[:, [0, -1]] = True
-    _count, regions = cv2.connectedComponents((labels == 0).astype(np.uint8), connectivity=4)
-    roomy = set(np.unique(regions[cv2.erode((labels == 0).astype(np.uint8), np.ones((3, 3)), iterations=5) > 0]))
-    outside = np.isin(regions, [r for r in np.unique(regions[edge]) if r and r in roomy])
-    beside = cv2.dilate(outside.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
-    return {int(label) for label in np.unique(labels[edge | beside]) if label}
+def tissue_of(labels: LabelImage, max_gap: int) -> tuple[set[int], set[tuple[int, int]], set[int]]:
+    """Cells, contacts and border cells, as ingest takes them from masks."""
+    found = find_tissue(Masks(labels, "benchmark", ""), max_gap=max_gap)
+    pairs = zip(found.contacts.label_a.tolist(), found.contacts.label_b.tolist(), strict=True)
+    return set(found.labels.tolist()), set(pairs), set(found.labels[found.border].tolist())
 
 
 def score(truth: LabelImage, found: LabelImage) -> Score:
-    pairs = matches(truth, found)
-    wide = grown(found, -(-MAX_GAP_PX // 2))
-    border_true, border_found = border_cells(truth), border_cells(wide)
-    inner = [int(label) for label in np.unique(truth[truth > 0]) if label not in border_true]
-    expected = {tuple(sorted((pairs[a], pairs[b]))) for a, b in contacts(truth) if a in pairs and b in pairs}
+    true_cells, true_contacts, true_border = tissue_of(truth, 0)
+    found_cells, found_contacts, found_border = tissue_of(found, MAX_GAP_PX)
+    pairs = {a: b for a, b in matches(truth, found).items() if a in true_cells and b in found_cells}
+    inner = true_cells - true_border
     matched = set(pairs.values())
-    seen = {(a, b) for a, b in contacts(wide) if a in matched and b in matched}
+    expected = {tuple(sorted((pairs[a], pairs[b]))) for a, b in true_contacts if a in pairs and b in pairs}
+    seen = {(a, b) for a, b in found_contacts if a in matched and b in matched}
     return Score(
         ap=average_precision(truth, found),
         inner=sum(label in pairs for label in inner) / max(len(inner), 1),
         found=len(seen & expected) / max(len(expected), 1),
         false=len(seen - expected) / max(len(seen), 1),
-        flags=sum((a in border_true) == (b in border_found) for a, b in pairs.items()) / max(len(pairs), 1),
+        flags=sum((a in true_border) == (b in found_border) for a, b in pairs.items()) / max(len(pairs), 1),
     )
 
 

@@ -191,9 +191,12 @@ def test_files_that_are_no_cpnet_are_refused(tmp_path: Path, state: dict[str, An
         segment(image, str(wide))
 
 
-def test_strays_are_dropped() -> None:
-    labels = np.zeros((6, 6), np.int32)
-    labels[:3, :3], labels[5, 5], labels[4, 4], labels[0, 5] = 1, 1, 1, 2
-    cleaned = segmentation._largest_pieces(labels)
-    assert cleaned.sum() == 9 + 2
-    assert cleaned[0, 5] == 2
+def test_strays_and_fragments_are_dropped() -> None:
+    labels = np.zeros((9, 9), np.int32)
+    labels[:4, :4], labels[8, 8], labels[7, 7], labels[0, 8], labels[4:, :4] = 3, 3, 3, 2, 5
+    cleaned = segmentation._cleaned(labels)
+    assert np.unique(cleaned).tolist() == [0, 1, 2]
+    assert (cleaned == 1).sum() == 16
+    assert (cleaned == 2).sum() == 20
+    assert cleaned[0, 8] == 0
+    assert not segmentation._cleaned(np.zeros((4, 4), np.int32)).any()
