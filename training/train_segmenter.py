@@ -4,16 +4,16 @@ Needs the extra `segment`. From the repository root:
 
     python training/train_segmenter.py --out ingest/weights/confluent.pt
 
-trains in one go: a quarter of an hour on two idle cores with bfloat16 instructions, several times that without. The file
-that is shipped was made in three goes, whose commands are in ingest/weights/README.md. Every image is drawn from
+trains in one go: a quarter of an hour on two idle cores with bfloat16 instructions, several times that without. The
+shipped file was made in three goes, whose commands are in ingest/weights/README.md. Every image is drawn from
 `calcigraph.models.tissue` with a seed of its own (sample i uses the generator [seed, i]), the order of crops is seeded,
 and the number of worker processes changes nothing but speed, so two runs on the same machine agree up to the order in
 which its threads add. `benchmarks/segmentation.py` measures the result on other seeds.
 
 What the network sees: cells of 13 to 64 px across (root of the area) at their native size, no rescaling; all styles of
-`tissue.STYLES`; gaps of 0 to 4 px or none; whole or cut cells at the image edge; patches without cells, lone cells;
-stretched cells; round cells among fibres and specks; extra brightness differences between cells; linear, logarithmic or bent intensity scales; shot and
-read noise, the 3 x 3 median, blur and low contrast. Loss and flow targets are cellpose's own.
+`tissue.STYLES`; gaps of 0 to 4 px or none; whole or cut cells at the image edge; patches without cells, lone cells,
+round cells among fibres and specks; stretched cells; extra brightness differences between cells; linear, logarithmic or
+bent intensity scales; shot and read noise, the 3 x 3 median, blur and low contrast. Loss and flow targets are cellpose's.
 """
 
 from __future__ import annotations
