@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from calcigraph.cli.output import Format, FormatOption, show
+from calcigraph.cli.output import Format, FormatOption, note, show
 from calcigraph.errors import InputError
 from calcigraph.workspace import Workspace
 
@@ -31,4 +31,10 @@ def compare(
     found = workspace.compare(
         cultures or [], experiment=experiment, by=by, model=model, allow_different_options=allow_different_options
     )
-    show([str(column) for column in found.columns], records(found), form)
+    columns, rows = [str(column) for column in found.columns], records(found)
+    if form is Format.table:
+        columns.remove("note")
+    show(columns, rows, form)
+    if form is Format.table:
+        for remark in dict.fromkeys(row["note"] for row in rows if row["note"]):
+            note(remark)

@@ -30,7 +30,13 @@ def demo(context: typer.Context) -> None:
     for name in CULTURES:
         _show_anomalies(workspace, name)
     print("\nThe two conditions compared:")
-    _show(workspace.compare(experiment=EXPERIMENT))
+    compared = _records(workspace.compare(experiment=EXPERIMENT))
+    columns = ["parameter", "group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "ratio"]
+    show(columns, compared, Format.table)
+    print(compared[0]["note"])
+    _, k_control, _ = CULTURES["demo-control"]
+    _, k_blocked, _ = CULTURES["demo-blocked"]
+    print(f"The true ratio of k, {compared[0]['group_b']} to {compared[0]['group_a']}, is {k_control / k_blocked:g}.")
     with progress_bar() as progress:
         for done, (name, kind) in enumerate([(name, kind) for name in CULTURES for kind in PICTURES], start=1):
             workspace.picture(name, kind, str(folder / f"{name}-{kind}.png"))

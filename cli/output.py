@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import accumulate
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,12 @@ import typer
 from calcigraph.store.types import Progress, silent
 
 Record = Mapping[str, Any]
+
+GAP = 2
+FEW_ROWS = 6
+LONGEST = 60
+PIPE_COLUMNS = 200
+"""A table into a pipe or file is cut here too: --format csv is for programs."""
 
 
 class Format(StrEnum):
@@ -45,35 +52,42 @@ def _field(value: Any) -> Any:
 
 
 def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
-    """Aligned columns; a terminal gets as many as fit, a pipe all of them."""
-    rows = [[_cell(record.get(name)) for name in columns] for record in records]
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    shown = _columns_that_fit(widths)
+    """Aligned columns; few rows that are wider than the screen are turned on their side, a row a column."""
+    if not records:
+        note("no rows")
+    rows = [list(columns), *(_cells(columns, record) for record in records)]
     numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
-    for row in [list(columns), *rows]:
+    room = _room()
+    if _width(rows) > room and 0 < len(records) <= FEW_ROWS < len(columns):
+        rows, numeric = [list(row) for row in zip(*rows, strict=True)], [False] * len(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[-1] = min(widths[-1], LONGEST)
+    shown = sum(1 for width in accumulate(width + GAP for width in widths) if width - GAP <= room) or 1
+    for row in rows:
         fields = (
             text.rjust(width) if number else text.ljust(width)
             for text, width, number in zip(row[:shown], widths, numeric, strict=False)
         )
-        print("  ".join(fields).rstrip())
-    if not records:
-        note("no rows")
-    if shown < len(columns):
-        note(f"{len(columns) - shown} more columns do not fit here; --format csv has them all")
+        print((" " * GAP).join(fields).rstrip())
+    if shown < len(widths):
+        note(f"{len(widths) - shown} more columns do not fit here; --format csv has them all")
 
 
-def _columns_that_fit(widths: Sequence[int]) -> int:
-    if not sys.stdout.isatty():
-        return len(widths)
+def _room() -> int:
+    """Columns of the terminal; of a pipe, which wraps nothing, as many as a reader can follow."""
     import shutil
 
-    room, shown = shutil.get_terminal_size().columns, 0
-    for width in widths:
-        room -= width + 2
-        if room < -2 and shown:
-            break
-        shown += 1
-    return shown
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + GAP for column in zip(*rows, strict=True)) - GAP
+
+
+def _cells(columns: Sequence[str], record: Record) -> list[str]:
+    """A record's texts, long ones cut, but not in the last column, which may run on."""
+    texts = [_cell(record.get(name)) for name in columns]
+    return [*(text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..." for text in texts[:-1]), texts[-1]]
 
 
 def _cell(value: Any) -> str:

@@ -195,9 +195,15 @@ def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     return anomalies(rows, values["culture"], values["model"], values["threshold"])
 
 
+def _subgraph(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
+    """Contacts by label: engines collect them in an order of their own."""
+    return frame_of(query.columns, [{**row, "contacts": sorted(row["contacts"])} for row in rows])
+
+
 _SHAPES: dict[str, Callable[[Query, list[Row], Row], pandas.DataFrame]] = {
     "cells": _cells,
     "parameters": _parameters,
     "traces": _traces,
+    "subgraph": _subgraph,
     "anomalies": _anomalies,
 }
