@@ -13,7 +13,7 @@ which its threads add. `benchmarks/segmentation.py` measures the result on other
 What the network sees: cells of 13 to 64 px across (root of the area) at their native size, no rescaling; all styles of
 `tissue.STYLES`; gaps of 0 to 4 px or none; whole or cut cells at the image edge; patches without cells, lone cells,
 round cells among fibres and specks; stretched cells; extra brightness differences between cells; linear, logarithmic or
-bent intensity scales; shot and read noise, the 3 x 3 median, blur and low contrast. Loss and flow targets are cellpose's.
+bent intensity scales; shot and read noise, the 3 x 3 median, blur and low contrast. Loss and targets are cellpose's.
 """
 
 from __future__ import annotations
