@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -188,10 +189,11 @@ def over_blocks(
 ) -> list[Any]:
     """Call work(block, state) for all blocks in WORKERS threads, each with its own state; return the states.
 
-    Which worker takes which block is fixed. The first error stops the others and is raised.
+    Which worker takes which block is fixed; `progress` is called by one at a time. The first error stops the others
+    and is raised.
     """
     states = [state() for _ in range(min(WORKERS, len(blocks)))]
-    total, done, failed = sum(map(len, blocks)), 0, False
+    total, done, failed, lock = sum(map(len, blocks)), 0, False, threading.Lock()
 
     def share(worker: int) -> None:
         nonlocal done, failed
@@ -203,8 +205,9 @@ def over_blocks(
             except BaseException:
                 failed = True
                 raise
-            done += len(block)
-            progress(stage, done, total)
+            with lock:
+                done += len(block)
+                progress(stage, done, total)
 
     with ThreadPoolExecutor(len(states)) as pool:
         for future in [pool.submit(share, worker) for worker in range(len(states))]:

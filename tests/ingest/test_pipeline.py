@@ -298,6 +298,24 @@ def test_an_error_in_the_middle_is_the_users_error_and_leaves_nothing(tmp_path):
     assert not [path for path in tmp_path.iterdir() if "zarr" in path.name]
 
 
+def test_memory_does_not_grow_with_the_movie(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from calcigraph.ingest import *; f = Path(sys.argv[1])\n"
+        "o = IngestOptions(frame_interval_s=1.0, masks=str(f / 'masks.tif'))\n"
+        "ingest_movie(str(f / 'movie.tif'), culture='a', options=o, store_path=f / 'a', version='0')\n"
+        "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
+    )
+    peaks = []
+    for frames in (32, 1600):  # 2 and 100 MB of pixels
+        texture = np.random.default_rng(0).integers(100, 4000, (32, 180, 180)).astype(np.uint16)
+        tifffile.imwrite(tmp_path / "movie.tif", np.tile(texture, (frames // 32, 1, 1)), photometric="minisblack")
+        tifffile.imwrite(tmp_path / "masks.tif", np.ones((180, 180), np.uint8))
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] < peaks[0] + 20
+    assert peaks[1] < 450
+
+
 def test_a_full_disk_is_a_workspace_error(tmp_path, monkeypatch):
     def full(descriptor, data):
         raise OSError(28, "No space left on device")
