@@ -166,6 +166,11 @@ class Bolt:
             raise connection_error(error, endpoint.where, endpoint.database) from error
         if endpoint.folder is not None:
             embedded.require_room(endpoint.folder)
+            if "TransactionNotFound" in code:
+                raise GraphError(
+                    f"the graph engine ran out of memory in one transaction; nothing was changed: open the graph with "
+                    f"more than its {self._heap_mb} MB of heap and repeat the command"
+                ) from error
         if isinstance(error, neo4j.exceptions.ClientError) and ".Statement." in code:
             raise InputError(f"the query was refused: {_message(error)}") from error
         raise GraphError(f"{endpoint.where} failed to run a transaction ({_message(error)})") from error

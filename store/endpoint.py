@@ -109,6 +109,8 @@ def _open_neo4j(uri: str) -> Endpoint:
     user, password = os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD")
     database = os.environ.get("NEO4J_DATABASE") or "neo4j"
     try:
+        if urlsplit(uri).scheme.partition("+")[0] not in ("bolt", "neo4j"):
+            raise ValueError("not a Bolt scheme")
         auth = (user, password) if password is not None else None
         driver = neo4j.GraphDatabase.driver(uri, auth=auth, **_DRIVER_OPTIONS)
     except (neo4j.exceptions.DriverError, ValueError) as error:
