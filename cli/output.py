@@ -55,22 +55,34 @@ def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
     """Aligned columns; few rows that are wider than the screen are turned on their side, a row a column."""
     if not records:
         note("no rows")
-    rows = [list(columns), *(_cells(columns, record) for record in records)]
+    rows = [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
     numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
-    room = _room()
-    if _width(rows) > room and 0 < len(records) <= FEW_ROWS < len(columns):
+    if _reach(_widths(rows))[-1] > _room() and 0 < len(records) <= FEW_ROWS < len(columns):
         rows, numeric = [list(row) for row in zip(*rows, strict=True)], [False] * len(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths[-1] = min(widths[-1], LONGEST)
-    shown = sum(1 for width in accumulate(width + GAP for width in widths) if width - GAP <= room) or 1
+    widths = _widths(rows)
+    shown = sum(1 for reach in _reach(widths) if reach <= _room()) or 1
     for row in rows:
+        texts = [*(_cut(text) for text in row[: shown - 1]), row[shown - 1]]  # the last one may run on
         fields = (
             text.rjust(width) if number else text.ljust(width)
-            for text, width, number in zip(row[:shown], widths, numeric, strict=False)
+            for text, width, number in zip(texts, widths, numeric, strict=False)
         )
         print((" " * GAP).join(fields).rstrip())
     if shown < len(widths):
         note(f"{len(widths) - shown} more columns do not fit here; --format csv has them all")
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(_cut(text)) for text in column) for column in zip(*rows, strict=True)]
+
+
+def _reach(widths: Sequence[int]) -> list[int]:
+    """Where each column ends on the line."""
+    return [end - GAP for end in accumulate(width + GAP for width in widths)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
 
 
 def _room() -> int:
@@ -78,16 +90,6 @@ def _room() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
-
-
-def _width(rows: Sequence[Sequence[str]]) -> int:
-    return sum(max(map(len, column)) + GAP for column in zip(*rows, strict=True)) - GAP
-
-
-def _cells(columns: Sequence[str], record: Record) -> list[str]:
-    """A record's texts, long ones cut, but not in the last column, which may run on."""
-    texts = [_cell(record.get(name)) for name in columns]
-    return [*(text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..." for text in texts[:-1]), texts[-1]]
 
 
 def _cell(value: Any) -> str:
