@@ -62,7 +62,7 @@ def culture(name: str, cells: int) -> CultureData:
 
 def fit(data: CultureData) -> Fit:
     labels = data.cells.labels
-    values = {name: labels * 1e-5 for name in ("k", "feed", "k_cell", "mse_train")}
+    values = dict.fromkeys(("k", "feed", "k_cell", "mse_train"), labels * 1e-05)
     return Fit(
         culture=data.culture.uid, model="crlsm", case="cell", options={}, labels=labels, k=0.01, feed=0.0, cells=values
     )

@@ -14,7 +14,7 @@ from calcigraph.store.types import Fit
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
-BATCH_FITS = 5000
+BATCH_FITS = 1000
 
 _CULTURE_VALUES = (
     "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "mse_train", "mse_test",
