@@ -5,7 +5,7 @@ STAMP := .venv/.set-up
 
 .PHONY: setup test lint bench demo lock clean
 
-setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable, compile the kernels
+setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
 
 $(STAMP): requirements.lock pyproject.toml setup.sh
 	@bash setup.sh

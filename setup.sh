@@ -32,7 +32,7 @@ else
     uv=.venv/bin/uv
 fi
 echo "Installing the locked dependencies (several GB with torch, the first time) ..."
-"$uv" pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
-"$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
-.venv/bin/python -m calcigraph.compile
+"$uv" pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r requirements.lock
+"$uv" pip install --quiet --python .venv/bin/python --no-deps --editable . --compile-bytecode
+.venv/bin/python -c "import matplotlib.font_manager"  # builds its font cache
 echo "calcigraph is ready: .venv/bin/calcigraph --help"

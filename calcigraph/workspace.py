@@ -223,6 +223,12 @@ class Workspace:
 
         return run(self.graph, name, **parameters)
 
+    def rows(self, name: str, **parameters: Any) -> tuple[list[str], list[dict[str, Any]]]:
+        """A named query as column names and records of plain values, None for absent: what commands print."""
+        from calcigraph.queries import rows
+
+        return rows(self.graph, name, **parameters)
+
     def cypher(self, text: str, parameters: Mapping[str, Any] | None = None) -> pandas.DataFrame:
         """Run your own Cypher, read-only. Raises ReadOnlyError, LimitError, InputError."""
         from calcigraph.queries import run_user
@@ -271,7 +277,7 @@ class Workspace:
 
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
-        graph, totals = self.graph, self.query("cultures")
+        graph, totals = self.graph, self.rows("cultures")[1]
         cultures = [culture for culture in graph.cultures() if culture.complete]
         rows: list[tuple[str, str | None, Any]] = [
             ("calcigraph", None, _version()),
@@ -279,7 +285,7 @@ class Workspace:
             ("graph", None, graph.where),
             ("workspace", None, str(self.folder.resolve())),
             ("cultures", None, len(cultures)),
-            *((name, None, int(totals[name].sum())) for name in ("cells", "contacts", "fits")),
+            *((name, None, sum(row[name] for row in totals)) for name in ("cells", "contacts", "fits")),
         ]
         for culture in cultures:
             rows += [("warning", culture.uid, warning) for warning in culture.warnings]
@@ -301,7 +307,7 @@ class Workspace:
 
         path = _tiff_path(out)
         culture = make_culture(options)
-        shape = (options.frames, *culture.labels.shape)
+        shape = (options.frames, options.size_px, options.size_px)
         frames = _counted(movie_frames(culture), options.frames, progress)
         write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
         write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from calcigraph.cli.status import status
 from calcigraph.errors import CalcigraphError
 from calcigraph.workspace import Workspace, default_folder
 
-UsageError = typer.BadParameter.__bases__[0].__bases__[0]
+UsageError: Any = typer.BadParameter.__mro__[2]
 """Click's ClickException, which typer bundles under a private name."""
 
 app = typer.Typer(
@@ -72,7 +72,7 @@ def run(arguments: list[str] | None = None) -> int:
     except CalcigraphError as error:
         return _fail(str(error), 1)
     except UsageError as error:
-        return _fail(error.format_message(), 2)  # type: ignore[attr-defined]
+        return _fail(error.format_message(), 2)
     except typer.Exit as leaving:
         return int(leaving.exit_code)
     except (KeyboardInterrupt, typer.Abort):

@@ -63,10 +63,10 @@ def _bring_in(workspace: Workspace, folder: Path, name: str) -> dict[str, Any]:
 def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None:
     print("\nWhat was found, beside the truth:")
     rows: list[dict[str, Any]] = []
-    counts = {row["culture"]: row for row in _records(workspace.query("cultures"))}
+    counts = {row["culture"]: row for row in workspace.rows("cultures")[1]}
     for name, truth in truths.items():
         found, border = counts[name], sum(truth["border"].values())
-        fitted = _records(workspace.query("fits", culture=name))[-1]
+        fitted = workspace.rows("fits", culture=name)[1][-1]
         pairs = (
             ("cells", found["cells"], len(truth["border"])),
             ("inner cells", found["inner_cells"], len(truth["border"]) - border),

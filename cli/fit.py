@@ -74,11 +74,8 @@ def fit(
 
 
 def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format) -> None:
-    from calcigraph import load, records
+    from calcigraph import load
 
-    rows = []
-    for culture, run in runs:
-        found = records(workspace.query("fits", culture=culture))
-        rows += [row for row in found if row["run"] == run]
-    if rows or form is not Format.table:
-        show([column.name for column in load("fits").columns], rows, form)
+    found = [row for culture, run in runs for row in workspace.rows("fits", culture=culture)[1] if row["run"] == run]
+    if found or form is not Format.table:
+        show([column.name for column in load("fits").columns], found, form)

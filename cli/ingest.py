@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -96,7 +96,7 @@ def ingest_traces(
 
 
 def _tell(workspace: Workspace, culture: Culture, written: bool) -> None:
-    counts: dict[str, Any] = workspace.query("cultures").set_index("culture").loc[culture.uid].to_dict()
+    counts = next(row for row in workspace.rows("cultures")[1] if row["culture"] == culture.uid)
     for warning in culture.warnings:
         note(f"warning: {warning}")
     cells = f"{counts['cells']} cells ({counts['inner_cells']} inner), {counts['contacts']} contacts"

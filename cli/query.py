@@ -33,16 +33,16 @@ def query(
     if sum((list_queries, name is not None, cypher is not None)) != 1:
         raise InputError("give one of a query's NAME, a FILE.cypher, --cypher TEXT or --list")
     if list_queries:
-        rows = [_listed(load(known)) for known in names()]
-        show(["name", "parameters", "answers"], rows, form)
+        show(["name", "parameters", "answers"], [_listed(load(known)) for known in names()], form)
         return
     workspace: Workspace = context.obj
     if name is not None and not name.endswith(".cypher"):
-        found = workspace.query(name, **parse_parameters(parameter or [], load(name)))
+        columns, rows = workspace.rows(name, **parse_parameters(parameter or [], load(name)))
     else:
         text = cypher if cypher is not None else _read(name or "")
         found = workspace.cypher(text, parse_parameters(parameter or [], declared_parameters(text)))
-    show([str(column) for column in found.columns], records(found), form)
+        columns, rows = [str(column) for column in found.columns], records(found)
+    show(columns, rows, form)
 
 
 def _listed(known: Query) -> dict[str, str]:

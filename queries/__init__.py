@@ -4,7 +4,7 @@ from calcigraph.queries.compare import compare
 from calcigraph.queries.library import Declared, Query, load, names
 from calcigraph.queries.pictures import KINDS, draw
 from calcigraph.queries.readonly import declared_parameters, parse_parameters, run_user
-from calcigraph.queries.tables import records, run, subgraph
+from calcigraph.queries.tables import records, rows, run, subgraph
 
 __all__ = [
     "KINDS",
@@ -17,6 +17,7 @@ __all__ = [
     "names",
     "parse_parameters",
     "records",
+    "rows",
     "run",
     "run_user",
     "subgraph",

@@ -28,12 +28,26 @@ def run(graph: Reader, name: str, /, **params: Any) -> pandas.DataFrame:
     Raises NotFoundError (no such query, no such complete culture) or InputError (a parameter is missing, unknown or
     of another type).
     """
+    query, rows, values = _asked(graph, name, params)
+    return _SHAPES.get(name, _plain)(query, rows, values)
+
+
+def rows(graph: Reader, name: str, /, **params: Any) -> tuple[list[str], list[Row]]:
+    """`run` as column names and records, without pandas where the query's columns do not depend on the culture."""
+    query, found, values = _asked(graph, name, params)
+    if name in _SHAPES:
+        frame = _SHAPES[name](query, found, values)
+        return [str(column) for column in frame.columns], records(frame)
+    names = [column.name for column in query.columns]
+    return names, [{name: plain(row.get(name)) for name in names} for row in found]
+
+
+def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row]:
     query = load(name)
     values = query.bind(params)
     if "culture" in values:
         require_culture(graph, values["culture"])
-    shape = _SHAPES.get(name, _plain)
-    return shape(query, fetch(graph, query, values), values)
+    return query, fetch(graph, query, values), values
 
 
 def subgraph(graph: Reader, culture: str) -> Subgraph:
