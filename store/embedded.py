@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import threading
@@ -203,7 +204,7 @@ def _load(folder: Path, heap_mb: int) -> Any:
     if _heap_mb is None:
         settings = f"-Xmx{heap_mb}m -Darcadedb.txWalFlush={FSYNC}"
         os.environ["ARCADEDB_NATIVE_ISOLATE_ARGS"] = settings
-        os.environ["ARCADEDB_JVM_ARGS"] = settings
+        os.environ["ARCADEDB_JVM_ARGS"] = f"{settings} {shlex.quote(_log_to_file(folder / 'log'))}"
         os.environ["ARCADEDB_LOG_CONSOLE"] = "0"
         os.environ["ARCADEDB_LOG_DIR"] = str(folder / "log")
         _heap_mb = heap_mb
@@ -212,6 +213,23 @@ def _load(folder: Path, heap_mb: int) -> Any:
         with contextlib.suppress(ModuleNotFoundError):
             return importlib.import_module(name)
     raise GraphError("no graph engine is installed: run `pip install arcadedb`, or set NEO4J_URI to use a Neo4j server")
+
+
+def _log_to_file(folder: Path) -> str:
+    """A Java option that keeps the JVM build's log in `folder`; the native build needs only its variables."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "java-logging.properties"
+    handler = "java.util.logging.FileHandler"
+    lines = [
+        f"handlers = {handler}",
+        ".level = INFO",
+        f"{handler}.pattern = {folder.as_posix()}/arcadedb.log",
+        f"{handler}.formatter = com.arcadedb.log.LogFormatter",
+        f"{handler}.limit = 10000000",
+        f"{handler}.count = 3",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return f"-Djava.util.logging.config.file={path}"
 
 
 def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
