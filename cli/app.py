@@ -23,6 +23,8 @@ from calcigraph.workspace import Workspace, default_folder
 UsageError: Any = typer.BadParameter.__mro__[2]
 """Click's ClickException, which typer bundles under a private name."""
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="calcigraph",
     no_args_is_help=True,
@@ -73,13 +75,13 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 1)
     except UsageError as error:
         return _fail(error.format_message(), 2)
-    except typer.Exit as leaving:
-        return int(leaving.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing that was reported as done is lost, and the same command carries on", 130)
+        outcome = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if outcome == INTERRUPTED:
+        return _fail("interrupted; nothing that was reported as done is lost, and the same command carries on", outcome)
     return outcome if isinstance(outcome, int) else 0
 
 
