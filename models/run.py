@@ -164,12 +164,13 @@ Spread = Callable[..., list[Any]]
 def _batches_on(scheduler: str | None) -> Iterator[Spread]:
     """Run batches in threads of this process, or on the cluster at an address."""
     import dask
+    from dask import threaded
 
     if scheduler is None:
 
         def in_threads(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
             tasks = [dask.delayed(function)(call, *shared) for call in calls]
-            return list(dask.compute(*tasks, scheduler="threads"))
+            return list(dask.compute(*tasks, scheduler=threaded.get))  # by name it would import distributed
 
         yield in_threads
         return
