@@ -43,6 +43,11 @@ class Bolt:
         """Close the connection; stops the embedded engine if nobody else in this process uses it."""
         self.endpoint.close()
 
+    def require_room(self) -> None:
+        """Raise WorkspaceError unless the embedded engine's disk has room for a commit."""
+        if self.endpoint.folder is not None:
+            embedded.require_room(self.endpoint.folder)
+
     def run(self, work: Callable[[ManagedTransaction], Result], *, write: bool) -> Result:
         """Do `work` in one transaction. It may be repeated, so it must be idempotent.
 

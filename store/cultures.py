@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
-from calcigraph.store import embedded
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Progress
 
@@ -151,8 +150,7 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
         return
     if not complete:
         _remove(bolt, uid)
-    if bolt.endpoint.folder is not None:
-        embedded.require_room(bolt.endpoint.folder)
+    bolt.require_room()
     target = staged(uid) if complete else uid
     token = _begin(bolt, data.culture, target)
     batches = _write_batches(bolt, data, target, token, progress)
@@ -230,6 +228,7 @@ def _write_batch(bolt: Bolt, text: str, rows: list[Row], target: str, token: str
             return
         _require_token(tx, target, token)  # the batch is there: only its acknowledgement was lost
 
+    bolt.require_room()
     bolt.run(work, write=True)
 
 

@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import InputError, NotFoundError
-from calcigraph.store import embedded
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.types import Fit
 
@@ -65,8 +64,7 @@ RETURN count(f) AS fitted
 def write_fit(bolt: Bolt, fit: Fit, created: str, version: str) -> None:
     """See Graph.write_fit."""
     _check(fit)
-    if bolt.endpoint.folder is not None:
-        embedded.require_room(bolt.endpoint.folder)
+    bolt.require_room()
     properties = _run_properties(fit) | {"created": created, "version": version}
     rows = _cell_rows(fit)
     bolt.run(lambda tx: _write(tx, fit, properties, rows), write=True)
