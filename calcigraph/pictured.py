@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.queries.pictures_data import KINDS, NEEDS_FIT, NEEDS_MODEL_TRACES, NEEDS_MOVIE, PictureData
+from calcigraph.queries import rows, run
+from calcigraph.queries import subgraph as pull
+from calcigraph.queries.pictures_data import NEEDS_FIT, NEEDS_MODEL_TRACES, NEEDS_MOVIE, PictureData
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from calcigraph.store import Graph
     from calcigraph.store.types import Culture, FloatArray, Subgraph
-    from calcigraph.workspace import Workspace
 
 
-def picture_data(workspace: Workspace, culture: str, kind: str, model: str, frame: int) -> PictureData:
-    """Pull what `kind` draws and no more. Raises NotFoundError, WorkspaceError (the movie store is damaged)."""
-    from calcigraph.queries import run
+def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, model: str, frame: int) -> PictureData:
+    """Pull what `kind` draws of a culture, and no more.
 
-    about, subgraph = workspace.culture(culture), workspace.subgraph(culture)
-    polygons = tuple(run(workspace.graph, "outlines", culture=culture)["polygon"])
-    fitted = _fitted(workspace, subgraph, model) if kind in NEEDS_FIT or kind not in KINDS else {}
+    Raises NotFoundError (no such store), WorkspaceError (the movie store is damaged).
+    """
+    subgraph = pull(graph, about.uid)
+    polygons = tuple(row["polygon"] for row in rows(graph, "outlines", culture=about.uid)[1])
+    fitted = _fitted(graph, subgraph, model) if kind in NEEDS_FIT else {}
     if kind not in NEEDS_MODEL_TRACES:
         fitted.pop("traces", None)
     return PictureData(
@@ -29,37 +34,33 @@ def picture_data(workspace: Workspace, culture: str, kind: str, model: str, fram
         pixel_size_um=about.pixel_size_um,
         height_px=about.height_px,
         width_px=about.width_px,
-        image=_image(workspace, about, frame) if kind in NEEDS_MOVIE else None,
+        image=_image(movie, about, frame) if kind in NEEDS_MOVIE else None,
         image_frame=frame,
         model=model,
         **fitted,
     )
 
 
-def _image(workspace: Workspace, culture: Culture, frame: int) -> FloatArray | None:
+def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
     from calcigraph.store.movie import open_store
 
-    if culture.movie is None or not 0 <= frame < culture.frames:
-        return None
-    return open_store(workspace.folder / culture.movie).normalised(frame)
+    return open_store(movie).normalised(frame) if movie is not None and 0 <= frame < about.frames else None
 
 
-def _fitted(workspace: Workspace, subgraph: Subgraph, model: str) -> dict[str, Any]:
+def _fitted(graph: Graph, subgraph: Subgraph, model: str) -> dict[str, Any]:
     """The latest fit of a model: per-cell columns, words, k, feed, and the free run; empty if there is none."""
-    runs = workspace.query("fits", culture=subgraph.culture)
-    runs = runs[runs["model"] == model]
-    if runs.empty:
+    runs = [row for row in rows(graph, "fits", culture=subgraph.culture)[1] if row["model"] == model]
+    if not runs:
         return {}
-    latest = runs.iloc[-1]
-    table = workspace.query("cells", culture=subgraph.culture)
+    latest, table = runs[-1], run(graph, "cells", culture=subgraph.culture)
     columns = [str(name) for name in table.columns if str(name).startswith(f"{model}_")]
     words = [name for name in columns if table[name].dtype == object]
     cells = {name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words}
     return {
         "cells": cells,
         "words": {name: tuple(table[name]) for name in words},
-        "k": _number(latest["k"]),
-        "feed": _number(latest["feed"]),
+        "k": latest["k"],
+        "feed": latest["feed"],
         "traces": _free_runs(subgraph, json.loads(latest["options"]), cells, model),
     }
 
@@ -74,7 +75,3 @@ def _free_runs(
     k, feed = (cells.get(f"{model}_{name}", absent)[rows] for name in ("k", "feed"))
     runs = predict(subgraph, options, k, feed)
     return dict(zip(subgraph.labels[rows].tolist(), runs, strict=True))
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -273,7 +273,10 @@ class Workspace:
         from calcigraph.pictured import picture_data
         from calcigraph.queries import draw
 
-        return draw(kind, picture_data(self, culture, kind, model, frame), out, frame=frame, cell=cell)
+        about = self.culture(culture)
+        movie = None if about.movie is None else self.folder / about.movie
+        data = picture_data(self.graph, about, movie, kind, model, frame)
+        return draw(kind, data, out, frame=frame, cell=cell)
 
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""

@@ -17,6 +17,7 @@ from calcigraph.store.types import Progress, silent
 
 Record = Mapping[str, Any]
 
+ABSENT = "-"
 GAP = 2
 FEW_ROWS = 6
 LONGEST = 60
@@ -56,13 +57,22 @@ def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
     if not records:
         note("no rows")
     rows = [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
-    numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
     if _reach(_widths(rows))[-1] > _room() and 0 < len(records) <= FEW_ROWS < len(columns):
-        rows, numeric = [list(row) for row in zip(*rows, strict=True)], [False] * len(rows)
+        given = [line for line in zip(*rows, strict=True) if set(line[1:]) != {ABSENT}]
+        _print(given, numeric=[False] * len(rows), run_on=len(records) == 1)
+    else:
+        numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
+        _print(rows, numeric, run_on=True)
+
+
+def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool], run_on: bool) -> None:
+    """Rows with what fits of their columns; run_on: the last of these is not cut."""
     widths = _widths(rows)
     shown = sum(1 for reach in _reach(widths) if reach <= _room()) or 1
     for row in rows:
-        texts = [*(_cut(text) for text in row[: shown - 1]), row[shown - 1]]  # the last one may run on
+        texts = [_cut(text) for text in row[:shown]]
+        if run_on:
+            texts[-1] = row[shown - 1]
         fields = (
             text.rjust(width) if number else text.ljust(width)
             for text, width, number in zip(texts, widths, numeric, strict=False)
@@ -94,7 +104,7 @@ def _room() -> int:
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "-"
+        return ABSENT
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

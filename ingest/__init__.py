@@ -1,7 +1,8 @@
 """From a movie or a table of traces to cells, contacts and intensities."""
 
+from calcigraph.ingest.formats import open_movie
 from calcigraph.ingest.masks import read_masks
-from calcigraph.ingest.movie import Movie, open_movie
+from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.pipeline import IngestOptions, ingest_movie, input_digest
 from calcigraph.ingest.traces import ingest_traces, traces_digest
 

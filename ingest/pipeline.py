@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import Movie, open_movie
+from calcigraph.ingest.formats import open_movie
+from calcigraph.ingest.movie import Movie
 from calcigraph.store.types import (
     Cells,
     Culture,

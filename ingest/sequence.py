@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import TIFF_SUFFIXES, Movie
+from calcigraph.ingest.movie import Movie
 from calcigraph.store.types import MovieInfo
+
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
+FRAME_SUFFIXES = (".tif", ".tiff", ".png")
 
 
 class SequenceMovie(Movie):

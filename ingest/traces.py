@@ -274,4 +274,4 @@ def _left_out(labels: IntArray, max_missing: float) -> tuple[str, ...]:
     if not len(labels):
         return ()
     names = ", ".join(map(str, labels.tolist()))
-    return (f"left out: {len(labels)} cells with more than {max_missing:.0%} of their frames missing: {names}",)
+    return (f"left out for having more than {max_missing:.0%} of their frames missing: cells {names}",)

@@ -313,8 +313,8 @@ def _advice(subgraph: Subgraph, op: Operator, options: FitOptions, solved: _Solv
     lonely = subgraph.labels[op.inner][~op.coupled]
     if len(lonely):
         advice.append(
-            f"{len(lonely)} inner cells have no contacts, so they have no k of their own "
-            f"(labels {', '.join(map(str, lonely[:10].tolist()))}{', ...' if len(lonely) > 10 else ''})"
+            "without contacts there is no k of one's own: inner cells "
+            f"{', '.join(map(str, lonely[:10].tolist()))}{', ...' if len(lonely) > 10 else ''} ({len(lonely)} in all)"
         )
     advice += _at_bounds("k", "1/s", solved.k[op.coupled], options.k_bounds, options.case != "cell")
     if options.case != "cell":

@@ -73,7 +73,7 @@ def test_missing_means_are_interpolated_and_cells_with_too_many_left_out(tmp_pat
     x[7, 3:6] = y[7, 3:6] = np.nan
     data = read(table(tmp_path / "t.csv", mean, x, y))
     assert 8 not in data.cells.labels
-    assert data.culture.warnings == ("left out: 1 cells with more than 10% of their frames missing: 8",)
+    assert data.culture.warnings == ("left out for having more than 10% of their frames missing: cells 8",)
     assert np.allclose(data.cells.intensity[0, 4:8], np.linspace(mean[0, 4], mean[0, 7], 4))
     assert data.cells.intensity[1, 0] == mean[1, 1]
     assert data.cells.intensity[2, -1] == mean[2, -2]
