@@ -119,7 +119,7 @@ class Workspace:
             if stored is not None and stored.complete:
                 digest = input_digest(movie, options, progress)
                 if _unchanged(stored, digest, replace) and self._movies.has(stored.movie):
-                    return stored, False
+                    return self._tidied(stored), False
             self._movies.remove(culture, keep=[stored.movie if stored else None])
             store = self._movies.new(culture)
             data = ingest_movie(
@@ -163,13 +163,18 @@ class Workspace:
             )
             stored = self.graph.culture(culture)
             if stored is not None and stored.complete and _unchanged(stored, data.culture.input_digest, replace):
-                return stored, False
+                return self._tidied(stored), False
             return self._write(data, replace, progress), True
 
     def _write(self, data: CultureData, replacing: bool, progress: Progress) -> Culture:
         self.graph.write_culture(data, replace=replacing, progress=progress)
-        self._movies.remove(data.culture.uid, keep=[data.culture.movie])
-        return self.culture(data.culture.uid)
+        return self._tidied(self.culture(data.culture.uid))
+
+    def _tidied(self, culture: Culture) -> Culture:
+        """The culture, without what a killed replacement may have left in graph and folder."""
+        self.graph.remove_leftovers(culture.uid)
+        self._movies.remove(culture.uid, keep=[culture.movie])
+        return culture
 
     def culture(self, name: str) -> Culture:
         """The complete culture of this name. Raises NotFoundError."""

@@ -145,7 +145,7 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
             f"culture {uid} is already stored and came from another input or other options; "
             "give another name, or replace it with --replace"
         )
-    _remove_leftovers(bolt, uid)
+    remove_leftovers(bolt, uid)
     if complete and same:
         return
     if not complete:
@@ -156,14 +156,14 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     batches = _write_batches(bolt, data, target, token, progress)
     bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches), write=True)
     if complete:
-        _remove_leftovers(bolt, uid)
+        remove_leftovers(bolt, uid)
 
 
 def delete_culture(bolt: Bolt, uid: str) -> None:
     """See Graph.delete_culture."""
     if not _remove(bolt, uid):
         raise NotFoundError(f"there is no culture {uid}; `calcigraph query cultures` lists those there are")
-    _remove_leftovers(bolt, uid)
+    remove_leftovers(bolt, uid)
 
 
 def check(data: CultureData) -> None:
@@ -261,7 +261,7 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
     rows_of(tx, _COMPLETE, uid=uid)
 
 
-def _remove_leftovers(bolt: Bolt, uid: str) -> None:
+def remove_leftovers(bolt: Bolt, uid: str) -> None:
     """Delete what an unfinished replacement left: the half-built new culture, or the retired old one."""
     for leftover in (staged(uid), retired(uid)):
         _remove(bolt, leftover)

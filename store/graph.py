@@ -124,6 +124,10 @@ class Graph:
         """
         cultures.write_culture(self._bolt, data, replace, progress)
 
+    def remove_leftovers(self, name: str) -> None:
+        """Delete what a killed replacement of this culture left: the half-built new one, or the retired old one."""
+        cultures.remove_leftovers(self._bolt, name)
+
     def delete_culture(self, name: str) -> None:
         """Delete a culture, its cells, contacts and fits; a killed delete is finished by the next.
 
