@@ -158,7 +158,8 @@ class Bolt:
                     "repeat the command when it is quieter"
                 ) from error
             return _pause(attempt)
-        if _lost(error):
+        stopping = endpoint.kind == "embedded" and "Security.Unauthorized" in code  # an engine that stops refuses logins
+        if _lost(error) or (stopping and attempt <= 3):
             if endpoint.kind == "embedded" and attempt <= 3:
                 return self._reopen(endpoint)
             if endpoint.kind == "neo4j" and not late:

@@ -170,10 +170,14 @@ def _prepare(folder: Path) -> None:
             folder.chmod(0o700)
         (folder / "owner.lock").touch(mode=0o600)
     except OSError as error:
-        raise WorkspaceError(
-            f"the graph folder {folder} cannot be written ({error.strerror or error}); "
-            "choose a workspace that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"the graph folder {folder} cannot be written ({error.strerror or error}); "
+        "choose a workspace that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
+    )
 
 
 def _try_lock(path: Path) -> IO[bytes] | None:
@@ -184,7 +188,10 @@ def _try_lock(path: Path) -> IO[bytes] | None:
         raise GraphError(
             "the embedded graph needs Linux or macOS; set NEO4J_URI to use a Neo4j server instead"
         ) from error
-    file = path.open("r+b")
+    try:
+        file = path.open("r+b")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -72,7 +72,7 @@ class MovieFolder:
         except OSError as error:
             raise WorkspaceError(
                 f"workspace {self.workspace} cannot be written ({error.strerror}): "
-                "free its disk, or name a folder you can write with --workspace"
+                "choose one that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
             ) from error
         with handle:
             try:
