@@ -126,7 +126,7 @@ def test_frame_interval_and_pixel_size(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "unit", "expected"),
-    [(2, "minutes", 120), (1, "\xb5s", 1e-6), (3, "?", None), (0, "s", None), ("x", "s", None)],
+    [(2, "minutes", 120), (2, "hrs", 7200), (2, "Hr", 7200), (1, "\xb5s", 1e-6), (3, "?", None), (0, "s", None), ("x", "s", None)],
 )
 def test_seconds(value, unit, expected):
     assert seconds(value, unit) == pytest.approx(expected)
