@@ -12,36 +12,37 @@ from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.sequence import FRAME_SUFFIXES, TIFF_SUFFIXES
 
 
-def open_movie(source: str) -> Movie:
+def open_movie(source: str, *, timed: bool = False) -> Movie:
     """Open a TIFF, BigTIFF, OME-TIFF, ImageJ hyperstack, folder or glob of single frames, or OME-Zarr (0.4, 0.5).
 
     Frames are read one at a time, so memory does not grow with the movie. `info.frame_interval_s` and
-    `info.pixel_size_um` are None where the file has none. Raises NotFoundError if there is no such file and
+    `info.pixel_size_um` are None where the file has none. timed: the user knows the frame interval, so that a TIFF's
+    one long axis is time whatever the file calls it. Raises NotFoundError if there is no such file and
     InputError if it is not one grey movie of at least two frames.
     """
     path = Path(source)
     if path.is_dir():
         if any((path / name).exists() for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray")):
             return _open_zarr(path, source)
-        return _open_sequence(_frames_of(path), source)
+        return _open_sequence(_frames_of(path), source, timed)
     if path.is_file():
-        return _open_file(path, source)
+        return _open_file(path, source, timed)
     if glob.has_magic(source):
         matches = sorted((Path(match) for match in glob.glob(source)), key=_natural)
         if not matches:
             raise NotFoundError(f"{source}: no file matches; expected a movie, or a glob of single frames")
-        return _open_sequence(matches, source)
+        return _open_sequence(matches, source, timed)
     raise NotFoundError(f"{source}: no such file or folder; expected a TIFF, a folder of frames or an OME-Zarr")
 
 
-def _open_file(path: Path, source: str) -> Movie:
+def _open_file(path: Path, source: str, timed: bool) -> Movie:
     if path.suffix.lower() not in TIFF_SUFFIXES:
         raise InputError(
             f"{source}: not a movie format that is read; expected TIFF, OME-TIFF, a folder of frames or OME-Zarr"
         )
     from calcigraph.ingest.tiff import TiffMovie
 
-    return TiffMovie(path, source)
+    return TiffMovie(path, source, timed)
 
 
 def _open_zarr(path: Path, source: str) -> Movie:
@@ -50,9 +51,9 @@ def _open_zarr(path: Path, source: str) -> Movie:
     return ZarrMovie(path, source)
 
 
-def _open_sequence(files: Sequence[Path], source: str) -> Movie:
+def _open_sequence(files: Sequence[Path], source: str, timed: bool) -> Movie:
     if len(files) == 1 and files[0].is_file() and files[0].suffix.lower() in TIFF_SUFFIXES:
-        return _open_file(files[0], source)
+        return _open_file(files[0], source, timed)
     from calcigraph.ingest.sequence import SequenceMovie
 
     return SequenceMovie(files, source)

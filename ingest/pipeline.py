@@ -106,7 +106,7 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
     It hashes pixels, so the same movie under another path, or in another container, has the same digest. Raises as
     `open_movie`, and InputError if the frame interval is not known.
     """
-    with open_movie(source) as movie:
+    with open_movie(source, timed=options.frame_interval_s is not None) as movie:
         settings = _settings(movie.info, options)
         return _digest(movie.digest(progress), _masks_digest(movie.info, options), options, settings)
 
@@ -139,7 +139,7 @@ def ingest_movie(
     CultureData with `culture.complete` False. Raises InputError, NotFoundError, MissingExtraError (no cellpose) and
     WorkspaceError (the store cannot be written); in each case nothing is left at or beside `store_path`.
     """
-    with open_movie(source) as movie:
+    with open_movie(source, timed=options.frame_interval_s is not None) as movie:
         settings = _settings(movie.info, options)
         job = _Job(movie, options, settings, progress, digest)
         return job.run(culture, store_path, version, movie_name or store_path.name)

@@ -27,17 +27,17 @@ _DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
 
 
 class TiffMovie(Movie):
-    """A TIFF whose only axes longer than 1 are time, Y and X."""
+    """A TIFF whose only axes longer than 1 are time, Y and X; `timed` as for `open_movie`."""
 
-    def __init__(self, path: Path, source: str) -> None:
+    def __init__(self, path: Path, source: str, timed: bool = False) -> None:
         self._tiff = open_tiff(path, source)
         try:
             series = only_series(self._tiff, source)
-            frames, height, width = _movie_shape(series, self._tiff, source)
+            interval, pixel = metadata(self._tiff)
+            frames, height, width = _movie_shape(series, source, timed or interval is not None)
             self._pages = series.pages
             self._dtype = series.dtype.newbyteorder(self._tiff.byteorder)
             self._offset = _contiguous_offset(series, self._tiff, (frames, height, width), source)
-            interval, pixel = metadata(self._tiff)
         except BaseException:
             self._tiff.close()
             raise
@@ -100,24 +100,25 @@ def only_series(tiff: Any, source: str) -> Any:
     return tiff.series[0]
 
 
-def _movie_shape(series: Any, tiff: Any, source: str) -> tuple[int, int, int]:
+def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
     sizes = {axis: size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"}
     if "S" in sizes:
         raise InputError(f"{source}: a colour (RGB) image; expected one grey channel: split it and save that channel")
     others = "".join(axis for axis in sizes if axis not in "YX")
     if not others:
         raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
-    if len(others) > 1 or not _is_time(others, tiff):
+    if len(others) > 1:
         raise InputError(
             f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected only time, Y and X: "
             "save one channel and one z-plane (in ImageJ, Image > Properties turns slices into frames)"
         )
+    # many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time
+    if others not in "TIQR" and not timed:
+        raise InputError(
+            f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected time, Y and X: if {others} is time, "
+            "give --frame-interval in seconds, else save the frames of one channel and one z-plane"
+        )
     return sizes[others], sizes["Y"], sizes["X"]
-
-
-def _is_time(axis: str, tiff: Any) -> bool:
-    """Whether the one long axis is time. ImageJ files often call it Z or C, yet give a frame interval."""
-    return axis in "TIQR" or (axis in "ZC" and bool((tiff.imagej_metadata or {}).get("finterval")))
 
 
 def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], source: str) -> int | None:

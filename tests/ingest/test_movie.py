@@ -126,7 +126,15 @@ def test_frame_interval_and_pixel_size(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "unit", "expected"),
-    [(2, "minutes", 120), (2, "hrs", 7200), (2, "Hr", 7200), (1, "\xb5s", 1e-6), (3, "?", None), (0, "s", None), ("x", "s", None)],
+    [
+        (2, "minutes", 120),
+        (2, "hrs", 7200),
+        (2, "Hr", 7200),
+        (1, "\xb5s", 1e-6),
+        (3, "?", None),
+        (0, "s", None),
+        ("x", "s", None),
+    ],
 )
 def test_seconds(value, unit, expected):
     assert seconds(value, unit) == pytest.approx(expected)
@@ -188,6 +196,37 @@ def test_a_tiff_cut_short_is_refused(tmp_path, kind, share):
 def test_what_is_no_grey_movie_is_refused(tmp_path, image, options, words):
     tifffile.imwrite(tmp_path / "m.tif", image, **options)
     refuse(tmp_path / "m.tif", words)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"imagej": True},
+        {"ome": True, "photometric": "minisblack"},
+        {"ome": True, "photometric": "minisblack", "metadata": {"axes": "ZYX"}},
+        {"ome": True, "photometric": "minisblack", "metadata": {"axes": "CYX"}},
+        {"photometric": "minisblack", "metadata": {"axes": "ZYX"}},
+        {"photometric": "minisblack", "metadata": {"axes": "EYX"}},
+        {"imagej": True, "metadata": {"axes": "ZYX"}, "compression": "zlib"},
+    ],
+)
+def test_one_long_axis_of_any_name_is_time_where_the_interval_is_known(tmp_path, options):
+    tifffile.imwrite(tmp_path / "m.tif", MOVIE, **options)
+    for source in (tmp_path / "m.tif", tmp_path):
+        with open_movie(str(source), timed=True) as movie:
+            assert (np.stack(list(movie.frames())) == MOVIE).all()
+    refuse(tmp_path / "m.tif", "--frame-interval")
+
+
+def test_colour_and_two_long_axes_stay_refused_where_the_interval_is_known(tmp_path):
+    for image, options in (
+        (np.zeros((5, 9, 8, 3), np.uint8), {"photometric": "rgb"}),
+        (np.zeros((9, 8, 3), np.uint8), {"photometric": "rgb"}),
+        (MOVIE[:6].reshape(3, 2, 20, 24), {"imagej": True, "metadata": {"axes": "TCYX", "finterval": 3.0}}),
+    ):
+        tifffile.imwrite(tmp_path / "m.tif", image, **options)
+        with pytest.raises(InputError, match=r"RGB|one channel"):
+            open_movie(str(tmp_path / "m.tif"), timed=True)
 
 
 def test_frames_of_differing_shape(tmp_path):

@@ -200,6 +200,17 @@ def test_the_frame_interval_must_come_from_somewhere(tmp_path):
     assert not (tmp_path / "a.ome.zarr").exists()
 
 
+def test_the_users_frame_interval_makes_an_unclear_axis_time(tmp_path):
+    run(tmp_path, TYPES["uint16"](tissue_movie()))
+    tifffile.imwrite(tmp_path / "movie.tif", TYPES["uint16"](tissue_movie()), imagej=True)  # CYX, without an interval
+    options = IngestOptions(frame_interval_s=10.0, masks=str(tmp_path / "masks.tif"))
+    culture = again(tmp_path, options).culture
+    assert (culture.frames, culture.frame_interval_s) == (FRAMES, 10.0)
+    assert input_digest(str(tmp_path / "movie.tif"), options) == culture.input_digest
+    with pytest.raises(InputError, match="--frame-interval"):
+        again(tmp_path, IngestOptions(masks=str(tmp_path / "masks.tif")))
+
+
 @pytest.mark.parametrize(
     ("movie", "words"),
     [
