@@ -99,7 +99,7 @@ class Culture:
     intensity_gain: float
     """Normalised intensity per unit of log(raw + 1); 1 for traces stored as given. Compare feeds as feed / gain."""
     bleaching: float | None
-    """Relative fall of the global mean from the first to the last tenth of the movie (0.1 is 10 %)."""
+    """Relative fall of the global mean over the movie (0.1 is 10 %): by its first and last tenth, or a line if more."""
     shift_px: float | None
     """Largest displacement of a frame against the first."""
     saturated: float | None

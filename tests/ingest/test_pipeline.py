@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from calcigraph.errors import CalcigraphError, InputError, WorkspaceError
 from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
 from calcigraph.ingest.denoise import quartiles
+from calcigraph.ingest.pipeline import fall
 from calcigraph.ingest.shift import ShiftGauge
 from calcigraph.store.movie import open_store
 from calcigraph.store.types import Masks
@@ -166,6 +167,29 @@ def test_bleaching_is_noticed(tmp_path):
     assert [w.split(":")[0] for w in data.culture.warnings] == ["bleaching"]
     steady = run(tmp_path, TYPES["uint16"](tissue_movie(light=np.linspace(1, 0.97, FRAMES))))
     assert steady.culture.warnings == ()
+
+
+@pytest.mark.parametrize("frames", [2, 3, 15, 361])
+@pytest.mark.parametrize("share", [0.05, 0.11, 0.4])
+def test_a_steady_fall_reads_as_what_it_is(frames, share):
+    assert fall(500 * np.linspace(1, 1 - share, frames)) == pytest.approx(share)
+
+
+def test_other_courses_of_the_mean():
+    late = np.where(np.arange(100) < 90, 100.0, 80.0)  # a line would read less
+    assert fall(late) == pytest.approx(0.2)
+    assert fall(np.linspace(1, 2, 100)) < -0.5
+    assert fall(np.zeros(5)) == 0
+
+
+def test_a_fall_of_just_over_a_tenth_warns_and_busy_cells_do_not(tmp_path):
+    data = run(tmp_path, TYPES["uint16"](tissue_movie(120, light=np.linspace(1, 0.89, 120))))
+    assert data.culture.bleaching > 0.1
+    assert [w.split(":")[0] for w in data.culture.warnings] == ["bleaching"]
+    for seed in range(4):
+        busy = run(tmp_path, TYPES["uint16"](tissue_movie(120, seed=seed)))
+        assert abs(busy.culture.bleaching) < 0.05
+        assert busy.culture.warnings == ()
 
 
 @pytest.mark.parametrize(("shift", "warns"), [(0, False), (2, True), (6, True)])
