@@ -74,9 +74,9 @@ class _Tally:
 class Pass:
     """One pass over `movie`, writing the denoised frames through `writer`.
 
-    detrend: divide each denoised frame by its mean relative to the first frame's. pixels: which to sum for the traces,
-    or None. picture: "mean" or "max" for a picture to segment,
-    or None. hashed: whether to hash the raw frames.
+    detrend: divide each denoised frame by its mean relative to the first frame's; the frames that are stored are then
+    float32 whatever the movie's type, so the writer must be too. pixels: which to sum for the traces, or None.
+    picture: "mean" or "max" for a picture to segment, or None. hashed: whether to hash the raw frames.
     """
 
     def __init__(
@@ -134,17 +134,18 @@ class Pass:
             self._digests[index] = frame_digest(raw)
         tally.see_top(raw)
         frame = self._denoise(raw)
-        if frame.dtype == np.float32 and frame.min() <= -1:
-            raise InputError(
-                f"{self._movie.info.source}: frame {index} has values of -1 or less, which have no log(x + 1); "
-                "add an offset to the movie"
-            )
         self._means[index] = _mean(frame)
         if index in self._gauged:
             tally.shift = max(tally.shift, self._gauge.displacement(frame))
-        if self._reference is None:
-            return frame
-        return _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
+        if self._reference is not None:
+            frame = _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
+        if frame.dtype == np.float32 and frame.min() <= -1:
+            after = "" if self._reference is None else " after --detrend global"
+            raise InputError(
+                f"{self._movie.info.source}: frame {index} has values of -1 or less{after}, which have no log(x + 1); "
+                "add an offset to the movie"
+            )
+        return frame
 
     @staticmethod
     def _denoise(raw: NDArray[Any]) -> NDArray[Any]:
@@ -310,9 +311,11 @@ def _mean(frame: NDArray[Any]) -> float:
 def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, index: int) -> NDArray[Any]:
     if not (mean > 0 and reference > 0):
         raise InputError(f"{source}: frame {index} has mean {mean:g}, which cannot be divided out; use --detrend none")
-    if frame.dtype == np.float32:
-        return np.asarray((frame / (mean / reference)).astype(np.float32))
-    return np.asarray(np.rint(frame / (mean / reference)).clip(0, 65535).astype(np.uint16))
+    with np.errstate(over="ignore"):
+        divided = np.divide(frame, mean / reference, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(divided.max()):
+        raise InputError(f"{source}: frame {index} has mean {mean:g}, too small to divide out; use --detrend none")
+    return np.asarray(divided)
 
 
 def _saturated(tallies: Sequence[_Tally], pixels: int) -> float:

@@ -168,8 +168,8 @@ class _Job:
         info = self.movie.info
         masks = self._read_masks()
         found = None if masks is None else self._tissue(masks)
-        dtype = np.dtype(np.float32 if np.dtype(info.dtype).kind == "f" else np.uint16)
-        with MovieWriter(store_path, info.shape, dtype) as writer:
+        floats = np.dtype(info.dtype).kind == "f" or self.options.detrend != "none"
+        with MovieWriter(store_path, info.shape, np.dtype(np.float32 if floats else np.uint16)) as writer:
             denoised = self._pass(writer, found)
             if masks is None:
                 masks = self._segment(writer, denoised)

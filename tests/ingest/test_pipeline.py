@@ -54,9 +54,9 @@ def again(folder, options, source="movie.tif", **more):
     )
 
 
-def plainly(movie, labels=CELLS, inset=1):
+def plainly(movie, labels=CELLS, inset=1, median=True):
     """Denoised frames, eq. 23, and traces, as one would write them down."""
-    denoised = np.stack([ndi.median_filter(frame, 3, mode="nearest") for frame in movie])
+    denoised = np.stack([ndi.median_filter(frame, 3, mode="nearest") for frame in movie]) if median else movie
     d = np.log(denoised.astype(np.float64) + 1)
     q1, q3 = np.percentile(d, [25, 75])
     low, high = q1 - 2 * (q3 - q1), q3 + 2 * (q3 - q1)
@@ -148,17 +148,42 @@ def test_the_culture_says_what_was_done(tmp_path):
     assert culture.movie == "a.ome.zarr"
 
 
-def test_detrend_divides_by_the_mean_and_rounds(tmp_path):
-    movie = TYPES["uint16"](tissue_movie(light=np.linspace(1, 0.7, FRAMES)))
-    data = run(tmp_path, movie, detrend="global")
-    denoised = np.stack([ndi.median_filter(frame, 3, mode="nearest") for frame in movie])
-    ratio = denoised.mean(axis=(1, 2)) / denoised[0].mean()
-    expected = np.rint(denoised / ratio[:, None, None])
+@pytest.mark.parametrize("kind", ["uint8", "12 bit", "uint16", "big-endian", "int16", "float32", "float64"])
+@pytest.mark.parametrize("segmented", [False, True])
+def test_detrending_equals_the_formulas(tmp_path, monkeypatch, kind, segmented):
+    def segment(image, model=None, progress=None):
+        return Masks(CELLS.astype(np.int32), "cellpose:test", "digest")
+
+    monkeypatch.setattr("calcigraph.ingest.segment.segment", segment)
+    movie = TYPES[kind](tissue_movie(light=np.linspace(1, 0.7, FRAMES)))
+    data = run(tmp_path, movie, detrend="global", **({"masks": None, "segment_on": "max"} if segmented else {}))
+    plain = movie.astype(movie.dtype.newbyteorder("="))
+    denoised = plainly(plain.astype(np.float32) if plain.dtype.kind == "f" else plain)[0].astype(np.float64)
+    means = denoised.mean(axis=(1, 2))
+    normalised, traces = plainly(denoised / (means / means[0])[:, None, None], median=False)[1:]
     store = open_store(tmp_path / "a.ome.zarr")
-    assert all((store.frame(i) == expected[i]).all() for i in range(FRAMES))
+    assert np.abs(store.frames[:] - normalised).max() < 1e-6
+    assert np.abs(data.cells.intensity - traces).max() < 1e-6
     assert data.culture.options["detrend"] == "global"
     assert data.culture.bleaching > 0.2
     assert data.culture.warnings == ()
+
+
+def test_values_that_detrending_makes_too_small_are_an_input_error(tmp_path):
+    movie = np.full((5, SIZE, SIZE), 2, np.float32) + np.random.default_rng(0).random((5, SIZE, SIZE), np.float32)
+    movie[:, :10] = -0.6
+    run(tmp_path, movie)
+    run(tmp_path, movie, detrend="global")
+    movie[3, 10:] *= 0.6
+    run(tmp_path, movie)
+    with pytest.raises(InputError, match="frame 3 has values of -1 or less"):
+        run(tmp_path, movie, detrend="global")
+    movie[3] = 0
+    with pytest.raises(InputError, match="frame 3 has mean 0, which"):
+        run(tmp_path, movie, detrend="global")
+    movie[:], movie[3], movie[3, :8, :8] = 1e38, 1e-8, 1.0
+    with pytest.raises(InputError, match=r"frame 3 has mean 0.00\d+, too small"):
+        run(tmp_path, movie, detrend="global")
 
 
 def test_bleaching_is_noticed(tmp_path):
