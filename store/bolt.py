@@ -15,12 +15,14 @@ from calcigraph.store import embedded
 from calcigraph.store.endpoint import Endpoint, connection_error, import_driver, open_endpoint
 
 if TYPE_CHECKING:
-    from neo4j import ManagedTransaction
+    from neo4j import ManagedTransaction, Transaction
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 30.0
 """How long a transaction is retried after conflicts or a lost server."""
+OWNERS = 8
+"""How many processes that run the embedded engine may end, one after the other, during one transaction."""
 DUPLICATES = 5
 """Retries of a constraint violation: racing MERGEs of one node cause it and the driver does not retry them."""
 
@@ -99,45 +101,54 @@ class Bolt:
     def _read_only(
         self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int, stop: threading.Event
     ) -> tuple[list[str], list[list[Any]]]:
-        neo4j = import_driver()
-        endpoint = self.healed()
         deadline = time.monotonic() + timeout_s
-        try:
-            with endpoint.reader.session(database=endpoint.database, default_access_mode="READ") as session:
-                transaction = session.begin_transaction(timeout=timeout_s)
-                try:
-                    result = transaction.run(text, dict(parameters))
-                    rows: list[list[Any]] = []
-                    for record in result:
-                        rows.append(record.values())
-                        if len(rows) > row_limit:
-                            raise LimitError(f"the query returns more than {row_limit} rows; add a LIMIT or aggregate")
-                        if time.monotonic() > deadline or stop.is_set():
-                            raise LimitError(_slow(timeout_s))
-                    if "w" in str(result.consume().query_type):
-                        raise ReadOnlyError(_WRITES)
-                    return list(result.keys()), rows
-                finally:
-                    transaction.close()  # rolls back
-        except CalcigraphError:
-            raise
-        except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
-            raise self._user_error(error, endpoint, text, timeout_s, deadline) from error
+
+        def work(transaction: Transaction) -> tuple[list[str], list[list[Any]]]:
+            result = transaction.run(text, dict(parameters))
+            rows: list[list[Any]] = []
+            for record in result:
+                rows.append(record.values())
+                if len(rows) > row_limit:
+                    raise LimitError(f"the query returns more than {row_limit} rows; add a LIMIT or aggregate")
+                if time.monotonic() > deadline or stop.is_set():
+                    raise LimitError(_slow(timeout_s))
+            if "w" in str(result.consume().query_type):
+                raise ReadOnlyError(_WRITES)
+            return list(result.keys()), rows
+
+        return self._rolled_back(work, text, timeout_s, deadline)
 
     def explain_type(self, text: str, parameters: Mapping[str, Any]) -> str:
         """The query type that EXPLAIN reports: "r", "w", "rw" or "s"."""
-        neo4j = import_driver()
-        endpoint = self.healed()
-        try:
-            with endpoint.reader.session(database=endpoint.database, default_access_mode="READ") as session:
-                transaction = session.begin_transaction()
-                try:
-                    return str(transaction.run("EXPLAIN " + text, dict(parameters)).consume().query_type)
-                finally:
-                    transaction.close()
-        except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
-            raise self._user_error(error, endpoint, text, 0, float("inf")) from error
 
+        def work(transaction: Transaction) -> str:
+            return str(transaction.run("EXPLAIN " + text, dict(parameters)).consume().query_type)
+
+        return self._rolled_back(work, text, None, float("inf"))
+
+    def _rolled_back(
+        self, work: Callable[[Transaction], Result], text: str, timeout_s: float | None, deadline: float
+    ) -> Result:
+        """Do a user's reading in a transaction that is never committed; once more if the engine's owner has ended."""
+        neo4j = import_driver()
+        attempt = 0
+        while True:
+            attempt += 1
+            endpoint = self.healed()
+            try:
+                with endpoint.reader.session(database=endpoint.database, default_access_mode="READ") as session:
+                    transaction = session.begin_transaction(timeout=timeout_s)
+                    try:
+                        return work(transaction)
+                    finally:
+                        transaction.close()  # rolls back
+            except CalcigraphError:
+                raise
+            except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
+                if attempt < OWNERS and endpoint.kind == "embedded" and _owner_ended(error, endpoint):
+                    self._reopen(endpoint)
+                    continue
+                raise self._user_error(error, endpoint, text, timeout_s or 0, deadline) from error
     def healed(self) -> Endpoint:
         """The endpoint, re-opened first if the process that ran the embedded engine has ended."""
         if self.endpoint.kind == "embedded":
@@ -158,10 +169,9 @@ class Bolt:
                     "repeat the command when it is quieter"
                 ) from error
             return _pause(attempt)
-        stopping = endpoint.kind == "embedded" and "Security.Unauthorized" in code  # an engine that stops refuses logins
-        if _lost(error) or (stopping and attempt <= 3):
-            if endpoint.kind == "embedded" and attempt <= 3:
-                return self._reopen(endpoint)
+        if endpoint.kind == "embedded" and attempt < OWNERS and _owner_ended(error, endpoint):
+            return self._reopen(endpoint)
+        if _lost(error):
             if endpoint.kind == "neo4j" and not late:
                 return _pause(attempt + 3)
             raise GraphError(
@@ -221,6 +231,12 @@ def _lost(error: Exception) -> bool:
     neo4j = import_driver()
     lost = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)
     return isinstance(error, lost) and not isinstance(error, WorkspaceError)
+
+
+def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
+    """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
+    code = str(getattr(error, "code", "") or "")
+    return _lost(error) or "Security.Unauthorized" in code or (not endpoint.owned and "DatabaseError" in code)
 
 
 def _pause(attempt: int) -> None:

@@ -50,6 +50,8 @@ class Endpoint:
     folder: Path | None
     """The embedded engine's folder."""
     release: Callable[[], None]
+    owned: bool = False
+    """Whether this process runs the engine."""
 
     def close(self) -> None:
         """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
@@ -94,6 +96,7 @@ def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
         where=str(folder),
         folder=folder,
         release=(lambda: embedded.detach(folder)) if owned else (lambda: None),
+        owned=owned,
     )
 
 
