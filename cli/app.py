@@ -13,6 +13,7 @@ from calcigraph.cli.delete import delete
 from calcigraph.cli.demo import demo
 from calcigraph.cli.fit import fit
 from calcigraph.cli.ingest import ingest, ingest_traces
+from calcigraph.cli.output import Interrupt
 from calcigraph.cli.picture import picture
 from calcigraph.cli.query import query
 from calcigraph.cli.simulate import simulate
@@ -63,6 +64,7 @@ def common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and exit: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    Interrupt.watch()
     sys.exit(run(arguments))
 
 
@@ -74,7 +76,7 @@ def run(arguments: list[str] | None = None) -> int:
     except CalcigraphError as error:
         return _fail(str(error), 1)
     except UsageError as error:
-        return _fail(error.format_message(), 2)
+        return _fail(_usage(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         outcome = INTERRUPTED
     except BrokenPipeError:
@@ -85,6 +87,17 @@ def run(arguments: list[str] | None = None) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
+def _usage(error: Any) -> str:
+    """What was wrong with the words of a command, and where to read on."""
+    message, context = str(error.format_message()).rstrip("."), getattr(error, "ctx", None)
+    if "--workspace" in message and context is not None and context.parent is not None:
+        return "--workspace goes before the command: calcigraph --workspace DIR COMMAND"
+    if "unexpected extra argument" in message.lower() and len(message) > 200:
+        return "too many arguments: put a pattern of file names in quotes, or give their folder"
+    return f"{message}; see `{context.command_path} --help`" if message and context is not None else message
+
+
 def _fail(message: str, code: int) -> int:
-    print("calcigraph:", " ".join(message.split()), file=sys.stderr)
+    if message:
+        print("calcigraph:", " ".join(message.split()), file=sys.stderr)
     return code

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from itertools import accumulate
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from calcigraph.store.types import Progress, silent
+from calcigraph.store.types import Progress
 
 Record = Mapping[str, Any]
 
@@ -21,8 +24,7 @@ ABSENT = "-"
 GAP = 2
 FEW_ROWS = 6
 LONGEST = 60
-PIPE_COLUMNS = 200
-"""A table into a pipe or file is cut here too: --format csv is for programs."""
+PROSE = 30
 
 
 class Format(StrEnum):
@@ -53,42 +55,57 @@ def _field(value: Any) -> Any:
 
 
 def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
-    """Aligned columns; few rows that are wider than the screen are turned on their side, a row a column."""
+    """Aligned columns, in as many blocks as the screen's width asks for; few wide rows are turned on their side."""
     if not records:
         note("no rows")
     rows = [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
-    if _reach(_widths(rows))[-1] > _room() and 0 < len(records) <= FEW_ROWS < len(columns):
-        given = [line for line in zip(*rows, strict=True) if set(line[1:]) != {ABSENT}]
-        _print(given, numeric=[False] * len(rows), run_on=len(records) == 1)
-    else:
-        numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
-        _print(rows, numeric, run_on=True)
+    numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
+    if _width(rows) > _room() and 0 < len(records) <= FEW_ROWS < len(columns) and not _ends_in_prose(rows):
+        rows = [list(line) for line in zip(*rows, strict=True) if set(line[1:]) != {ABSENT}]
+        numeric = [False] * len(rows[0])
+    for number, block in enumerate(_blocks(rows)):
+        if number:
+            print()
+        _print([[row[index] for index in block] for row in rows], [numeric[index] for index in block])
 
 
-def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool], run_on: bool) -> None:
-    """Rows with what fits of their columns; run_on: the last of these is not cut."""
+def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> None:
     widths = _widths(rows)
-    shown = sum(1 for reach in _reach(widths) if reach <= _room()) or 1
     for row in rows:
-        texts = [_cut(text) for text in row[:shown]]
-        if run_on:
-            texts[-1] = row[shown - 1]
+        texts = [*(_cut(text) for text in row[:-1]), row[-1] if len(row) < 3 or _ends_in_prose(rows) else _cut(row[-1])]
         fields = (
             text.rjust(width) if number else text.ljust(width)
-            for text, width, number in zip(texts, widths, numeric, strict=False)
+            for text, width, number in zip(texts, widths, numeric, strict=True)
         )
         print((" " * GAP).join(fields).rstrip())
-    if shown < len(widths):
-        note(f"{len(widths) - shown} more columns do not fit here; --format csv has them all")
+
+
+def _blocks(rows: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Columns that go side by side; every block begins with the first column."""
+    widths = _widths(rows)
+    if _ends_in_prose(rows):
+        widths[-1] = min(widths[-1], PROSE)  # the end of a line may wrap
+    blocks, room = [[0]], _room() - widths[0]
+    for index, width in enumerate(widths[1:], start=1):
+        if room < width + GAP and len(blocks[-1]) > 1:
+            blocks.append([0])
+            room = _room() - widths[0]
+        blocks[-1].append(index)
+        room -= width + GAP
+    return blocks
+
+
+def _ends_in_prose(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the last column holds sentences, which may run on beyond the screen."""
+    return any(" " in row[-1] and len(row[-1]) > PROSE for row in rows[1:]) and not rows[0][-1].startswith("{")
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    return sum(width + GAP for width in _widths(rows)) - GAP
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(_cut(text)) for text in column) for column in zip(*rows, strict=True)]
-
-
-def _reach(widths: Sequence[int]) -> list[int]:
-    """Where each column ends on the line."""
-    return [end - GAP for end in accumulate(width + GAP for width in widths)]
 
 
 def _cut(text: str) -> str:
@@ -96,10 +113,10 @@ def _cut(text: str) -> str:
 
 
 def _room() -> int:
-    """Columns of the terminal; of a pipe, which wraps nothing, as many as a reader can follow."""
+    """Columns of the terminal; a pipe has no end unless COLUMNS says so."""
     import shutil
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 1_000_000
 
 
 def _cell(value: Any) -> str:
@@ -120,23 +137,48 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+class Interrupt:
+    """Ctrl-C that cannot get lost: a signal that falls into a library's callback is raised at the next progress."""
+
+    pressed = False
+
+    @classmethod
+    def watch(cls) -> None:
+        """From now on, Ctrl-C is remembered as well as raised."""
+
+        def press(number: int, frame: FrameType | None) -> None:
+            cls.pressed = True
+            raise KeyboardInterrupt
+
+        cls.pressed = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, press)
+
+    @classmethod
+    def check(cls) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+        if cls.pressed:
+            raise KeyboardInterrupt
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A `Progress` that draws bars on stderr, and says nothing where stderr is not a terminal."""
     if not sys.stderr.isatty():
-        yield silent
+        yield lambda stage, done, total: Interrupt.check()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     look = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*look, console=Console(stderr=True)) as bars:
+    with Bars(*look, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:
+            Interrupt.check()
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage)
-            bars.update(tasks[stage], completed=done, total=max(total, 1) if done < total else max(done, 1))
+                tasks[stage] = bars.add_task(stage, total=max(total, 1))
+            bars.update(tasks[stage], completed=done, total=max(total, 1))
 
         yield report
