@@ -22,9 +22,6 @@ from calcigraph.store.movie import MovieWriter, StoredMovie
 from calcigraph.store.types import FloatArray, Normalisation, Progress, silent
 
 LOG_TABLE = np.log1p(np.arange(65536, dtype=np.float64))
-SHIFT_FRAMES = 32
-"""Displacement is measured on at most so many frames, evenly spaced, the last one among them."""
-
 TOPS = frozenset({255, 1023, 4095, 16383, 32767, 65535, 1023 << 6, 4095 << 4, 16383 << 2})
 """Largest values of 8 to 16 bit cameras, also where fewer bits are stored left-aligned in 16."""
 
@@ -98,8 +95,6 @@ class Pass:
         first = self._denoise(camera_values(movie.frame(0), movie, 0))
         self._reference = _mean(first) if detrend else None
         self._gauge = ShiftGauge(first)
-        step = max(1, math.ceil((frames - 1) / (SHIFT_FRAMES - 1)))
-        self._gauged = set(range(0, frames, step)) | {frames - 1}
 
     def run(self, progress: Progress = silent) -> Denoised:
         """Do it. Raises InputError for damaged frames and for a movie without contrast."""
@@ -135,8 +130,7 @@ class Pass:
         tally.see_top(raw)
         frame = self._denoise(raw)
         self._means[index] = _mean(frame)
-        if index in self._gauged:
-            tally.shift = max(tally.shift, self._gauge.displacement(frame))
+        tally.shift = max(tally.shift, self._gauge.displacement(frame))
         if self._reference is not None:
             frame = _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
         if frame.dtype == np.float32 and frame.min() <= -1:

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
@@ -21,6 +22,7 @@ from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
 from calcigraph.ingest.denoise import quartiles
 from calcigraph.ingest.pipeline import fall
 from calcigraph.ingest.shift import ShiftGauge
+from calcigraph.models.synthetic import SyntheticOptions, make_culture, movie_frames
 from calcigraph.store.movie import open_store
 from calcigraph.store.types import Masks
 
@@ -224,7 +226,32 @@ def test_shift_is_noticed(tmp_path, shift, warns):
     assert any(w.startswith("shift") for w in data.culture.warnings) == warns
 
 
-@pytest.mark.parametrize("size", [32, 96, 200, 600])
+@pytest.mark.parametrize("moved", [[33], [34, 35, 36], [1], [119]])
+def test_a_brief_jump_is_noticed(tmp_path, moved):
+    movie = TYPES["uint16"](tissue_movie(120))
+    movie[moved] = np.roll(movie[moved], 3, axis=1)
+    data = run(tmp_path, movie)
+    assert data.culture.shift_px == pytest.approx(3, abs=0.3)
+    assert [w.split(":")[0] for w in data.culture.warnings] == ["shift"]
+
+
+@pytest.mark.parametrize(("size", "cells"), [(260, 30), (512, 108)])
+def test_frames_of_a_lively_movie_are_gauged_right_and_cheaply(size, cells, monkeypatch):
+    options = SyntheticOptions(cells=cells, frames=24, size_px=size, spikes=6, seed=1)
+    frames = [cv2.medianBlur(frame, 3) for frame in movie_frames(make_culture(options))]
+    gauge = ShiftGauge(frames[0])
+    fine, looks = gauge._fine.displacement, []
+    monkeypatch.setattr(gauge._fine, "displacement", lambda frame: looks.append(0) or fine(frame))
+    assert max(gauge.displacement(frame) for frame in frames) < 0.8
+    assert len(looks) < 6
+    for move in (2.0, 3.0, 15.0):
+        for matrix in ([[1, 0, move], [0, 1, 0]], [[1, 0, 0], [0, 1, -move]]):
+            jumps = [cv2.warpAffine(f, np.array(matrix, np.float32), f.shape[::-1]) for f in frames]
+            found = [gauge.displacement(frame) for frame in jumps]
+            assert found == pytest.approx([move] * len(found), abs=0.6)
+
+
+@pytest.mark.parametrize("size", [32, 96, 200, 256, 600])
 def test_noise_alone_is_no_shift(size):
     rng = np.random.default_rng(size)
     gauge = ShiftGauge(rng.integers(0, 4000, (size, size)).astype(np.uint16))
