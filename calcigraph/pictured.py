@@ -36,6 +36,7 @@ def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, mo
         width_px=about.width_px,
         image=_image(movie, about, frame) if kind in NEEDS_MOVIE else None,
         image_frame=frame,
+        condition=about.condition,
         model=model,
         **fitted,
     )
@@ -57,6 +58,7 @@ def _fitted(graph: Graph, subgraph: Subgraph, model: str) -> dict[str, Any]:
     words = [name for name in columns if table[name].dtype == object]
     cells = {name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words}
     return {
+        "case": latest["case"],
         "cells": cells,
         "words": {name: tuple(table[name]) for name in words},
         "k": latest["k"],

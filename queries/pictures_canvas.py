@@ -17,9 +17,11 @@ from calcigraph.queries.pictures_data import PictureData
 from calcigraph.queries.pictures_style import (
     FAINT,
     FRAMED,
+    HEAD,
     INK,
     PALE,
     RASTERISE_ABOVE,
+    caption,
     log_ticks,
     new_figure,
     place,
@@ -140,7 +142,7 @@ def map_figure(
     """A figure with one map, room for a colour bar on its right and so many inches below it."""
     size = map_size(bounds, width - right - 0.1)
     tall = max(size[1], LOWEST)
-    figure = new_figure(width, tall + below + 0.25)
+    figure = new_figure(width, tall + below + HEAD)
     left = (width - right + 0.1 - size[0]) / 2
     return figure, add_map(figure, bounds, left, below + (tall - size[1]) / 2, size)
 
@@ -236,10 +238,12 @@ def scale_bar(chart: Map, pixel_size_um: float | None) -> None:
 
 
 def time_stamp(chart: Map, data: PictureData, frame: int) -> None:
-    """Above the map, where it hides nothing."""
+    """Above the map, where it hides nothing, after the culture's name."""
     seconds = frame * data.subgraph.frame_interval_s
     text = f"$t$ = {seconds:.6g} s, frame {frame}"
-    chart.axes.annotate(text, (0, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points")
+    figure = chart.axes.get_figure(root=True)
+    assert figure is not None
+    caption(figure, chart.left, figure.get_size_inches()[0] - 0.05, data.about(), text)
 
 
 def colour_bar(chart: Map, shown: ScalarMappable, values: FloatArray, label: str, beneath: bool = False) -> None:

@@ -39,7 +39,11 @@ class PictureData:
     """(Y, X), one normalised frame; needed by the kinds in NEEDS_MOVIE."""
     image_frame: int = 0
     """The number of that frame, from 0."""
+    condition: str | None = None
+    """What was done to the culture, as at ingest; for the caption, like `case`."""
     model: str = "crlsm"
+    case: str | None = None
+    """The case of that fit (Fit.case); None: not fitted."""
     cells: Mapping[str, FloatArray] = field(default_factory=dict)
     """(n,) per node property, such as "crlsm_k_cell", "crlsm_feed", "crlsm_mse_train"; NaN: not fitted."""
     words: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
@@ -80,6 +84,14 @@ class PictureData:
     @property
     def intensity_unit(self) -> str:
         return "intensity (a.u.)" if self.from_traces else "normalised intensity"
+
+    def about(self) -> str:
+        """Culture and condition."""
+        return f"{self.culture} ({self.condition})" if self.condition else self.culture
+
+    def about_fit(self) -> str:
+        """Model and case."""
+        return f"{self.model}, {self.case}" if self.case else self.model
 
     def values(self, parameter: str) -> FloatArray:
         """(n,) of one fitted parameter, all NaN when the fit does not have it."""

@@ -25,11 +25,13 @@ from calcigraph.queries.pictures_style import (
     DOUBLE,
     FRAMED,
     GROUP_COLOURS,
+    HEAD,
     INK,
     MODEL,
     PALE,
     SMALL,
     Scaled,
+    caption,
     letters,
     limits,
     log_axis,
@@ -59,7 +61,8 @@ def error(data: PictureData, number: int, cell: int | None) -> Figure:
     bounds = view(data, paths)
     size = map_size(bounds, 3.45, 6.0)
     high = max(size[1], 2.6)
-    figure = new_figure(DOUBLE, high + 0.3 + 0.25)
+    figure = new_figure(DOUBLE, high + 0.3 + HEAD)
+    caption(figure, 0.2, 4.5, data.about(), data.about_fit())
     chart = add_map(figure, bounds, 0.2, 0.3 + high - (size[1] + max(size[1], LOWEST)) / 2, size)
     cmap, norm = paint(scale.values, cmap="cividis")
     shown = fill(chart, paths, scale.values, cmap, norm)
@@ -88,7 +91,8 @@ def parameters(data: PictureData, number: int, cell: int | None) -> Figure:
         return _one_parameter(data, known[0], paths, bounds, cell)
     size = map_size(bounds, 2.65, 4.0)
     tall = max(size[1], LOWEST)
-    figure = new_figure(DOUBLE, 2.4 + tall + 0.2)
+    figure = new_figure(DOUBLE, 2.4 + tall + HEAD)
+    caption(figure, 0.2, 3.6, data.about(), data.about_fit())
     charts = [add_map(figure, bounds, left, 2.4 + (tall - size[1]) / 2, size) for left in (0.2, 3.85)]
     panels = [place(figure, left, 0.42, 1.75, 1.45) for left in (0.45, 2.95, 5.35)]
     for quantity, chart, panel in zip(known, charts, panels[:2], strict=True):
@@ -119,7 +123,8 @@ def _one_parameter(
     """Fits without feed: its map and its distribution."""
     size = map_size(bounds, 3.0, 4.5)
     high = max(size[1], 2.2)
-    figure = new_figure(DOUBLE, high + 0.3 + 0.25)
+    figure = new_figure(DOUBLE, high + 0.3 + HEAD)
+    caption(figure, 0.2, 4.5, data.about(), data.about_fit())
     chart = add_map(figure, bounds, 0.2, 0.3 + high - (size[1] + max(size[1], LOWEST)) / 2, size)
     panel = place(figure, 4.7, 0.42, 2.4, min(high - 0.3, 2.2))
     _parameter_map(chart, data, paths, quantity, cell)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SINGLE, DOUBLE = 3.5, 7.2
 """Figure widths in inches: one and two journal columns."""
+FONT = "DejaVu Sans"
+HEAD = 0.25
+"""Inches above a map, where the caption stands."""
 SMALL = 7.0
 """The smallest text, in points."""
 INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
@@ -33,7 +36,7 @@ def style() -> Iterator[None]:
     import matplotlib
 
     ours: dict[str, Any] = {
-        "font.family": "DejaVu Sans",
+        "font.family": FONT,
         "font.size": SMALL,
         "axes.labelsize": 8.0,
         "axes.titlesize": 8.0,
@@ -66,6 +69,43 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+def caption(figure: Figure, left: float, end: float, who: str, what: str) -> None:
+    """Say at the figure's top, between two places in inches, what it shows; moved left where it is long."""
+    across, up = figure.get_size_inches()
+    text = fit_text(who, what, end - 0.1)
+    start = min(left, max(0.1, end - text_width(text)))
+    figure.text(start / across, 1 - (HEAD - 4 / 72) / up, text, size=SMALL)
+
+
+def fit_text(who: str, what: str, room: float) -> str:
+    """Join who and what by a comma, and cut who so that both take at most so many inches."""
+    drawn = _drawable(" ".join(who.split()))
+    for length in range(len(drawn), 0, -1):
+        head = drawn if length == len(drawn) else drawn[:length].rstrip() + "…"
+        text = ", ".join((head.replace("$", r"\$"), what))
+        if text_width(text) <= room:
+            return text
+    return what
+
+
+def text_width(text: str) -> float:
+    """Inches of a line of the smallest text."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    path = TextPath((0, 0), text, size=SMALL, prop=FontProperties(family=FONT))
+    # Drawn text is hinted: up to a twentieth wider.
+    return 1.05 * float(path.get_extents().x1) / 72 if len(path.vertices) else 0.0
+
+
+def _drawable(text: str) -> str:
+    """Names may be in any script; what the font lacks becomes a question mark."""
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont(FONT)).get_charmap()
+    return "".join(letter if ord(letter) in known else "?" for letter in text)
 
 
 def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

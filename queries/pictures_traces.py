@@ -11,10 +11,13 @@ from calcigraph.queries.pictures_data import GROUPS, PictureData
 from calcigraph.queries.pictures_style import (
     DOUBLE,
     FAINT,
+    HEAD,
     INK,
     MODEL,
     SINGLE,
     SMALL,
+    caption,
+    fit_text,
     limits,
     new_figure,
     place,
@@ -48,7 +51,7 @@ def _single(data: PictureData, row: int) -> Figure:
     model = data.traces.get(label)
     if model is None and not data.subgraph.border[row]:
         raise NotFoundError(f"cell {label} of culture {data.culture!r} has no {data.model} trace; fit it again")
-    figure = new_figure(SINGLE, 3.1 if model is not None else 2.3)
+    figure = new_figure(SINGLE, 3.2 if model is not None else 2.3)
     below = 0.4 if model is None else 1.15
     upper = place(figure, 0.58, below, 2.8, 1.45)
     time, axis = time_axis(data)
@@ -65,7 +68,9 @@ def _single(data: PictureData, row: int) -> Figure:
     _limit(upper, time, [*beside, data.subgraph.intensity[row], *([] if model is None else [model])])
     upper.set_ylabel(data.intensity_unit)
     figure.align_ylabels()
-    upper.set_title("\n".join(_about(data, row)), loc="left", size=SMALL, pad=16)
+    upper.set_title(
+        "\n".join([fit_text(data.about(), data.about_fit(), 2.85), *_about(data, row)]), loc="left", size=SMALL, pad=16
+    )
     upper.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.1, borderpad=0.1)
     return figure
 
@@ -147,7 +152,9 @@ def _grid(data: PictureData) -> Figure:
     columns = max(len(picked) for _, picked in chosen)
     page = DOUBLE if columns > 1 else SINGLE
     high, gap, wide = 1.15, 0.25, (page - 0.68 - 0.1 - 0.2 * (columns - 1)) / columns
-    figure = new_figure(page, 0.42 + len(chosen) * (high + gap) + 0.12)
+    head = HEAD + 0.2
+    figure = new_figure(page, 0.42 + len(chosen) * (high + gap) + head - 0.05)
+    caption(figure, 0.68, page - 0.05, data.about(), data.about_fit())
     handles: list[Line2D] = []
     for line, (group, picked) in enumerate(chosen):
         bottom = 0.42 + (len(chosen) - 1 - line) * (high + gap)
@@ -156,7 +163,8 @@ def _grid(data: PictureData) -> Figure:
         count = int((groups == group).sum())
         row_axes[0].set_ylabel(f"{group or 'all'} ($n$ = {count})\n{data.intensity_unit}", size=SMALL)
     figure.align_ylabels()
-    figure.legend(handles=handles, loc="upper right", ncols=2, borderpad=0.1, borderaxespad=0.3)
+    spot = (0.68 / page, 1 - (HEAD + 0.02) / figure.get_size_inches()[1])
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=spot, ncols=2, borderpad=0, borderaxespad=0)
     return figure
 
 

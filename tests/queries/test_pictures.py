@@ -221,6 +221,10 @@ def figure_of(kind: str, data: PictureData, frame: int = 0, cell: int | None = N
     return figure
 
 
+def texts(figure: Figure) -> set[str]:
+    return {line for text in figure.findobj(Text) if isinstance(text, Text) for line in text.get_text().split("\n")}
+
+
 def colour_at(figure: Figure, axes: Axes, x: float, y: float) -> FloatArray:
     """The drawn colour (0 to 1) at a place in data coordinates."""
     pixels = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
@@ -326,7 +330,25 @@ def test_a_frame_can_be_chosen(tmp_path: Path) -> None:
     pictured = [draw("cells", culture(), tmp_path / f"{frame}.png", frame=frame).read_bytes() for frame in (0, 50)]
     assert pictured[0] != pictured[1]
     figure = figure_of("frame", at_frame(culture(), 12), 12)
-    assert any(text.get_text() == "$t$ = 120 s, frame 12" for text in figure.findobj(Text) if isinstance(text, Text))
+    assert "dish, $t$ = 120 s, frame 12" in texts(figure)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_picture_says_what_it_shows(kind: str) -> None:
+    data = replace(culture(), condition="10 mM $Ca$", case="shared")
+    about = "crlsm, shared" if kind in NEEDS_FIT else "$t$ = 0 s, frame 0"
+    assert rf"dish (10 mM \$Ca\$), {about}" in texts(figure_of(kind, data))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_names_are_cut_and_what_is_shown_stays(kind: str) -> None:
+    subgraph = replace(culture().subgraph, culture="培养 " + "WWWW " * 40)
+    data = replace(culture(), subgraph=subgraph, condition="after " * 20, case="per-cell")
+    figure = figure_of(kind, data)
+    (cut,) = [text for text in figure.findobj(Text) if isinstance(text, Text) and "…" in text.get_text()]
+    assert cut.get_text().startswith("?? WWWW WWWW")
+    assert cut.get_text().split("…")[1].startswith(", crlsm, per-cell" if kind in NEEDS_FIT else ", $t$ = 0 s, frame 0")
+    assert cut.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_large_cultures_are_drawn_in_seconds(tmp_path: Path) -> None:
