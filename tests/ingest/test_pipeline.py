@@ -226,7 +226,7 @@ def test_shift_is_noticed(tmp_path, shift, warns):
     assert any(w.startswith("shift") for w in data.culture.warnings) == warns
 
 
-@pytest.mark.parametrize("moved", [[33], [34, 35, 36], [1], [119]])
+@pytest.mark.parametrize("moved", [[33], [33, 34, 35], [1], [119]])
 def test_a_brief_jump_is_noticed(tmp_path, moved):
     movie = TYPES["uint16"](tissue_movie(120))
     movie[moved] = np.roll(movie[moved], 3, axis=1)
