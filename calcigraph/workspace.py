@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from calcigraph.errors import ConflictError, InputError, NotFoundError, WorkspaceError
+from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 
@@ -178,19 +178,24 @@ class Workspace:
 
     def culture(self, name: str) -> Culture:
         """The complete culture of this name. Raises NotFoundError."""
+        from calcigraph.queries import require_culture, unknown_culture
+
+        require_culture(self.graph, name)
         found = self.graph.culture(name)
-        if found is None or not found.complete:
-            state = "is only half ingested: run its ingest again" if found else "does not exist: see `query cultures`"
-            raise NotFoundError(f"culture {name!r} {state}")
+        if found is None:  # deleted this very moment
+            raise unknown_culture(self.graph, name)
         return found
 
     def delete(self, culture: str) -> None:
         """Remove a culture, its fits and its movie store; finishes a delete or an ingest that was killed."""
+        from calcigraph.queries import unknown_culture
+
         known = {row["culture"] for row in self.graph.incomplete()} | {c.uid for c in self.graph.cultures()}
         if culture not in known and not self._movies.of(culture):
-            raise NotFoundError(f"culture {culture!r} does not exist: see `query cultures`")
+            raise unknown_culture(self.graph, culture)
         with self._movies.locked(culture):
-            self.graph.delete_culture(culture)
+            if culture in known:
+                self.graph.delete_culture(culture)
             self._movies.remove(culture)
 
     # Models.
@@ -252,6 +257,7 @@ class Workspace:
         """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
         from calcigraph.queries import compare
 
+        _check_model(model)
         return compare(
             self.graph,
             cultures=list(cultures),
@@ -279,6 +285,7 @@ class Workspace:
         from calcigraph.queries import draw
 
         about = self.culture(culture)
+        _check_model(model)
         movie = None if about.movie is None else self.folder / about.movie
         data = picture_data(self.graph, about, movie, kind, model, frame)
         return draw(kind, data, out, frame=frame, cell=cell)
@@ -300,7 +307,8 @@ class Workspace:
             if culture.movie is not None and not self._movies.has(culture.movie):
                 rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
         rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
-        rows += [("incomplete", None, f"movie store {path.name} is unfinished") for path in self._movies.unfinished()]
+        named = [culture.movie for culture in graph.cultures()]
+        rows += [("incomplete", *what) for what in self._movies.unreferenced(named)]
         return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
 
     def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:
@@ -347,6 +355,13 @@ def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[
 def _unfinished(row: Mapping[str, Any]) -> str:
     remedy = "run the delete again" if row["state"] == "delete" else "run the same ingest again, or delete it"
     return f"{row['state']} was broken off after {row['cells']} cells: {remedy}"
+
+
+def _check_model(model: str) -> None:
+    from calcigraph.models import MODELS
+
+    if model not in MODELS:
+        raise InputError(f"unknown model {model!r}; there is {', '.join(MODELS)}")
 
 
 def _unchanged(stored: Culture, digest: str, replacing: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None
 
 def _show_anomalies(workspace: Workspace, name: str) -> None:
     found = workspace.query("anomalies", culture=name)
-    print(f"\nCells of {name} that depart from their culture or their neighbours: {len(found)}, the first five:")
+    total = len(found)
+    shown = "" if total <= 5 else ", the first five"
+    print(f"\nCells of {name} that depart from their culture or their neighbours: {total}{shown}")
     _show(found.head(5))
 
 
@@ -95,7 +98,7 @@ def _records(frame: Any) -> list[dict[str, Any]]:
 
 
 def _show_places(workspace: Workspace, folder: Path) -> None:
-    command = f"calcigraph --workspace {shlex.quote(str(workspace.folder))}"
+    command = f"{sys.argv[0]} --workspace {shlex.quote(str(workspace.folder))}"
     print(f"\nMovies, truths and pictures: {folder}")
     print(f"Denoised movies (OME-Zarr):  {workspace.folder / 'movies'}")
     print(f"Graph:                       {workspace.graph.where}")

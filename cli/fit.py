@@ -52,6 +52,8 @@ def fit(
         interpolate=interpolate,
     )
     workspace: Workspace = context.obj
+    for culture in cultures:
+        workspace.culture(culture)  # a mistyped name is said before the first fit
     failures: list[CalcigraphError] = []
     runs: list[tuple[str, str]] = []
     with progress_bar() as progress:

@@ -1,7 +1,7 @@
 """Questions to the graph: named queries, users' own Cypher, comparisons and pictures."""
 
 from calcigraph.queries.compare import compare
-from calcigraph.queries.library import Declared, Query, load, names
+from calcigraph.queries.library import Declared, Query, load, names, require_culture, unknown_culture
 from calcigraph.queries.pictures import KINDS, draw
 from calcigraph.queries.readonly import declared_parameters, parse_parameters, run_user
 from calcigraph.queries.tables import records, rows, run, subgraph
@@ -17,8 +17,10 @@ __all__ = [
     "names",
     "parse_parameters",
     "records",
+    "require_culture",
     "rows",
     "run",
     "run_user",
     "subgraph",
+    "unknown_culture",
 ]

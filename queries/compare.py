@@ -34,6 +34,11 @@ FACTS = frozenset(
     }
 )  # fmt: skip
 """Recorded options that follow from the culture; all others are settings, which must agree."""
+UNLIKE = {
+    "frames": "the recordings differ in their number of frames, which biases estimates unlike",
+    "frame_interval_s": "the recordings differ in their frame interval, which biases estimates unlike",
+}
+"""Facts that are noted where they differ."""
 COLUMNS = (
     "parameter", "group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "mean_a", "mean_b", "sd_a", "sd_b",
     "cell_spread_a", "cell_spread_b", "difference", "difference_low", "difference_high", "ratio", "ratio_low",
@@ -51,6 +56,8 @@ class _Fitted:
     gain: float
     """Normalised intensity per unit of log(raw + 1)."""
     settings: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    """Recorded options that follow from the culture."""
     weight_scale: float | None
     medians: Mapping[str, float]
     """Over the inner cells, by parameter; feed is divided by the gain."""
@@ -92,8 +99,9 @@ def compare(
             f"all cultures of experiment {experiment} have the condition {next(iter(groups))}; "
             "name two or more cultures to compare them with one another"
         )
-    note = f"options differ: {', '.join(differing)}" if differing else ""
-    return _table(groups, note)
+    notes = [f"options differ: {', '.join(differing)}"] if differing else []
+    notes += [text for fact, text in UNLIKE.items() if len({fit.facts.get(fact) for fit in fits}) > 1]
+    return _table(groups, "; ".join(notes))
 
 
 def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | None) -> list[str]:
@@ -146,7 +154,8 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
             spreads[name] = 1.4826 * float(np.median(np.abs(values - medians[name])))
     scale = options.get("weight_scale")
     settings = {"case": first["case"]} | {key: value for key, value in options.items() if key not in FACTS}
-    return _Fitted(first["culture"], first["condition"], gain, settings, scale, medians, spreads)
+    facts = {key: value for key, value in options.items() if key in FACTS}
+    return _Fitted(first["culture"], first["condition"], gain, settings, facts, scale, medians, spreads)
 
 
 def _differing(fits: Sequence[_Fitted]) -> list[str]:

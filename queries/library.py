@@ -15,6 +15,7 @@ nodes in a small heap.
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import numbers
@@ -195,13 +196,20 @@ def require_culture(graph: Reader, culture: str) -> None:
         raise NotFoundError(
             f"culture {culture} is not complete; repeat its ingest to finish it (`calcigraph status` tells more)"
         )
+    raise unknown_culture(graph, culture)
+
+
+def unknown_culture(graph: Reader, culture: str) -> NotFoundError:
+    """The error for a name that no culture has, with those there are."""
     there = [row["culture"] for row in graph.read(load("cultures").text)]
-    raise NotFoundError(f"there is no culture {culture}; {_listed(there)}")
+    return NotFoundError(f"there is no culture {culture}; {_listed(there, culture)}")
 
 
-def _listed(cultures: Sequence[str]) -> str:
+def _listed(cultures: Sequence[str], culture: str) -> str:
     if not cultures:
         return "the workspace has none yet: run `calcigraph ingest MOVIE --culture NAME`"
+    if len(cultures) > 8 and (similar := difflib.get_close_matches(culture, cultures, n=1)):
+        return f"did you mean {similar[0]}? `calcigraph query cultures` lists all"
     if len(cultures) > 8:
         return f"there are {len(cultures)} others: `calcigraph query cultures` lists them"
     return f"there is {', '.join(cultures)}"

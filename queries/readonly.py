@@ -77,7 +77,20 @@ def _values(text: str, clean: str, given: Mapping[str, Any]) -> dict[str, Any]:
     missing = sorted(policy.parameters_of(clean) - set(values))
     if missing:
         raise InputError(f"the query uses ${missing[0]}, which was not given: add -p {missing[0]}=...")
+    for name, value in values.items():
+        if _too_large(value):
+            raise InputError(
+                f"parameter {name} has an integer beyond 64 bits, which no graph holds: give it as a string"
+            )
     return values
+
+
+def _too_large(value: Any) -> bool:
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    if isinstance(value, Mapping):
+        return any(map(_too_large, value.values()))
+    return isinstance(value, list | tuple) and any(map(_too_large, value))
 
 
 def parse_parameters(
@@ -85,15 +98,16 @@ def parse_parameters(
 ) -> dict[str, Any]:
     """The values of "name=value" items.
 
-    Declared types decide: for a string 101 stays "101". What is not declared is JSON if it parses, else a string.
+    Declared types decide: for a string 101 stays "101". What is not declared is JSON if it parses, else a string; a
+    `culture` is a name, so always a string.
     Raises InputError for an item without =, a name given twice, or a value that is not of its type.
 
     >>> parse_parameters(["threshold=3.5", "label=17x"])
     {'threshold': 3.5, 'label': '17x'}
-    >>> parse_parameters(["culture=101"], {"culture": "string"})
-    {'culture': '101'}
+    >>> parse_parameters(["culture=101", "label=101"])
+    {'culture': '101', 'label': 101}
     """
-    types = _types(declared)
+    types = {"culture": Declared("culture", "string")} | _types(declared)
     values: dict[str, Any] = {}
     for item in items:
         name, separator, text = item.partition("=")

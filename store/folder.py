@@ -38,9 +38,30 @@ class MovieFolder:
         """The form kept in the graph: relative to the workspace, forward slashes."""
         return path.relative_to(self.workspace).as_posix()
 
-    def unfinished(self) -> list[Path]:
-        """Stores whose writing was broken off, as it is going on, or that a killed process left."""
-        return [path for path in self._all() if not path.name.endswith(".ome.zarr") or path.name.startswith(".")]
+    def unreferenced(self, named: Collection[str | None]) -> list[tuple[str, str]]:
+        """Stores that no culture names (relative paths): (culture, what there is and what to do)."""
+        found = []
+        for path in sorted(self._all()):
+            culture = path.name.lstrip(".").rsplit(".ome.zarr")[0].rpartition(".")[0]
+            if self.relative(path) in named:
+                continue
+            if self._busy(culture):
+                found.append((culture, "an ingest is writing it at this moment"))
+            else:
+                remedy = "run the same ingest again, or delete the culture"
+                found.append((culture, f"an ingest was broken off and left {self.relative(path)}: {remedy}"))
+        return found
+
+    def _busy(self, culture: str) -> bool:
+        """Whether a process holds the culture for writing."""
+        try:
+            with (self.folder / f".{culture}.lock").open("r+") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def of(self, culture: str) -> list[Path]:
         """Every store of a culture, unfinished ones included."""

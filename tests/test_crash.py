@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,3 +120,32 @@ def test_two_commands_at_once(movie: Path, tmp_path: Path) -> None:
     with Workspace(home) as workspace:
         assert [row["culture"] for row in workspace.rows("cultures")[1]] == ["a", "b"]
         assert records(workspace.query("traces", culture="a")) == records(workspace.query("traces", culture="b"))
+
+
+def test_commands_at_once_outlive_whichever_runs_the_engine(movie: Path, tmp_path: Path) -> None:
+    home = tmp_path / "workspace"
+    for name in ("a", "b"):
+        assert subprocess.run(ingest(home, movie, name), check=False).returncode == 0
+    words = (["fit", "a"], ["fit", "b"], ["query", "cells", "-p", "culture=a"], ["status"], ["query", "cultures"])
+    user = ["query", "--cypher", "MATCH (c:Cell) RETURN count(c) AS n"]
+    for _ in range(3):
+        several = [
+            subprocess.Popen(command(home, *line), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for line in (*words, user)
+        ]
+        outcomes = [process.communicate(timeout=120) for process in several]
+        assert [process.returncode for process in several] == [0] * len(several), outcomes
+
+
+def test_status_names_a_store_that_no_culture_refers_to(movie: Path, tmp_path: Path) -> None:
+    """As a kill between the finished store and the graph leaves it."""
+    home = tmp_path / "workspace"
+    assert subprocess.run(ingest(home, movie, "a"), check=False).returncode == 0
+    with Workspace(home) as workspace:
+        left = home / str(workspace.culture("a").movie)
+        shutil.copytree(left, home / "movies" / "b.0123abcd.ome.zarr")
+        found = [(row["culture"], row["value"]) for row in workspace.status() if row["item"] == "incomplete"]
+        assert [culture for culture, _ in found] == ["b"]
+        assert "b.0123abcd.ome.zarr" in found[0][1]
+        workspace.delete("b")
+        assert not [row for row in workspace.status() if row["item"] == "incomplete"]
