@@ -57,13 +57,15 @@ def _fitted(graph: Graph, subgraph: Subgraph, model: str) -> dict[str, Any]:
     columns = [str(name) for name in table.columns if str(name).startswith(f"{model}_")]
     words = [name for name in columns if table[name].dtype == object]
     cells = {name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words}
+    options = json.loads(latest["options"])
     return {
         "case": latest["case"],
         "cells": cells,
         "words": {name: tuple(table[name]) for name in words},
         "k": latest["k"],
         "feed": latest["feed"],
-        "traces": _free_runs(subgraph, json.loads(latest["options"]), cells, model),
+        "bounds": {name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
+        "traces": _free_runs(subgraph, options, cells, model),
     }
 
 

@@ -52,6 +52,8 @@ class PictureData:
     """1/s, the fit's shared coupling (Fit.k)."""
     feed: float | None = None
     """The fit's shared feed (Fit.feed), normalised intensity per second."""
+    bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """The fit's "k" (1/s) and "feed" bounds, None where open; parameters marks the cells that lie at one."""
     traces: Mapping[int, FloatArray] = field(default_factory=dict)
     """label -> (T,), the model's free run."""
 
@@ -105,6 +107,15 @@ class PictureData:
         """(n,) the cells' own coupling and its name: k_cell, else k (fits of single cells)."""
         own = self.values("k_cell")
         return (own, "k_cell") if np.isfinite(own).any() else (self.values("k"), "k")
+
+    def at_bound(self, parameter: str) -> BoolArray:
+        """(n,) whether a cell's parameter ("k", "k_cell", "feed") is one of its bounds."""
+        values = self.values(parameter)
+        near = np.zeros(len(values), dtype=np.bool_)
+        for bound in self.bounds.get("feed" if parameter == "feed" else "k", ()):
+            if bound is not None:
+                near |= np.isclose(values, bound, rtol=1e-6, atol=1e-12)
+        return near
 
     def groups(self) -> tuple[str, ...]:
         """(n,) the fit group of each cell, "" where there is none."""

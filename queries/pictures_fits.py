@@ -45,12 +45,13 @@ from calcigraph.queries.pictures_style import (
 from calcigraph.store.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.path import Path
 
-MARKS = {"misses peaks": "o", "wrong magnitude": "^"}
-"""Other cells carry no mark in the map, a square in the legend."""
+MARKS = {"good": "D", "misses peaks": "o", "wrong magnitude": "^"}
+"""On the map; the group of most cells carries none, nor do groups by other names."""
 
 
 def error(data: PictureData, number: int, cell: int | None) -> Figure:
@@ -70,8 +71,10 @@ def error(data: PictureData, number: int, cell: int | None) -> Figure:
     frame_cell(chart, data, paths, cell)
     colour_bar(chart, shown, scale.values, scale.label)
     scale_bar(chart, data.pixel_size_um)
-    _legend_groups(figure, data, high)
-    panel = place(figure, 5.0, 0.42, 2.1, min(high - 1.2, 2.4))
+    lines = len(_group_handles(data))
+    tall = min(high - 0.49 - 0.16 * lines, 3.0)
+    panel = place(figure, 5.0, 0.42, 2.1, tall)
+    _legend_groups(figure, data, 0.42 + tall + 0.3)
     _histogram_by_group(panel, data, scale)
     letters([chart.axes, panel])
     return figure
@@ -83,8 +86,8 @@ def parameters(data: PictureData, number: int, cell: int | None) -> Figure:
     bounds = view(data, paths)
     own, name = data.coupling()
     quantities = [
-        Quantity(scaled(data.values("feed"), "feed", _rate(data)), data.feed, signed=True),
-        Quantity(scaled(own, symbol(name), "s$^{-1}$"), data.k, signed=False),
+        Quantity(scaled(data.values("feed"), "feed", _rate(data)), data.feed, True, data.at_bound("feed")),
+        Quantity(scaled(own, symbol(name), "s$^{-1}$"), data.k, False, data.at_bound(name)),
     ]
     known = [quantity for quantity in quantities if np.isfinite(quantity.scale.values).any()]
     if len(known) == 1:
@@ -99,7 +102,7 @@ def parameters(data: PictureData, number: int, cell: int | None) -> Figure:
         _parameter_map(chart, data, paths, quantity, cell)
         _histogram(panel, quantity)
     scale_bar(charts[0], data.pixel_size_um)
-    _scatter(panels[2], data, known[0].scale, known[1].scale, cell)
+    _scatter(panels[2], data, known[0], known[1], cell)
     letters([*(chart.axes for chart in charts), *panels])
     return figure
 
@@ -111,6 +114,8 @@ class Quantity:
     scale: Scaled
     shared: float | None
     signed: bool
+    bounded: BoolArray
+    """(n,) at a bound of the fit: the data want the value beyond."""
 
 
 def _one_parameter(
@@ -123,9 +128,10 @@ def _one_parameter(
     """Fits without feed: its map and its distribution."""
     size = map_size(bounds, 3.0, 4.5)
     high = max(size[1], 2.2)
-    figure = new_figure(DOUBLE, high + 0.3 + HEAD)
+    below = 0.48 if quantity.bounded.any() else 0.3
+    figure = new_figure(DOUBLE, high + below + HEAD)
     caption(figure, 0.2, 4.5, data.about(), data.about_fit())
-    chart = add_map(figure, bounds, 0.2, 0.3 + high - (size[1] + max(size[1], LOWEST)) / 2, size)
+    chart = add_map(figure, bounds, 0.2, below + high - (size[1] + max(size[1], LOWEST)) / 2, size)
     panel = place(figure, 4.7, 0.42, 2.4, min(high - 0.3, 2.2))
     _parameter_map(chart, data, paths, quantity, cell)
     _histogram(panel, quantity)
@@ -156,10 +162,16 @@ def _members(data: PictureData) -> dict[str, BoolArray]:
     return {word: known & (groups == word) for word in named if (known & (groups == word)).any()}
 
 
+def _marked(members: dict[str, BoolArray]) -> list[str]:
+    most = max(members, key=lambda word: int(members[word].sum()))
+    return [word for word in members if word in MARKS and word != most]
+
+
 def _mark_groups(chart: Map, data: PictureData) -> None:
     across = float(np.clip(0.28 * spacing(data) * chart.points_per_px, 0.8, 4.5))
-    for word, chosen in _members(data).items():
-        if word in MARKS:
+    members = _members(data)
+    for word, chosen in members.items():
+        if word in _marked(members):
             chart.axes.scatter(
                 data.subgraph.x_px[chosen],
                 data.subgraph.y_px[chosen],
@@ -172,22 +184,32 @@ def _mark_groups(chart: Map, data: PictureData) -> None:
             )
 
 
-def _legend_groups(figure: Figure, data: PictureData, high: float) -> None:
+def _group_handles(data: PictureData) -> list[Artist]:
+    """The marks as on the map; a patch in the histogram's colour for the group that has none."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
+    members = _members(data)
+    handles: list[Artist] = []
+    marked = _marked(members)
+    for word, chosen in members.items():
+        text, colour = f"{word or 'fitted'} ({int(chosen.sum())})", GROUP_COLOURS.get(word, GROUP_COLOURS[""])
+        if word in marked:
+            mark = Line2D(
+                [], [], linestyle="none", marker=MARKS[word], color=colour, markeredgecolor="white", label=text
+            )
+            mark.set_markersize(6.5)
+            handles.append(mark)
+        else:
+            handles.append(Patch(color=colour, label=f"{text}, not marked" if word else text))
     rest = len(data.subgraph.labels) - int(np.isfinite(data.values("mse_train")).sum())
-    entries = [
-        (f"{word or 'fitted'} ({int(chosen.sum())})", MARKS.get(word, "s"), GROUP_COLOURS.get(word, GROUP_COLOURS[""]))
-        for word, chosen in _members(data).items()
-    ]
-    entries += [(f"not fitted ({rest})", "s", PALE)] if rest else []
-    handles = [
-        Line2D([], [], linestyle="none", marker=mark, markersize=6, color=colour, label=text)
-        for text, mark, colour in entries
-    ]
+    return handles + ([Patch(color=PALE, label=f"not fitted ({rest})")] if rest else [])
+
+
+def _legend_groups(figure: Figure, data: PictureData, bottom: float) -> None:
     across, up = figure.get_size_inches()
     figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(4.95 / across, (high + 0.35) / up), borderaxespad=0
+        handles=_group_handles(data), loc="lower left", bbox_to_anchor=(4.95 / across, bottom / up), borderaxespad=0
     )
 
 
@@ -211,6 +233,25 @@ def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Q
     shown = fill(chart, paths, values, cmap, norm, edge="#9a9a9a" if cmap == "RdBu_r" else "white")
     frame_cell(chart, data, paths, cell)
     colour_bar(chart, shown, values, quantity.scale.label)
+    if quantity.bounded.any():
+        across = float(np.clip(0.2 * spacing(data) * chart.points_per_px, 0.8, 3.5))
+        _rings(chart.axes, data.subgraph.x_px, data.subgraph.y_px, quantity.bounded, across**2)
+        chart.axes.legend(loc="upper left", bbox_to_anchor=(0, -14 / (72 * chart.height)), borderaxespad=0, borderpad=0)
+
+
+def _rings(axes: Axes, x: FloatArray, y: FloatArray, bounded: BoolArray, size: float) -> None:
+    """Hollow points for the cells at a bound, in maps and in the scatter."""
+    axes.scatter(
+        x[bounded],
+        y[bounded],
+        s=size,
+        facecolors="white",
+        edgecolors=INK,
+        linewidths=0.7,
+        zorder=4,
+        label=f"at bound ({int(bounded.sum())})",
+        rasterized=len(x) > 3000,
+    )
 
 
 def _edges(values: FloatArray) -> tuple[FloatArray, bool]:
@@ -228,11 +269,21 @@ def _histogram(axes: Axes, quantity: Quantity) -> None:
     shared = [] if quantity.shared is None else [quantity.shared * quantity.scale.factor]
     edges, log = _edges(np.append(values, shared))
     axes.hist(values, bins=edges.tolist(), color="#9fb6c8", edgecolor="white", linewidth=0.3)
-    axes.axvline(float(np.median(values)), color=INK, linewidth=0.9, linestyle="--", label="median")
+    median = float(np.median(values))
+    apart = [value for value in shared if not _coincide(median, value, edges, log)]
+    if apart or not shared:
+        axes.axvline(median, color=INK, linewidth=0.9, linestyle="--", label="median")
     for value in shared:
-        axes.axvline(value, color=MODEL, linewidth=1.1, label="culture", zorder=1.9)
+        axes.axvline(value, color=MODEL, linewidth=1.1, label="culture" if apart else "culture and median", zorder=1.9)
     _finish(axes, edges, log, quantity.scale.label)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1)
+
+
+def _coincide(one: float, other: float, edges: FloatArray, log: bool) -> bool:
+    """Whether two lines would lie on each other: within a hundredth of the axis."""
+    if log:
+        return bool(abs(np.log(one / other)) < 0.01 * np.log(edges[-1] / edges[0]))
+    return bool(abs(one - other) < 0.01 * (edges[-1] - edges[0]))
 
 
 def _finish(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
@@ -250,18 +301,23 @@ def _finish(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
     axes.set_ylabel("cells")
 
 
-def _scatter(axes: Axes, data: PictureData, feed: Scaled, coupling: Scaled, cell: int | None) -> None:
+def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, cell: int | None) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    x, y = coupling.values, feed.values
+    x, y = coupling.scale.values, feed.scale.values
     known = np.isfinite(x) & np.isfinite(y)
     size = float(np.clip(400 / max(known.sum(), 1), 1.0, 10.0))
-    axes.scatter(x[known], y[known], s=size, color="#4a6d8c", alpha=0.7, linewidths=0, rasterized=len(x) > 3000)
+    bounded = known & (feed.bounded | coupling.bounded)
+    free = known & ~bounded
+    if bounded.any():
+        _rings(axes, x, y, bounded, max(size, 4.0))
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), borderaxespad=0.1, borderpad=0.1)
+    axes.scatter(x[free], y[free], s=size, color="#4a6d8c", alpha=0.7, linewidths=0, rasterized=len(x) > 3000)
     if cell is not None and known[data.row(cell)]:
         row = data.row(cell)
         axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=FRAMED, linewidths=1.2)
     low, high = limits(y)
     axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
-    _finish(axes, *_edges(x), coupling.label)
+    _finish(axes, *_edges(x), coupling.scale.label)
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.set_ylabel(feed.label, size=SMALL + 1)
+    axes.set_ylabel(feed.scale.label, size=SMALL + 1)

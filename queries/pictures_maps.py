@@ -25,6 +25,7 @@ from calcigraph.queries.pictures_data import PictureData
 from calcigraph.queries.pictures_style import (
     BORDER,
     DOUBLE,
+    FRAMED,
     INK,
     INNER,
     SINGLE,
@@ -62,10 +63,10 @@ def outlines(data: PictureData, number: int, cell: int | None) -> Figure:
     assert data.image is not None
     paths = outline_paths(data)
     bounds = view(data, paths)
-    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=0.48)
+    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=0.48 + _line(cell))
     labels = _room_for_labels(chart, data)
     if len(labels) < 0.9 * len(paths):
-        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=0.48)
+        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=0.48 + _line(cell))
         labels = _room_for_labels(chart, data)
     low, high = limits(data.image, 1, 99.5)
     chart.axes.imshow(data.image, cmap="gray", vmin=low, vmax=high)
@@ -79,7 +80,8 @@ def outlines(data: PictureData, number: int, cell: int | None) -> Figure:
     _surround(chart, data, number)
     kinds = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
     counts = [(colour, f"{name} ({count})") for colour, name, count in kinds if count]
-    _legend_below(chart, [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in counts])
+    handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in counts]
+    _legend_below(chart, [*handles, *_framed(cell)])
     return figure
 
 
@@ -90,17 +92,18 @@ def cells(data: PictureData, number: int, cell: int | None) -> Figure:
 
     paths = outline_paths(data)
     bounds = view(data, paths)
-    figure, chart = map_figure(bounds, SINGLE if len(paths) < 2500 else DOUBLE, below=0.48)
+    figure, chart = map_figure(bounds, SINGLE if len(paths) < 2500 else DOUBLE, below=0.48 + _line(cell))
     intensity = data.subgraph.intensity
     now = intensity[:, number]
-    shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 1, 99)))
+    shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 2, 98)))
     border = data.subgraph.border
     strokes(chart, where(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
     frame_cell(chart, data, paths, cell)
-    colour_bar(chart, shown, now, data.intensity_unit)
+    colour_bar(chart, shown, intensity, data.intensity_unit)
     _surround(chart, data, number)
     text = f"border cells ({int(border.sum())} of {len(paths)})"
-    _legend_below(chart, [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else [])
+    handles = [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else []
+    _legend_below(chart, [*handles, *_framed(cell)], columns=1)
     return figure
 
 
@@ -109,12 +112,11 @@ def graph(data: PictureData, number: int, cell: int | None) -> Figure:
     paths = outline_paths(data)
     bounds = view(data, paths)
     width = SINGLE if len(paths) < 250 else DOUBLE
-    figure, chart = map_figure(
-        bounds, width, below=0.92 if len(data.subgraph.pairs) and data.subgraph.has_borders else 0.68
-    )
+    below = 0.92 if len(data.subgraph.pairs) and data.subgraph.has_borders else 0.68
+    figure, chart = map_figure(bounds, width, below=below + _line(cell))
     if not data.from_traces:
         strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
-    handles = [*_edges(chart, data), *_nodes(chart, data, number)]
+    handles = [*_edges(chart, data), *_nodes(chart, data, number), *_framed(cell)]
     frame_cell(chart, data, paths, cell)
     _surround(chart, data, number)
     _legend_below(chart, handles, columns=1)
@@ -174,7 +176,7 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
     graph = data.subgraph
     now = graph.intensity[:, number]
     across = float(np.clip(0.42 * spacing(data) * chart.points_per_px, 1.0, 9.0))
-    norm = Normalize(*limits(graph.intensity, 1, 99))
+    norm = Normalize(*limits(graph.intensity, 2, 98))
     for chosen, edge, marker in ((~graph.border, INK, "o"), (graph.border, BORDER, "s")):
         if not chosen.any():
             continue
@@ -191,7 +193,7 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
             zorder=3,
             clip_on=False,
         )
-    colour_bar(chart, shown, now, data.intensity_unit)
+    colour_bar(chart, shown, graph.intensity, data.intensity_unit)
     key = Line2D([], [], linestyle="none", marker="s", markersize=4.5, markerfacecolor="white", markeredgecolor=BORDER)
     key.set_label(f"border cells ({int(graph.border.sum())} of {len(graph.border)})")
     return [key] if graph.border.any() else []
@@ -203,6 +205,18 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
 def _surround(chart: Map, data: PictureData, number: int) -> None:
     scale_bar(chart, data.pixel_size_um)
     time_stamp(chart, data, number)
+
+
+def _line(cell: int | None) -> float:
+    """Inches that a framed cell's line of the legend takes."""
+    return 0.0 if cell is None else 0.16
+
+
+def _framed(cell: int | None) -> list[Line2D]:
+    """What the outline of frame_cell is."""
+    from matplotlib.lines import Line2D
+
+    return [] if cell is None else [Line2D([], [], color=FRAMED, linewidth=1.3, label=f"cell {cell}")]
 
 
 def _legend_below(chart: Map, handles: list[Line2D], columns: int = 2) -> None:

@@ -176,6 +176,12 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
+def scientific(value: float) -> str:
+    """Two digits and a power of ten, so that numbers side by side look alike; 0 stays 0."""
+    factor, exponent = f"{value:.1e}".split("e")
+    return f"${float(factor):g}×10^{{{int(exponent)}}}$" if value else "0"
+
+
 def symbol(name: str) -> str:
     """How the coupling is written: of a cell alone, or of the fit."""
     return "$k_{cell}$" if name == "k_cell" else "$k$"

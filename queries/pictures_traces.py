@@ -21,7 +21,7 @@ from calcigraph.queries.pictures_style import (
     limits,
     new_figure,
     place,
-    plain,
+    scientific,
     symbol,
 )
 from calcigraph.store.types import FloatArray, IntArray
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+
+MEANINGS = (
+    "good: 80 % of peaks found and median within 20 %",
+    "misses peaks: fewer found",
+    "wrong magnitude: the rest",
+)
+"""What models.fit_groups says; a page of two columns has them in one line."""
 
 
 def traces(data: PictureData, number: int, cell: int | None) -> Figure:
@@ -108,16 +116,12 @@ def _about(data: PictureData, row: int) -> list[str]:
     if data.subgraph.border[row]:
         return [f"cell {label}, border: it drives the model"]
     group, mse = data.groups()[row], float(data.values("mse_train")[row])
-    first = [f"cell {label}", *([group] if group else []), *([f"MSE {plain(_round(mse))}"] if np.isfinite(mse) else [])]
+    first = [f"cell {label}", *([group] if group else []), *([f"MSE {scientific(mse)}"] if np.isfinite(mse) else [])]
     own, name = data.coupling()
     feed = data.values("feed")[row]
-    second = [f"{symbol(name)} {plain(_round(own[row]))} s$^{{-1}}$"] if np.isfinite(own[row]) else []
-    second += [f"feed {plain(_round(feed))} s$^{{-1}}$"] if np.isfinite(feed) else []
+    second = [f"{symbol(name)} {scientific(own[row])} s$^{{-1}}$"] if np.isfinite(own[row]) else []
+    second += [f"feed {scientific(feed)} s$^{{-1}}$"] if np.isfinite(feed) else []
     return [", ".join(part) for part in (first, second) if part]
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.2g}")
 
 
 # -------------------------------------------------------------------------------------------------------- many cells
@@ -152,7 +156,9 @@ def _grid(data: PictureData) -> Figure:
     columns = max(len(picked) for _, picked in chosen)
     page = DOUBLE if columns > 1 else SINGLE
     high, gap, wide = 1.15, 0.25, (page - 0.68 - 0.1 - 0.2 * (columns - 1)) / columns
-    head = HEAD + 0.2
+    notes = [] if not set(GROUPS) & {word for word, _ in chosen} else list(MEANINGS)
+    notes = ["; ".join(notes)] if notes and page == DOUBLE else notes
+    head = HEAD + 0.15 * len(notes) + 0.2
     figure = new_figure(page, 0.42 + len(chosen) * (high + gap) + head - 0.05)
     caption(figure, 0.68, page - 0.05, data.about(), data.about_fit())
     handles: list[Line2D] = []
@@ -163,7 +169,10 @@ def _grid(data: PictureData) -> Figure:
         count = int((groups == group).sum())
         row_axes[0].set_ylabel(f"{group or 'all'} ($n$ = {count})\n{data.intensity_unit}", size=SMALL)
     figure.align_ylabels()
-    spot = (0.68 / page, 1 - (HEAD + 0.02) / figure.get_size_inches()[1])
+    up = figure.get_size_inches()[1]
+    for line, note in enumerate(notes, start=1):
+        figure.text((0.68 if page == DOUBLE else 0.1) / page, 1 - (HEAD - 4 / 72 + 0.15 * line) / up, note)
+    spot = (0.68 / page, 1 - (head - 0.18) / up)
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=spot, ncols=2, borderpad=0, borderaxespad=0)
     return figure
 
@@ -181,7 +190,7 @@ def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]],
         lines = axes.plot(time, observed, color=INK, linewidth=1.1, label="observed")
         lines += axes.plot(time, model, color=MODEL, linewidth=0.6, label=data.model)
         shown += [observed, model]
-        mse = plain(_round(float(data.values("mse_train")[row])))
+        mse = scientific(float(data.values("mse_train")[row]))
         axes.set_title(
             ", ".join(part for part in (f"cell {label}", word, f"MSE {mse}") if part), loc="left", size=SMALL, pad=3
         )

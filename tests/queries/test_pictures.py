@@ -151,6 +151,13 @@ def with_values(data: PictureData, **values: float) -> PictureData:
     return replace(data, cells={**data.cells, **changed})
 
 
+def at_bounds(data: PictureData) -> PictureData:
+    """Every feed below 0 lies at the lower bound, the culture's own k at the median."""
+    feed, own = data.cells["crlsm_feed"], data.cells["crlsm_k_cell"]
+    cells = {**data.cells, "crlsm_feed": np.maximum(feed, 0.0)}
+    return replace(data, cells=cells, bounds={"k": (1e-3, 0.1), "feed": (0.0, None)}, k=float(np.nanmedian(own)))
+
+
 def at_frame(data: PictureData, frame: int) -> PictureData:
     assert data.image is not None
     return replace(data, image=data.image[::-1], image_frame=frame)
@@ -202,13 +209,24 @@ def sorts() -> dict[str, PictureData]:
         "constant": with_values(usual, feed=2e-5, k_cell=0.011, mse_train=0.003),
         "ungrouped": replace(usual, words={}, k=None, feed=None, pixel_size_um=None),
         "diverged": replace(usual, traces=diverged),
+        "at bounds": at_bounds(usual),
         "one cell": alone(frames=30),
         "one frame": alone(),
     }
 
 
 NO_MOVIE = ("traces", "wide", "tall")
-WITH_MOVIE = ("usual", "four cells", "no feed", "constant", "ungrouped", "diverged", "one cell", "one frame")
+WITH_MOVIE = (
+    "usual",
+    "four cells",
+    "no feed",
+    "constant",
+    "ungrouped",
+    "diverged",
+    "at bounds",
+    "one cell",
+    "one frame",
+)
 DRAWN = [
     (kind, sort) for kind in KINDS for sort in WITH_MOVIE + NO_MOVIE if kind not in NEEDS_MOVIE or sort in WITH_MOVIE
 ]
@@ -421,7 +439,7 @@ def test_cells_have_the_colour_of_their_intensity(sort: str) -> None:
     data = sorts()[sort]
     figure = figure_of("cells", data, 20)
     now, all_frames = data.subgraph.intensity[:, 20], data.subgraph.intensity
-    low, high = np.percentile(all_frames, [1, 99])
+    low, high = np.percentile(all_frames, [2, 98])
     wanted = matplotlib.colormaps["viridis"](np.clip((now - low) / (high - low), 0, 1))[:, :3]
     for row in np.flatnonzero(~data.subgraph.border):
         drawn = colour_at(figure, figure.axes[0], float(data.subgraph.x_px[row]), float(data.subgraph.y_px[row]))
@@ -494,6 +512,40 @@ def test_numbers_of_ticks() -> None:
     assert scale.values[[0, 2]] == pytest.approx([2, -4])
     assert pictures_style.limits(np.full(3, 2.0)) == pytest.approx((1.9, 2.1))
     assert pictures_style.limits(np.array([np.nan])) == (0, 1)
+
+
+def test_the_group_of_most_cells_is_not_marked_and_the_legend_says_so() -> None:
+    said = texts(figure_of("error", culture()))
+    counts = {word: culture().groups().count(word) for word in ("good", "misses peaks", "wrong magnitude")}
+    assert max(counts, key=lambda word: counts[word]) == "good"
+    assert {f"good ({counts['good']}), not marked", f"misses peaks ({counts['misses peaks']})"} <= said
+
+
+def test_cells_at_a_bound_are_marked_and_a_median_on_the_cultures_value_is_not_drawn_twice() -> None:
+    data = sorts()["at bounds"]
+    count = int((culture().values("feed") < 0).sum())
+    assert 0 < count == int(data.at_bound("feed").sum())
+    assert not data.at_bound("k_cell").any()
+    said = texts(figure_of("parameters", data))
+    assert {f"at bound ({count})", "culture and median", "median"} <= said
+    assert not any("at bound" in text for text in texts(figure_of("parameters", culture())))
+
+
+def test_traces_explain_the_groups_and_write_errors_alike() -> None:
+    said = texts(figure_of("traces", culture()))
+    assert "; ".join(pictures_traces.MEANINGS) in said
+    assert "good: " not in " ".join(texts(figure_of("traces", sorts()["ungrouped"])))
+    errors = [text.split("MSE ")[1] for text in said if "MSE " in text]
+    assert len(errors) == 9
+    assert all("×10" in text for text in errors)
+    assert [pictures_style.scientific(value) for value in (0.00996, 0.0)] == ["$1×10^{-2}$", "0"]
+
+
+@pytest.mark.parametrize("kind", ["outlines", "cells", "graph"])
+def test_the_framed_cell_is_in_the_legend(kind: str) -> None:
+    figure = figure_of(kind, culture(), cell=9)
+    (entry,) = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() == "cell 9"]
+    assert entry.get_window_extent().y0 >= 0
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
