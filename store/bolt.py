@@ -39,11 +39,14 @@ class Bolt:
         self._workspace = workspace
         self._heap_mb = heap_mb
         self._guard = threading.Lock()
+        self._closed = False
         self.endpoint: Endpoint = open_endpoint(workspace, heap_mb)
 
     def close(self) -> None:
         """Close the connection; stops the embedded engine if nobody else in this process uses it."""
-        self.endpoint.close()
+        with self._guard:
+            self._closed = True
+            self.endpoint.close()
 
     def require_room(self) -> None:
         """Raise WorkspaceError unless the embedded engine's disk has room for a commit."""
@@ -145,7 +148,8 @@ class Bolt:
             except CalcigraphError:
                 raise
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
-                if attempt < OWNERS and endpoint.kind == "embedded" and _owner_ended(error, endpoint):
+                again = endpoint.kind == "embedded" and attempt < OWNERS and time.monotonic() < deadline
+                if again and _owner_ended(error, endpoint):
                     self._reopen(endpoint)
                     continue
                 raise self._user_error(error, endpoint, text, timeout_s or 0, deadline) from error
@@ -194,6 +198,8 @@ class Bolt:
     def _reopen(self, broken: Endpoint) -> None:
         """Replace a broken endpoint once, however many threads notice."""
         with self._guard:
+            if self._closed:
+                raise GraphError("the graph was closed while a query was under way")
             if self.endpoint is broken:
                 log.info("the process that ran the graph engine has ended; opening the graph again")
                 broken.close()

@@ -158,7 +158,7 @@ def test_a_replacement_killed_after_the_swap_is_cleaned_up_by_the_next(
 ) -> None:
     old, new = make_culture(), make_culture(digest="second")
     graph.write_culture(old)
-    clean = cultures._remove_leftovers
+    clean = cultures.remove_leftovers
     calls = []
 
     def killed(bolt: Bolt, uid: str) -> None:
@@ -167,7 +167,7 @@ def test_a_replacement_killed_after_the_swap_is_cleaned_up_by_the_next(
             raise Killed
         clean(bolt, uid)
 
-    monkeypatch.setattr(cultures, "_remove_leftovers", killed)
+    monkeypatch.setattr(cultures, "remove_leftovers", killed)
     with pytest.raises(Killed):
         graph.write_culture(new, replace=True)
     assert graph.cultures() == [replace(new.culture, complete=True)]
