@@ -60,19 +60,23 @@ def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
         note("no rows")
     rows = [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
     numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
-    if _width(rows) > _room() and 0 < len(records) <= FEW_ROWS < len(columns) and not _ends_in_prose(rows):
+    prose = _ends_in_prose(rows)
+    if _width(rows) > _room() and 0 < len(records) <= FEW_ROWS < len(columns) and not prose:
+        prose = len(records) == 1
         rows = [list(line) for line in zip(*rows, strict=True) if set(line[1:]) != {ABSENT}]
         numeric = [False] * len(rows[0])
-    for number, block in enumerate(_blocks(rows)):
+    for number, block in enumerate(_blocks(rows, prose)):
         if number:
             print()
-        _print([[row[index] for index in block] for row in rows], [numeric[index] for index in block])
+        whole = prose and block[-1] == len(rows[0]) - 1
+        _print([[row[index] for index in block] for row in rows], [numeric[index] for index in block], whole)
 
 
-def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> None:
+def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool], whole: bool) -> None:
+    """One block; long texts are cut, but not those of the last column if `whole`."""
     widths = _widths(rows)
     for row in rows:
-        texts = [*(_cut(text) for text in row[:-1]), row[-1] if len(row) < 3 or _ends_in_prose(rows) else _cut(row[-1])]
+        texts = [*(_cut(text) for text in row[:-1]), row[-1] if whole else _cut(row[-1])]
         fields = (
             text.rjust(width) if number else text.ljust(width)
             for text, width, number in zip(texts, widths, numeric, strict=True)
@@ -80,10 +84,10 @@ def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> None:
         print((" " * GAP).join(fields).rstrip())
 
 
-def _blocks(rows: Sequence[Sequence[str]]) -> list[list[int]]:
+def _blocks(rows: Sequence[Sequence[str]], prose: bool) -> list[list[int]]:
     """Columns that go side by side; every block begins with the first column."""
     widths = _widths(rows)
-    if _ends_in_prose(rows):
+    if prose:
         widths[-1] = min(widths[-1], PROSE)  # the end of a line may wrap
     blocks, room = [[0]], _room() - widths[0]
     for index, width in enumerate(widths[1:], start=1):
@@ -97,7 +101,7 @@ def _blocks(rows: Sequence[Sequence[str]]) -> list[list[int]]:
 
 def _ends_in_prose(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the last column holds sentences, which may run on beyond the screen."""
-    return any(" " in row[-1] and len(row[-1]) > PROSE for row in rows[1:]) and not rows[0][-1].startswith("{")
+    return any(" " in row[-1] and len(row[-1]) > PROSE for row in rows[1:])
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
