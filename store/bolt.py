@@ -153,6 +153,7 @@ class Bolt:
                     self._reopen(endpoint)
                     continue
                 raise self._user_error(error, endpoint, text, timeout_s or 0, deadline) from error
+
     def healed(self) -> Endpoint:
         """The endpoint, re-opened first if the process that ran the embedded engine has ended."""
         if self.endpoint.kind == "embedded":
@@ -242,7 +243,8 @@ def _lost(error: Exception) -> bool:
 def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
     """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
     code = str(getattr(error, "code", "") or "")
-    return _lost(error) or "Security.Unauthorized" in code or (not endpoint.owned and "DatabaseError" in code)
+    moved = not endpoint.owned and endpoint.folder is not None and embedded.port_of(endpoint.folder) != endpoint.port
+    return _lost(error) or moved or "Security.Unauthorized" in code
 
 
 def _pause(attempt: int) -> None:

@@ -396,6 +396,12 @@ def _read_address(folder: Path) -> Address | None:
         return None  # the owner is just starting or stopping
 
 
+def port_of(folder: Path) -> int | None:
+    """The port that the engine's owner says it listens on; None when nobody does, or is stopping."""
+    address = _read_address(folder)
+    return None if address is None else address.port
+
+
 def _write_private(path: Path, text: str) -> None:
     """Write atomically with mode 0600."""
     draft = path.with_name(path.name + ".new")

@@ -52,6 +52,8 @@ class Endpoint:
     release: Callable[[], None]
     owned: bool = False
     """Whether this process runs the engine."""
+    port: int | None = None
+    """The embedded engine's; its owner withdraws it from `endpoint.json` before it stops."""
 
     def close(self) -> None:
         """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
@@ -97,6 +99,7 @@ def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
         folder=folder,
         release=(lambda: embedded.detach(folder)) if owned else (lambda: None),
         owned=owned,
+        port=address.port,
     )
 
 
