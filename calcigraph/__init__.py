@@ -32,7 +32,7 @@ _LATE = {
     "SyntheticOptions": "models",
     **dict.fromkeys(("declared_parameters", "load", "names", "parse_parameters", "records"), "queries"),
 }
-"""Public names whose packages bring numpy, numba or more: imported when first asked for."""
+"""Public names whose packages bring OpenCV, pandas or more: imported when first asked for."""
 
 
 def __getattr__(name: str) -> Any:

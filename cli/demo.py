@@ -20,6 +20,8 @@ PICTURES = ("frame", "outlines", "cells", "graph", "traces", "error", "parameter
 
 def demo(context: typer.Context) -> None:
     """Show the whole main job: two synthetic cultures, from movie to fitted, queried, compared graph."""
+    from calcigraph import records
+
     workspace: Workspace = context.obj
     folder = workspace.folder / "demo"
     truths = {name: _bring_in(workspace, folder, name) for name in CULTURES}
@@ -31,7 +33,7 @@ def demo(context: typer.Context) -> None:
     for name in CULTURES:
         _show_anomalies(workspace, name)
     print("\nThe two conditions compared:")
-    compared = _records(workspace.compare(experiment=EXPERIMENT))
+    compared = records(workspace.compare(experiment=EXPERIMENT))
     columns = ["parameter", "group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "ratio"]
     show(columns, compared, Format.table)
     print(compared[0]["note"])
@@ -80,21 +82,10 @@ def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None
 
 
 def _show_anomalies(workspace: Workspace, name: str) -> None:
-    found = workspace.query("anomalies", culture=name)
-    total = len(found)
-    shown = "" if total <= 5 else ", the first five"
-    print(f"\nCells of {name} that depart from their culture or their neighbours: {total}{shown}")
-    _show(found.head(5))
-
-
-def _show(frame: Any) -> None:
-    show([str(column) for column in frame.columns], _records(frame), Format.table)
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    from calcigraph import records
-
-    return records(frame)
+    columns, found = workspace.rows("anomalies", culture=name)
+    shown = "" if len(found) <= 5 else ", the first five"
+    print(f"\nCells of {name} that depart from their culture or their neighbours: {len(found)}{shown}")
+    show(columns, found[:5], Format.table)
 
 
 def _show_places(workspace: Workspace, folder: Path) -> None:
