@@ -13,8 +13,12 @@
 // column feed_high: float
 // column mse_train: float
 // column mse_test: float
+// column null_k: float   the null's unrefined coupling, 1/s; _mean, _z and _p: against shuffled positions
+// column null_k_mean: float
 // column null_k_z: float
 // column null_k_p: float
+// column null_sync: float   mean correlation of intensity changes between contacts
+// column null_sync_mean: float
 // column null_sync_z: float
 // column null_sync_p: float
 // column created: string
@@ -23,6 +27,7 @@ MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
 RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case, r.options AS options,
        r.k AS k, r.k_low AS k_low, r.k_high AS k_high, r.feed AS feed, r.feed_low AS feed_low,
        r.feed_high AS feed_high, r.mse_train AS mse_train, r.mse_test AS mse_test,
-       r.null_k_z AS null_k_z, r.null_k_p AS null_k_p, r.null_sync_z AS null_sync_z,
+       r.null_k AS null_k, r.null_k_mean AS null_k_mean, r.null_k_z AS null_k_z, r.null_k_p AS null_k_p,
+       r.null_sync AS null_sync, r.null_sync_mean AS null_sync_mean, r.null_sync_z AS null_sync_z,
        r.null_sync_p AS null_sync_p, r.created AS created, r.version AS version
 ORDER BY created, run

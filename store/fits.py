@@ -17,7 +17,7 @@ BATCH_FITS = 1000
 
 _CULTURE_VALUES = (
     "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "mse_train", "mse_test",
-    "null_k_z", "null_k_p", "null_sync_z", "null_sync_p",
+    "null_k", "null_k_mean", "null_k_z", "null_k_p", "null_sync", "null_sync_mean", "null_sync_z", "null_sync_p",
 )  # fmt: skip
 
 _LOCK = """

@@ -234,8 +234,14 @@ class Fit:
     feed_high: float | None = None
     mse_train: float | None = None
     mse_test: float | None = None
+    null_k: float | None = None
+    """1/s: the null's own coupling, unrefined and unboxed; `_mean`, `_z` and `_p` are against its permutations."""
+    null_k_mean: float | None = None
     null_k_z: float | None = None
     null_k_p: float | None = None
+    null_sync: float | None = None
+    """Mean correlation of intensity changes between contacts; `null_sync - null_sync_mean` compares cultures."""
+    null_sync_mean: float | None = None
     null_sync_z: float | None = None
     null_sync_p: float | None = None
     advice: tuple[str, ...] = ()

@@ -18,8 +18,8 @@ from calcigraph.store.types import CultureData, Fit
 
 CELLS = ["uid", "culture", "label", "area_px", "x_px", "y_px", "border", "neighbours"]
 FITS = (
-    "run culture model case options k k_low k_high feed feed_low feed_high mse_train mse_test null_k_z null_k_p "
-    "null_sync_z null_sync_p created version"
+    "run culture model case options k k_low k_high feed feed_low feed_high mse_train mse_test null_k "
+    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p created version"
 )
 NAMES = ["anomalies", "cells", "contacts", "cultures", "fits", "parameters", "subgraph", "traces"]
 
