@@ -314,6 +314,8 @@ class Workspace:
     def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:
         """Write a synthetic movie OUT.tif with OUT_labels.tif and OUT_truth.json; needs no graph.
 
+        Options that spoil the masks add OUT_masks.tif: the masks as a user would have them.
+
         Returns
         -------
         The truth: k, feed per label, border flags, contacts (models/synthetic.py says in which units).
@@ -327,6 +329,8 @@ class Workspace:
         frames = _counted(movie_frames(culture), options.frames, progress)
         write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
         write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)
+        if options.spoils_masks:
+            write_labels(path.with_name(f"{path.stem}_masks.tif"), culture.masks)
         known = truth(culture)
         text = json.dumps(known, indent=1)
         write_atomically(path.with_name(f"{path.stem}_truth.json"), lambda target: _write_text(target, text))
