@@ -297,11 +297,8 @@ def _subgraph(options: SyntheticOptions, geometry: LabelGeometry, traces: FloatA
 
 
 def _cells_by_mask(culture: SyntheticCulture) -> dict[str, list[int]]:
-    under: dict[str, list[int]] = {}
-    for cell, mask in zip(culture.cells.tolist(), culture.mask_label.tolist(), strict=True):
-        if mask:
-            under.setdefault(str(mask), []).append(cell)
-    return under
+    masks = np.unique(culture.mask_label[culture.mask_label > 0])
+    return {str(mask): culture.cells[culture.mask_label == mask].tolist() for mask in masks.tolist()}
 
 
 def _by_label(names: list[str], values: FloatArray) -> dict[str, float | None]:
