@@ -1,0 +1,87 @@
+"""Is the null exact, and does it find coupling? Synthetic cultures with k = 0 and with k > 0, permuted.
+
+    python benchmarks/null.py [--cultures 200] [--permutations 200] [--seed 0] [--all]
+
+One line a setting: 108 cells, 361 frames, traces with noise. `KS p` compares the null's p-values with the uniform
+distribution (small means not exact); `p < 0.01` is the share of cultures so called, which should be about 0.01 for
+k = 0 and at least 0.95 with coupling. `--all` adds other frame intervals, noises and spikes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # the processes share the cores already
+
+Settings = dict[str, float | str]
+
+FIRST: tuple[Settings, ...] = ({"k": 0.0}, {"k": 0.01})
+OTHERS: tuple[Settings, ...] = (
+    {"k": 0.0, "trace_noise": 0.01, "spikes": 8},
+    {"k": 0.0, "frame_interval_s": 2.0},
+    {"k": 0.0, "spike_shape": "decay", "spike_decay_s": 80.0},
+    {"k": 0.003},
+    {"k": 0.01, "trace_noise": 0.01, "spikes": 8},
+    {"k": 0.01, "frame_interval_s": 1.0},
+    {"k": 0.01, "frame_interval_s": 20.0},
+    {"k": 0.01, "spike_shape": "decay", "spike_decay_s": 30.0},
+    {"k": 0.01, "spike_shape": "decay", "spike_decay_s": 80.0},
+    {"k": 0.01, "spike_shape": "extrusion"},
+    {"k": 0.1},
+)
+
+
+def one(setting: Settings, permutations: int, seed: int) -> tuple[float, float, float, float, float]:
+    """k, its permutation mean, its p and synchrony's p, and the seconds that the null took."""
+    from calcigraph.models import SyntheticOptions, make_culture
+    from calcigraph.models.null import null
+
+    culture = make_culture(SyntheticOptions(size_px=256, seed=seed, **setting))
+    graph = culture.subgraph()
+    start = time.perf_counter()
+    found = null(
+        graph.intensity, culture.operator(), graph.pairs, graph.border, graph.frame_interval_s, permutations, seed
+    )
+    return found.k, found.k_mean, found.k_p, found.sync_p, time.perf_counter() - start
+
+
+def line(setting: Settings, found: np.ndarray) -> str:
+    from scipy.stats import kstest
+
+    k, k_mean, k_p, sync_p, seconds = found.T
+    name = ", ".join(f"{key} {value}" for key, value in setting.items())
+    parts = [f"{name:46s}{len(k):9d}{np.median(k):10.5f}{np.median(k_mean):10.5f}"]
+    parts += [f"{kstest(p, 'uniform').pvalue:11.2g}{np.mean(p < 0.01):10.3f}" for p in (k_p, sync_p)]
+    return "".join(parts) + f"{1e3 * np.median(seconds):8.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in (("cultures", 200), ("permutations", 200), ("seed", 0), ("jobs", os.cpu_count() or 1)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--all", action="store_true")
+    arguments = parser.parse_args()
+    print(f"{'':65s}{'--------- k ---------':>31s}{'----- synchrony -----':>21s}")
+    print(
+        f"{'setting':46s}{'cultures':>9s}{'k':>10s}{'permuted':>10s}"
+        + f"{'KS p':>11s}{'p < 0.01':>10s}" * 2
+        + "      ms"
+    )
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for number, setting in enumerate(FIRST + (OTHERS if arguments.all else ())):
+            # Seeds never meet, so that no two lines rest on the same cultures.
+            first = arguments.seed + 1_000_000 * number
+            seeds = range(first, first + arguments.cultures)
+            call = partial(one, setting, arguments.permutations)
+            print(line(setting, np.array(list(pool.map(call, seeds, chunksize=4)))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
