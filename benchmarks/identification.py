@@ -156,6 +156,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--k", type=float, nargs="+", default=[0.005, 0.02], help="1/s, above 0")
     parser.add_argument("--seeds", type=int, default=2, help="cultures for each k")
+    parser.add_argument("--spikes", type=int, default=3, help="a cell")
+    parser.add_argument("--noise", type=float, default=0.002, help="standard deviation added to the traces")
     parser.add_argument(
         "--methods", nargs="+", choices=list(methods(0, 0)), default=list(methods(0, 0)), metavar="NAME"
     )
