@@ -54,7 +54,11 @@ def simulate(
         float, typer.Option(help="Share of the light lost over the whole movie.", rich_help_panel=OPTICS)
     ] = 0.0,
     mask_erosion: Annotated[
-        int, typer.Option(help="Pixels that masks are too small all round.", rich_help_panel=MASKS)
+        int,
+        typer.Option(
+            help="Pixels that masks are too small all round; then ingest with --max-gap of twice that.",
+            rich_help_panel=MASKS,
+        ),
     ] = 0,
     mask_shift: Annotated[float, typer.Option(help="Pixels that all masks lie off.", rich_help_panel=MASKS)] = 0.0,
     mask_merges: Annotated[int, typer.Option(help="Pairs of cells that share one mask.", rich_help_panel=MASKS)] = 0,

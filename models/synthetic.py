@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError
-from calcigraph.models.camera import Frame, cell_brightness, movie_frames, still_image
+from calcigraph.models.camera import cell_brightness, movie_frames, still_image
 from calcigraph.models.consensus import Operator, operator, simulate
 from calcigraph.models.label_geometry import LabelGeometry, label_geometry
 from calcigraph.models.mask_errors import displace, mask_labels, relabel
@@ -34,7 +34,6 @@ from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, La
 
 __all__ = [
     "SPIKE_SHAPES",
-    "Frame",
     "SyntheticCulture",
     "SyntheticOptions",
     "Wave",
@@ -123,8 +122,11 @@ class SyntheticCulture:
         if np.array_equal(self.mask_label, self.cells):
             return _subgraph(self.options, self.geometry, self.traces, culture)
         seen = label_geometry(relabel(self.labels, self.cells, self.mask_label))
-        share = (self.mask_label == seen.cells[:, None]) * self.area_px
-        return _subgraph(self.options, seen, share @ self.traces / seen.area_px[:, None], culture)
+        shown = np.flatnonzero(self.mask_label)
+        total = np.zeros((len(seen.cells), self.options.frames))
+        row = np.searchsorted(seen.cells, self.mask_label[shown])
+        np.add.at(total, row, self.area_px[shown, None] * self.traces[shown])
+        return _subgraph(self.options, seen, total / seen.area_px[:, None], culture)
 
     def operator(self) -> Operator:
         """The consensus operator that the traces obey: that of all cells, whatever the masks."""
@@ -223,7 +225,8 @@ def _planted(options: SyntheticOptions, geometry: LabelGeometry) -> tuple[tuple[
             f"uncoupled and abnormal_feeds ask for {wanted} inner cells, but there are {len(inner)}; plant fewer"
         )
     chosen = _stream(options, 6).choice(inner, wanted, replace=False).tolist()
-    words = ["uncoupled"] * options.uncoupled + ["feed above", "feed below"] * (options.abnormal_feeds // 2 + 1)
+    uncoupled, above, below = PLANTED
+    words = [uncoupled] * options.uncoupled + [above, below] * (options.abnormal_feeds // 2 + 1)
     return tuple(sorted(zip(chosen, words[:wanted], strict=True)))
 
 
