@@ -68,7 +68,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
-    print(f"{'':65s}{'--------- k ---------':>31s}{'----- synchrony -----':>21s}")
+    print(f"{'':75s}{'coupling':>21s}{'synchrony':>21s}")
     print(
         f"{'setting':46s}{'cultures':>9s}{'k':>10s}{'permuted':>10s}"
         + f"{'KS p':>11s}{'p < 0.01':>10s}" * 2

@@ -3,6 +3,10 @@
 A culture's value is the median over its inner cells. From 3 cultures a side: Welch's t interval (95 %) of the
 difference of means, its two-sided test, and Holm's correction over all rows. The coupling is a positive rate and is
 compared by its ratio, so that interval and the test are Welch's on logarithms where all values are positive.
+
+`synchrony` is one value a culture, from its null (models/null.py): the mean correlation of intensity changes between
+contacts minus its mean over shuffled positions. Never its z, which grows with the number of cells. Nothing says that it
+is normally distributed, so a test is given only where exchanging the cultures between the groups could reach 5 %.
 """
 
 from __future__ import annotations
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
 
 ENOUGH = 3
 """Cultures a side from which an interval and a test are given."""
-PARAMETERS = ("k", "k_cell", "feed", "mse_train", "mse_test")
+LEVEL = 0.05
+SYNCHRONY = "synchrony"
+PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
 RATES = ("k", "k_cell")
 FACTS = frozenset(
     {
@@ -60,7 +66,7 @@ class _Fitted:
     """Recorded options that follow from the culture."""
     weight_scale: float | None
     medians: Mapping[str, float]
-    """Over the inner cells, by parameter; feed is divided by the gain."""
+    """Over the inner cells, by parameter; feed is divided by the gain, synchrony is the culture's own."""
     spreads: Mapping[str, float]
     """1.4826 median absolute deviations over the inner cells."""
 
@@ -152,6 +158,8 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
         if len(values):
             medians[name] = float(np.median(values))
             spreads[name] = 1.4826 * float(np.median(np.abs(values - medians[name])))
+    if None not in (first["null_sync"], first["null_sync_mean"]):
+        medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
     scale = options.get("weight_scale")
     settings = {"case": first["case"]} | {key: value for key, value in options.items() if key not in FACTS}
     facts = {key: value for key, value in options.items() if key in FACTS}
@@ -208,9 +216,7 @@ def _table(groups: Mapping[str, Sequence[_Fitted]], note: str) -> pandas.DataFra
 def _row(
     parameter: str, a: str, b: str, fits_a: Sequence[_Fitted], fits_b: Sequence[_Fitted], note: str
 ) -> dict[str, Any]:
-    sides = [
-        np.array([fit.medians[parameter] for fit in fits if parameter in fit.medians]) for fits in (fits_a, fits_b)
-    ]
+    sides = [_values(fits, parameter) for fits in (fits_a, fits_b)]
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {"parameter": "feed / gain" if parameter == "feed" else parameter, "group_a": a, "group_b": b}
     for side, values, fits in (("a", sides[0], fits_a), ("b", sides[1], fits_b)):
@@ -220,11 +226,21 @@ def _row(
         row[f"intensity_gain_{side}"] = [fit.gain for fit in fits]
         if len(values):
             row |= {f"median_{side}": float(np.median(values)), f"mean_{side}": float(np.mean(values))}
+        if spreads:
             row[f"cell_spread_{side}"] = float(np.median(spreads))
         if len(values) > 1:
             row[f"sd_{side}"] = float(np.std(values, ddof=1))
-    notes = _effect(row, parameter, *sides) if all(len(values) for values in sides) else ["not fitted on one side"]
+    notes = _effect(row, parameter, *sides) if all(len(values) for values in sides) else []
+    if parameter == SYNCHRONY:
+        notes += _without_null((*fits_a, *fits_b))
+    elif not all(len(values) for values in sides):
+        notes = ["not fitted on one side"]
     return row | {"note": "; ".join(part for part in (*notes, note) if part)}
+
+
+def _without_null(fits: Sequence[_Fitted]) -> list[str]:
+    names = [fit.culture for fit in fits if SYNCHRONY not in fit.medians]
+    return [f"fitted without null, so without synchrony: {', '.join(names)}"] if names else []
 
 
 def _values(fits: Sequence[_Fitted], parameter: str) -> FloatArray:
@@ -239,6 +255,12 @@ def _effect(row: dict[str, Any], parameter: str, a: FloatArray, b: FloatArray) -
         row["ratio"] = math.exp(float(np.log(b).mean() - np.log(a).mean()))
     if min(len(a), len(b)) < ENOUGH:
         return [f"no interval and no test: {len(a)} and {len(b)} cultures, {ENOUGH} a side are needed"]
+    ways = math.comb(len(a) + len(b), len(a))
+    if parameter == SYNCHRONY and 2 / ways > LEVEL:
+        return [
+            f"no interval and no test of synchrony: {len(a)} and {len(b)} cultures can be dealt in {ways} ways, "
+            f"so that no exact two-sided p is below {2 / ways:.2g}"
+        ]
     plain = welch(a, b)
     if plain is None:
         return ["no interval and no test: the cultures of each side do not differ from one another"]

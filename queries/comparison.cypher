@@ -9,6 +9,8 @@
 // column options: string
 // column label: int
 // column fitted: map
+// column null_sync: float   of the run; null where it was fitted without a null
+// column null_sync_mean: float
 // order culture, label
 MATCH (c:Culture {complete: true})<-[:OF]-(r:FitRun {model: $model})
 WHERE c.uid IN $cultures
@@ -16,4 +18,4 @@ WITH c, r ORDER BY r.created DESC, r.uid = c.last_fit DESC
 WITH c.uid AS culture, c.condition AS condition, c.intensity_gain AS intensity_gain, collect(r.uid)[0] AS latest
 MATCH (f:FitRun {uid: latest})<-[x:FITTED]-(k:Cell)
 RETURN culture, condition, intensity_gain, latest AS run, f.case AS case, f.options AS options, k.label AS label,
-       properties(x) AS fitted
+       properties(x) AS fitted, f.null_sync AS null_sync, f.null_sync_mean AS null_sync_mean
