@@ -1,0 +1,359 @@
+"""How near a model comes to known couplings and feeds, and whether its intervals hold: a table of settings.
+
+    python benchmarks/accuracy.py [--setting NAME ...] [--seeds 20] [--model robust] [--format table]
+
+One line a setting, over cultures of 108 cells and 361 frames, one per 10 s unless said; each culture's k is drawn from
+the setting's range, evenly in its logarithm. Without --seeds every setting has a few cultures only. Columns, all over
+cultures:
+
+    error, worst   median and largest |k_hat / k - 1|
+    covered        share whose 95 % interval of k holds the true k; +- is the median half-width over k
+    called         share of cultures called `identified`; inside: those of them whose interval holds the true k
+    cells          share of the inner cells called `identified`
+    feed r         median correlation over cells of the fitted and the true feed (from movies: the effective feed)
+    feed covered   share of all cells whose interval holds it; +- is the median half-width over the feeds' deviation
+    own k          median |k_cell / k - 1| over cells, its median; covered: share of cells whose interval holds it
+    s              median seconds of a fit
+
+and for planted cells, how many of 10 `query anomalies` finds and how many others it names, medians and worst.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calcigraph import Workspace
+from calcigraph.ingest import IngestOptions
+from calcigraph.models import SyntheticCulture, SyntheticOptions, effective_feed, fit, make_culture
+from calcigraph.store.types import Cells, Culture, CultureData, Fit, FloatArray, Subgraph
+
+NAME = "accuracy"
+IDENTIFIED = "identified"
+CREATED = "2026-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Cultures of one kind."""
+
+    what: str
+    claim: str
+    k: tuple[float, float] = (0.004, 0.03)
+    source: str = "traces"
+    """`traces`, `movie` (through files, with given masks) or `cellpose` (the same without)."""
+    cultures: int = 4
+    """Unless --seeds is given."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+PLANTED = {"uncoupled": 5, "uncoupled_factor": 0.2, "abnormal_feeds": 5, "abnormal_feed_size": 10.0}
+SPIKY = {"spikes": 8, "trace_noise": 0.01}
+
+
+def tails(seconds: float, **options: Any) -> dict[str, Any]:
+    return {"spike_shape": "decay", "spike_decay_s": seconds, **options}
+
+
+MOVIE = "error 0.5 %, worst 2 %; feed r 0.95, own k 4 %, cells 95 %"
+TAILS = "error 2 %; 90 % inside, half called"
+SETTINGS = {
+    "movie": Setting("movie, masks given", MOVIE, source="movie", cultures=2),
+    "movie-fast": Setting("movie, k = 0.08", "worst 6 %", (0.08, 0.08), "movie", cultures=1),
+    "cellpose": Setting("movie, cells found by Cellpose", "error 3 %", source="cellpose", cultures=1),
+    "traces": Setting("traces, noise 0.002", "error 0.2 %; covered 90 to 99 % of 100, +- 1 %; feed +- 0.5"),
+    "spiky-slow": Setting("8 spikes, noise 0.01, k to 0.01", "error 1 %", (0.004, 0.01), options=SPIKY),
+    "spiky-fast": Setting("8 spikes, noise 0.01, k = 0.03", "error 4 %", (0.03, 0.03), options=SPIKY),
+    "tail-30": Setting("tails of 30 s", TAILS, options=tails(30.0)),
+    "tail-80": Setting("tails of 80 s", TAILS, options=tails(80.0)),
+    "extrusion": Setting("extrusion after each spike", TAILS, options={"spike_shape": "extrusion"}),
+    "gaussian": Setting(
+        "slow spikes, noise 0.005", "covered 85 %", options={"spike_shape": "gaussian", "trace_noise": 0.005}
+    ),
+    "many-tails": Setting(
+        "6 spikes, tails of 50 s, noise 0.004", "covered 85 %", options=tails(50.0, spikes=6, trace_noise=0.004)
+    ),
+    "quiet": Setting("no spikes, noise 0.001", "covered 85 %", options={"spikes": 0, "trace_noise": 0.001}),
+    "coarse": Setting(
+        "one frame per 20 s, k 0.025 to 0.05", "covered or weak", (0.025, 0.05), options={"frame_interval_s": 20.0}
+    ),
+    "fast": Setting("k 0.05 to 0.1", "covered or weak", (0.05, 0.1)),
+    "anomalies": Setting("10 planted cells, traces", "9 of 10 found, 1 false", (0.01, 0.03), options=PLANTED),
+    "anomalies-movie": Setting(
+        "10 planted cells, movie", "9 of 10 found, 1 false", (0.01, 0.03), "movie", 1, options=PLANTED
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fitted culture; NaN for what the model or the setting does not give. Errors are relative to the truth."""
+
+    setting: str
+    seed: int
+    k: float
+    ratio: float
+    k_covered: float
+    """1 if the interval holds k, 0 if not; half-widths are relative to k."""
+    k_half: float
+    called: float
+    """1 if the culture is called `identified`, 0 if not."""
+    cells: float
+    feed_r: float
+    feed_covered: float
+    feed_half: float
+    own_error: float
+    own_covered: float
+    found: float
+    false: float
+    seconds: float
+
+
+def culture_of(setting: Setting, seed: int) -> SyntheticCulture:
+    low, high = np.log(setting.k)
+    k = float(np.exp(np.random.default_rng([seed, 99]).uniform(low, high)))
+    return make_culture(replace(SyntheticOptions(k=k, seed=seed), **setting.options))
+
+
+def outcome(name: str, seed: int, model: str) -> Outcome:
+    """Simulate, fit and compare one culture."""
+    setting = SETTINGS[name]
+    culture = culture_of(setting, seed)
+    planted = {"found": float("nan"), "false": float("nan")}
+    if setting.source == "traces" and not culture.planted:
+        subgraph = culture.subgraph()
+        found, seconds = timed_fit(subgraph, model)
+    else:
+        with tempfile.TemporaryDirectory() as folder, Workspace(Path(folder) / "workspace") as workspace:
+            bring_in(workspace, culture, setting.source, Path(folder))
+            subgraph = workspace.subgraph(NAME)
+            found, seconds = timed_fit(subgraph, model)
+            if culture.planted:
+                workspace.graph.write_fit(found, created=CREATED, version="0")
+                planted = anomalies_told(workspace, culture, model)
+    feed = culture.feed if setting.source == "traces" else effective_feed(culture)
+    cells = cells_told(found, culture, feed * subgraph.intensity_gain, setting.source != "cellpose")
+    coupling = coupling_told(found, culture.options.k)
+    return Outcome(name, seed, culture.options.k, seconds=seconds, **coupling, **cells, **planted)
+
+
+def timed_fit(subgraph: Subgraph, model: str) -> tuple[Fit, float]:
+    start = time.perf_counter()
+    return fit(subgraph, model), time.perf_counter() - start
+
+
+def bring_in(workspace: Workspace, culture: SyntheticCulture, source: str, folder: Path) -> None:
+    """Into the graph: as a movie that is written, segmented or masked, and traced; or the traces as they are."""
+    if source == "traces":
+        workspace.graph.write_culture(graph_data(culture))
+        return
+    movie = folder / "movie.tif"
+    workspace.simulate(str(movie), culture.options)
+    masks = str(folder / "movie_labels.tif") if source == "movie" else None
+    workspace.ingest(str(movie), NAME, IngestOptions(masks=masks))
+
+
+def graph_data(culture: SyntheticCulture) -> CultureData:
+    options, count = culture.options, len(culture.cells)
+    about = Culture(
+        NAME, None, None, options.frames, options.frame_interval_s, None, None, None, None, "simulated", "0", {}, 0.0,
+        1.0, None, None, None, (), CREATED, "0",
+    )  # fmt: skip
+    columns = (culture.cells, culture.area_px, culture.x_px, culture.y_px, culture.border)
+    return CultureData(about, Cells(*columns, (None,) * count, culture.traces, ("",) * count), culture.contacts)
+
+
+def anomalies_told(workspace: Workspace, culture: SyntheticCulture, model: str) -> dict[str, float]:
+    """How many planted cells the query finds, and how many others."""
+    planted = {label for label, _ in culture.planted}
+    named = set(workspace.query("anomalies", culture=NAME, model=model)["label"].tolist())
+    return {"found": float(len(named & planted)), "false": float(len(named - planted))}
+
+
+def coupling_told(found: Fit, k: float) -> dict[str, float]:
+    low, high, fitted = (np.nan if value is None else value for value in (found.k_low, found.k_high, found.k))
+    word = getattr(found, "word", None)
+    return {
+        "ratio": fitted / k,
+        "k_covered": held(k, low, high),
+        "k_half": float(high - low) / 2 / k,
+        "called": float("nan") if word is None else float(word == IDENTIFIED),
+    }
+
+
+def cells_told(found: Fit, culture: SyntheticCulture, feed: FloatArray, same_labels: bool) -> dict[str, float]:
+    """Of feeds and the cells' own k. Cells that segmentation numbered anew have no truth to compare with."""
+    words = found.words.get(IDENTIFIED)
+    result = dict.fromkeys(("feed_r", "feed_covered", "feed_half", "own_error", "own_covered"), float("nan"))
+    result["cells"] = float("nan") if words is None else float(np.mean([word == IDENTIFIED for word in words]))
+    if not same_labels:
+        return result
+    row = np.searchsorted(culture.cells, found.labels)
+    true_feed, true_k = feed[row], culture.k[row]
+    feed_low, feed_high, k_low, k_high = (
+        column(found, name) for name in ("feed_low", "feed_high", "k_cell_low", "k_cell_high")
+    )
+    fitted, own = column(found, "feed"), column(found, "k_cell")
+    known = np.isfinite(fitted)
+    return result | {
+        "feed_r": float(np.corrcoef(fitted[known], true_feed[known])[0, 1]),
+        "feed_covered": held(true_feed, feed_low, feed_high),
+        "feed_half": float(np.median(feed_high - feed_low)) / 2 / float(true_feed.std()),
+        "own_error": float(np.nanmedian(np.abs(own / true_k - 1))),
+        "own_covered": held(true_k, k_low, k_high),
+    }
+
+
+def column(found: Fit, name: str) -> FloatArray:
+    return found.cells.get(name, np.full(len(found.labels), np.nan))
+
+
+def held(truth: FloatArray | float, low: FloatArray | float, high: FloatArray | float) -> float:
+    """The share of known intervals that hold the truth; NaN if there is none."""
+    inside, known = (np.asarray(low) <= truth) & (truth <= np.asarray(high)), np.isfinite(low) & np.isfinite(high)
+    return float(np.mean(inside[known])) if np.any(known) else float("nan")
+
+
+def run(
+    names: Sequence[str], seeds: int | None, first: int, model: str, processes: int
+) -> Iterator[tuple[str, list[Outcome]]]:
+    """Every setting's outcomes, by seed."""
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[threads] = "1"  # the processes share the cores
+    with ProcessPoolExecutor(processes, get_context("spawn"), warm_up, (model,)) as pool:
+        for name in names:
+            count = seeds or SETTINGS[name].cultures
+            jobs = [pool.submit(outcome, name, seed, model) for seed in range(first, first + count)]
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                tell(f"{name}: {done} of {count} cultures")
+            tell("")
+            yield name, [job.result() for job in jobs]
+
+
+def warm_up(model: str) -> None:
+    """Import what a fit needs, which is no part of its time."""
+    fit(make_culture(SyntheticOptions(cells=30, frames=60, size_px=256)).subgraph(), model)
+
+
+def tell(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:60}", end="\r" if not text else "", file=sys.stderr, flush=True)
+
+
+def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """One line of the table; None for what was not to be had."""
+
+    def of(column: str) -> FloatArray:
+        return np.array([getattr(one, column) for one in outcomes])
+
+    error, called = np.abs(of("ratio") - 1), of("called") == 1
+    values = {
+        "error": np.median(error),
+        "worst": error.max(),
+        "bias": np.mean(of("ratio") - 1),
+        "covered": mean(of("k_covered")),
+        "half_width": middle(of("k_half")),
+        "called": mean(of("called")),
+        "inside": mean(of("k_covered")[called]),
+        "cells": mean(of("cells")),
+        "feed_r": middle(of("feed_r")),
+        "feed_covered": mean(of("feed_covered")),
+        "feed_half_width": middle(of("feed_half")),
+        "own_error": middle(of("own_error")),
+        "own_covered": mean(of("own_covered")),
+        "found": middle(of("found")),
+        "found_worst": of("found").min(),
+        "false": middle(of("false")),
+        "false_worst": of("false").max(),
+        "seconds": middle(of("seconds")),
+    }
+    known = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
+    return {
+        "setting": name,
+        "what": SETTINGS[name].what,
+        "claim": SETTINGS[name].claim,
+        "cultures": len(outcomes),
+        **known,
+    }
+
+
+def mean(values: FloatArray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def middle(values: FloatArray) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+HEADER = (
+    ("error", "error", ".2%"),
+    ("worst", "worst", ".2%"),
+    ("covered", "covered", ".0%"),
+    ("half_width", "+-", ".2%"),
+    ("called", "called", ".0%"),
+    ("inside", "inside", ".0%"),
+    ("cells", "cells", ".0%"),
+    ("feed_r", "feed r", ".3f"),
+    ("feed_covered", "covered", ".0%"),
+    ("feed_half_width", "+-", ".2f"),
+    ("own_error", "own k", ".1%"),
+    ("own_covered", "covered", ".0%"),
+    ("seconds", "s", ".2f"),
+)
+
+
+def print_table(results: Iterator[tuple[str, list[Outcome]]], model: str) -> None:
+    print(f"model {model}\n{'':16}{'cultures':>8}" + "".join(f"{title:>9}" for _, title, _ in HEADER))
+    for name, outcomes in results:
+        line = summary(name, outcomes)
+        cells = ("-" if line[key] is None else format(line[key], form) for key, _, form in HEADER)
+        print(f"{name:16}{line['cultures']:8}" + "".join(f"{cell:>9}" for cell in cells))
+        print(f"{'':18}{line['what']}; wanted: {line['claim']}")
+        if line["found"] is not None:
+            print(f"{'':18}of 10 planted cells {line['found']:g} found (worst {line['found_worst']:g}), ", end="")
+            print(f"{line['false']:g} others named (worst {line['false_worst']:g})")
+        sys.stdout.flush()
+
+
+def print_csv(results: Iterator[tuple[str, list[Outcome]]]) -> None:
+    """One line a culture."""
+    writer = csv.DictWriter(sys.stdout, [column.name for column in fields(Outcome)], lineterminator="\n")
+    writer.writeheader()
+    for _, outcomes in results:
+        writer.writerows(asdict(one) for one in outcomes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setting", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, help="cultures for each setting (default: a few)")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--model", default="robust")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="csv: a line a culture")
+    asked = parser.parse_args()
+    results = run(asked.setting, asked.seeds, asked.first_seed, asked.model, asked.processes)
+    if asked.format == "table":
+        print_table(results, asked.model)
+    elif asked.format == "csv":
+        print_csv(results)
+    else:
+        print(json.dumps([summary(name, outcomes) for name, outcomes in results], indent=2))
+
+
+if __name__ == "__main__":
+    main()
