@@ -207,12 +207,11 @@ def cells_told(found: Fit, culture: SyntheticCulture, feed: FloatArray, same_lab
         column(found, name) for name in ("feed_low", "feed_high", "k_cell_low", "k_cell_high")
     )
     fitted, own = column(found, "feed"), column(found, "k_cell")
-    known = np.isfinite(fitted)
     return result | {
-        "feed_r": float(np.corrcoef(fitted[known], true_feed[known])[0, 1]),
+        "feed_r": correlation(fitted, true_feed),
         "feed_covered": held(true_feed, feed_low, feed_high),
-        "feed_half": float(np.median(feed_high - feed_low)) / 2 / float(true_feed.std()),
-        "own_error": float(np.nanmedian(np.abs(own / true_k - 1))),
+        "feed_half": middle(feed_high - feed_low) / 2 / float(true_feed.std()),
+        "own_error": middle(np.abs(own / true_k - 1)),
         "own_covered": held(true_k, k_low, k_high),
     }
 
@@ -225,6 +224,20 @@ def held(truth: FloatArray | float, low: FloatArray | float, high: FloatArray | 
     """The share of known intervals that hold the truth; NaN if there is none."""
     inside, known = (np.asarray(low) <= truth) & (truth <= np.asarray(high)), np.isfinite(low) & np.isfinite(high)
     return float(np.mean(inside[known])) if np.any(known) else float("nan")
+
+
+def correlation(fitted: FloatArray, truth: FloatArray) -> float:
+    known = np.isfinite(fitted)
+    return float(np.corrcoef(fitted[known], truth[known])[0, 1]) if known.sum() > 1 else float("nan")
+
+
+def mean(values: FloatArray) -> float:
+    """Of what is known, and so is the median; NaN if nothing is."""
+    return float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
+
+
+def middle(values: FloatArray) -> float:
+    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
 
 
 def run(
@@ -289,14 +302,6 @@ def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "cultures": len(outcomes),
         **known,
     }
-
-
-def mean(values: FloatArray) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
-
-
-def middle(values: FloatArray) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
 
 
 HEADER = (
