@@ -22,8 +22,12 @@ def compare(
     ] = False,
     form: FormatOption = Format.table,
 ) -> None:
-    """Compare fitted parameters between cultures or conditions; the unit is the culture."""
+    """Compare fitted parameters between cultures or conditions; the unit is the culture.
+
+    Synchrony is the mean correlation of intensity changes between contacts, minus its mean over shuffled positions.
+    """
     from calcigraph import records
+    from calcigraph.queries.compare import medians
 
     if bool(cultures) == bool(experiment):
         raise InputError("give two or more CULTUREs, or --experiment NAME with --by condition")
@@ -32,9 +36,14 @@ def compare(
         cultures or [], experiment=experiment, by=by, model=model, allow_different_options=allow_different_options
     )
     columns, rows = [str(column) for column in found.columns], records(found)
-    if form is Format.table:
-        columns.remove("note")
+    if form is not Format.table:
+        show(columns, rows, form)
+        return
+    side_by_side = medians(rows)
+    if len(side_by_side[0]) > 3:
+        show(*side_by_side, form)
+        print()
+    columns.remove("note")
     show(columns, rows, form)
-    if form is Format.table:
-        for remark in dict.fromkeys(row["note"] for row in rows if row["note"]):
-            note(remark)
+    for remark in dict.fromkeys(part for row in rows for part in (row["note"] or "").split("; ") if part):
+        note(remark)

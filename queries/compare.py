@@ -110,6 +110,22 @@ def compare(
     return _table(groups, "; ".join(notes))
 
 
+def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and records of a table with a row per parameter and a column per group, from records of `compare`.
+
+    A group's column is named with its number of cultures: "wild type (4)".
+    """
+    columns, found = ["median"], dict[str, dict[str, Any]]()
+    for row in rows:
+        record = found.setdefault(row["parameter"], {"median": row["parameter"]})
+        for side in ("a", "b"):
+            name = f"{row[f'group_{side}']} ({len(row[f'cultures_{side}'])})"
+            record[name] = row[f"median_{side}"]
+            if name not in columns:
+                columns.append(name)
+    return columns, list(found.values())
+
+
 def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | None) -> list[str]:
     if bool(cultures) == (experiment is not None):
         raise InputError("name either two or more cultures or an experiment to compare")

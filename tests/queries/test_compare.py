@@ -10,7 +10,7 @@ from scipy import stats
 
 from calcigraph import queries
 from calcigraph.errors import ConflictError, InputError, NotFoundError
-from calcigraph.queries.compare import holm, welch
+from calcigraph.queries.compare import holm, medians, welch
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit
 
@@ -153,3 +153,64 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+SYNC = {"w1": 0.05, "w2": 0.06, "w3": 0.04, "w4": 0.07, "z1": 0.02, "z2": 0.03, "z3": 0.01, "z4": 0.02, "b1": 0.002}
+
+
+@pytest.fixture(scope="module")
+def permuted(
+    cultures: tuple[Graph, dict[str, Fit]], make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> Graph:
+    """Cultures with a null: synchrony beyond its permutation mean as in SYNC, z the other way round."""
+    graph, _ = cultures
+    for name, value in SYNC.items():
+        condition = {"w": "wild type", "z": "zpg RNAi", "b": "blocker"}[name[0]]
+        data = make_culture(f"n{name}", experiment="null" if name not in ("w4", "z4") else None, condition=condition)
+        graph.write_culture(data)
+        values = {"null_sync": value + 0.3, "null_sync_mean": 0.3, "null_sync_z": 1 / value, "null_sync_p": 0.01}
+        graph.write_fit(make_fit(data, **values), CREATED, "0.1.0")
+    return graph
+
+
+def test_synchrony_beyond_its_permutation_mean_per_group(permuted: Graph) -> None:
+    rows = queries.records(queries.compare(permuted, experiment="null"))
+    found = {(row["group_a"], row["group_b"]): row for row in rows if row["parameter"] == "synchrony"}
+    row = found["wild type", "zpg RNAi"]
+    assert (row["n_a"], row["n_b"]) == (3, 3)
+    assert (row["median_a"], row["median_b"]) == pytest.approx((0.05, 0.02))
+    assert row["difference"] == pytest.approx(-0.03)
+    assert row["sd_a"] == pytest.approx(0.01)
+    assert row["cell_spread_a"] is None
+    columns, side_by_side = medians(rows)
+    assert columns == ["median", "blocker (1)", "wild type (3)", "zpg RNAi (3)"]
+    line = next(line for line in side_by_side if line["median"] == "synchrony")
+    assert line["wild type (3)"] > line["zpg RNAi (3)"] > line["blocker (1)"] == pytest.approx(0.002)
+
+
+def test_no_test_of_synchrony_that_so_few_cultures_could_not_pass(permuted: Graph) -> None:
+    rows = queries.records(queries.compare(permuted, experiment="null"))
+    for row in (row for row in rows if row["parameter"] == "synchrony"):
+        assert [row[name] for name in ("p", "p_holm", "test", "difference_low")] == [None] * 4
+        assert "no interval and no test" in row["note"]
+    names = [f"n{name}" for name in SYNC if name[0] in "wz"]
+    four = {row["parameter"]: row for row in queries.records(queries.compare(permuted, names))}["synchrony"]
+    a, b = ([SYNC[name[1:]] for name in names if name[1] == letter] for letter in "wz")
+    assert four["p"] == pytest.approx(stats.ttest_ind(b, a, equal_var=False).pvalue)
+    assert (four["n_a"], four["n_b"], four["test"]) == (4, 4, "Welch t")
+    three = {row["parameter"]: row for row in queries.records(queries.compare(permuted, names[:-1]))}["synchrony"]
+    assert three["p"] is None
+    assert "4 and 3 cultures can be dealt in 35 ways" in three["note"]
+    assert "0.057" in three["note"]
+
+
+def test_a_fit_without_null_has_no_synchrony(permuted: Graph) -> None:
+    one_side = queries.records(queries.compare(permuted, ["nw1", "nw2", "z1"]))
+    row = next(row for row in one_side if row["parameter"] == "synchrony")
+    assert (row["n_a"], row["n_b"], row["median_b"]) == (2, 0, None)
+    assert row["note"] == "fitted without null, so without synchrony: z1"
+    mixed = queries.records(queries.compare(permuted, ["nw1", "w2", "nz1"]))
+    row = next(row for row in mixed if row["parameter"] == "synchrony")
+    assert (row["n_a"], row["median_a"]) == (1, pytest.approx(0.05))
+    assert row["note"].endswith("fitted without null, so without synchrony: w2")
+    assert "synchrony" not in set(queries.compare(permuted, ["w1", "z1"])["parameter"])
