@@ -23,8 +23,8 @@ WEIGHTS = "distance*border"
 SINDY = ("finite", "smoothed", "weak")
 SMOOTH_FRAMES, SMOOTH_ORDER = 11, 3
 """PySINDy's own defaults for its Savitzky-Golay filter."""
-WEAK_HALF_WIDTH_FRAMES, WEAK_POWER = 5, 4
-"""The test function (1 - s^2)^4 over 5 frames to each side, as the robust model's."""
+WEAK_HALF_WIDTH_FRAMES, WEAK_POWER, WEAK_PLACES = 5, 4, 100
+"""The test function (1 - s^2)^4 over 5 frames to each side; power and number of places are PySINDy's defaults."""
 NETWORK = (1, 40, 40, 40)
 """DeepXDE's examples: three hidden layers of 40, tanh."""
 LEARNING_RATE = 1e-3
@@ -151,7 +151,7 @@ def _library(derivative: str, terms: int, time: FloatArray) -> tuple[Any, Any]:
     elif derivative == "weak":
         np.random.seed(0)  # it draws the places of its test functions from the global generator
         half = WEAK_HALF_WIDTH_FRAMES * (time[1] - time[0])
-        linear = pysindy.WeakPDELibrary(linear, spatiotemporal_grid=time, K=len(time), H_xt=half, p=WEAK_POWER)
+        linear = pysindy.WeakPDELibrary(linear, spatiotemporal_grid=time, K=WEAK_PLACES, H_xt=half, p=WEAK_POWER)
     return pysindy.GeneralizedLibrary([linear], inputs_per_library=[list(range(1, 1 + terms))]), method
 
 
