@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import subprocess
@@ -14,9 +15,10 @@ from scipy import stats
 
 from calcigraph.errors import FitError
 from calcigraph.models import SyntheticOptions, make_culture, operator
-from calcigraph.models import null as module
 from calcigraph.models.null import Null, null
 from calcigraph.store.types import FloatArray, Subgraph, silent
+
+module = importlib.import_module("calcigraph.models.null")  # not the function of that name
 
 
 def of(culture: Subgraph, weights: str = "uniform", setup: int = 1, **options: int) -> Null:
