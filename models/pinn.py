@@ -6,7 +6,7 @@ arXiv:2505.20327, eqs. 21-22. The network gives every cell's trace u(t); k and t
     physics loss  mean rho((u_i'(t) - k (M u)_i(t) - gamma_i) dt / (s s_i))          over inner cells and points in time
 
 Preset `paper` is the paper's network and its plain losses (models/pinn_paper.py); preset `default` is one that finds k
-and the feeds (models/pinn_network.py). Cultures of many cells or frames are cut into blocks that train on their own.
+and the feeds (models/pinn_training.py). Cultures of many cells or frames are cut into blocks that train on their own.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def fit_block(
         from calcigraph.models.pinn_paper import fit_paper
 
         return fit_paper(data, part, dt, options, case, no_feed, progress)
-    from calcigraph.models.pinn_network import fit_network
+    from calcigraph.models.pinn_training import fit_network
 
     return fit_network(data, part, dt, options, case, no_feed, progress)
 

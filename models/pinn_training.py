@@ -1,0 +1,222 @@
+"""Training of the default PINN, in three stages.
+
+(1) The network starts as a smooth of the traces (models/pinn_network.py). (2) It stays, and k and the feeds are
+trained on the physics loss: they reach the same place from any start. (3) Everything is trained. Then each cell gets a
+k of its own and the training goes on for a while: `k_cell`.
+
+The physics loss (arXiv:2505.20327, eq. 21) is made robust, Tukey's bisquare: short sources that no model knows of
+weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and at least `FLOOR`.
+"""
+
+from __future__ import annotations
+
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+
+from calcigraph.models.consensus import Operator
+from calcigraph.models.pinn import PinnFit, PinnHistory, PinnOptions
+from calcigraph.models.pinn_interval import Estimates, Members, estimates
+from calcigraph.models.pinn_network import MAD, POINTS, Network, Problem, own_k, start
+from calcigraph.store.types import FloatArray, Progress
+
+EPOCHS = 240
+PARAMETER_STEPS = 120
+CELL_SHARE = 0.35
+"""How long the network goes on with a k per cell, in units of `epochs`."""
+LR = (2e-3, 0.03, 0.006)
+"""Adam's steps: weights, log k, feed (in S per frame)."""
+PARAMETER_LR = (0.1, 0.02)
+"""The same in stage 2: log k, feed."""
+FLOOR = 0.12
+BISQUARE = 4.685
+RESCALE = 5
+"""Epochs between two estimates of the residual's scale."""
+SETTLED = 2e-3
+"""Steps begin to shrink when no log k moved by more than this in `WINDOW` epochs at full size."""
+WINDOW = 30
+DECAY = 0.45
+"""Share of the epochs in which the steps shrink to nothing."""
+MOVING = 0.02
+"""A log k that still moves by this in the last `WINDOW` epochs has not converged."""
+
+
+def fit_network(
+    data: FloatArray, op: Operator, dt: float, options: PinnOptions, case: str, no_feed: bool, progress: Progress
+) -> PinnFit:
+    """Train on one block: traces (n, T) in any unit, `dt` seconds a frame. See `calcigraph.models.pinn.fit_group`."""
+    scale = float(np.std(data - data.mean(axis=1, keepdims=True)))
+    problem, network = start(data, op, dt, options, case, no_feed, scale)
+    epochs = options.epochs or EPOCHS
+    more = 0 if own_k(case) else max(1, round(CELL_SHARE * epochs))
+    trace = Trace(dt, scale, progress, PARAMETER_STEPS + epochs + more)
+    train_parameters(problem, network, trace)
+    moved = train(problem, network, epochs, trace)
+    history, own = trace.history(), network
+    if more:
+        own = network.with_own_k(len(op.inner))
+        train(problem, own, more, trace)
+    u, found = _results(problem, network, own, case, op, dt, scale)
+    trace.finish()
+    return PinnFit(
+        **found.intervals(),
+        traces=u * scale + data[op.inner].mean(axis=1, keepdims=True),
+        history=(history,),
+        converged=moved <= MOVING,
+        advice=_advice(found, moved, dt),
+    )
+
+
+def train_parameters(problem: Problem, network: Network, trace: Trace) -> None:
+    """Stage 2: k and feeds on the physics loss of the network as it is, at first with Cauchy's weights."""
+    import torch
+
+    with torch.no_grad():
+        u, slope = network.evaluate(problem)
+        misfit = float(problem.misfit(u).mean())
+        change, slope = problem.change(u)[:, ::POINTS], slope[:, ::POINTS]
+    adam = torch.optim.Adam([{"params": [one]} for one in network.parameters()])
+    scale = torch.ones_like(network.log_k[..., :1])
+    for step in range(PARAMETER_STEPS):
+        for group, size in zip(adam.param_groups, PARAMETER_LR, strict=False):
+            group["lr"] = size * (1 - step / PARAMETER_STEPS)
+        residual = slope - torch.exp(network.log_k) * change - network.feed
+        if step % RESCALE == 0:
+            scale = _spread(problem, residual)
+        loss = _robust(problem, residual, scale, cauchy=step < PARAMETER_STEPS // 2)
+        adam.zero_grad()
+        loss.sum().backward()
+        adam.step()
+        trace.record(network, misfit, loss)
+
+
+def train(problem: Problem, network: Network, epochs: int, trace: Trace) -> float:
+    """Stage 3: everything, until k settles. Returns how far a log k moved in the last epochs."""
+    import torch
+
+    groups = [{"params": network.weights()}, *({"params": [one]} for one in network.parameters())]
+    adam = torch.optim.Adam(groups, betas=(0.9, 0.95))
+    steps = StepSizes(epochs)
+    scale = torch.ones_like(network.log_k[..., :1])
+    for epoch in range(epochs):
+        size = steps.at(epoch)
+        if size is None:
+            break
+        for group, full in zip(adam.param_groups, LR, strict=False):
+            group["lr"] = full * size
+        u, slope = network.evaluate(problem)
+        residual = slope - torch.exp(network.log_k) * problem.change(u) - network.feed
+        if epoch % RESCALE == 0:
+            scale = _spread(problem, residual).clamp(min=FLOOR)
+        misfit, physics = problem.misfit(u), _robust(problem, residual, scale)
+        adam.zero_grad()
+        (misfit + physics).sum().backward()
+        adam.step()
+        steps.path.append(_array(network.log_k.median(dim=2).values[:, 0]))
+        trace.record(network, float(misfit.detach().mean()), physics)
+    return steps.moved()
+
+
+class StepSizes:
+    """1 until k settles or `DECAY` of the epochs are left, then a cosine to 0; they rise in the first ten epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.decay = max(1, round(DECAY * epochs))
+        self.turn = epochs - self.decay
+        self.path: list[FloatArray] = []
+
+    def at(self, epoch: int) -> float | None:
+        """The factor for this epoch, None when the training is over."""
+        if 2 * WINDOW <= epoch < self.turn and self.moved() < SETTLED:
+            self.turn = epoch
+        if epoch < self.turn:
+            return min(1.0, (epoch + 1) / 10)
+        done = (epoch - self.turn) / self.decay
+        return 0.5 * (1 + cos(pi * done)) + 0.005 if done < 1 else None
+
+    def moved(self) -> float:
+        """The largest move of a log k within the last epochs, the mean of 10 against that of 10."""
+        recent, before = self.path[-10:], self.path[-WINDOW : -WINDOW + 10] or self.path[:1]
+        return float(np.abs(np.mean(recent, axis=0) - np.mean(before, axis=0)).max())
+
+
+class Trace:
+    """Collects the history in seconds and intensities, and reports progress."""
+
+    def __init__(self, dt: float, scale: float, progress: Progress, total: int) -> None:
+        self.dt, self.scale, self.progress, self.total = dt, scale, progress, total
+        self.rows: list[tuple[float, float, float]] = []
+        self.k: list[FloatArray] = []
+
+    def record(self, network: Network, misfit: float, physics: Any) -> None:
+        if len(self.rows) % 10 == 0:
+            self.progress("pinn", len(self.rows), self.total)
+        feed = 0.0 if network.no_feed else float(network.feed.detach()[0].median())
+        self.rows.append((misfit, float(physics.detach().mean()), feed * self.scale / self.dt))
+        self.k.append(np.exp(_array(network.log_k.median(dim=2).values[:, 0])) / self.dt)
+
+    def finish(self) -> None:
+        self.progress("pinn", self.total, self.total)
+
+    def history(self) -> PinnHistory:
+        misfit, physics, feed = np.array(self.rows).T
+        return PinnHistory(np.arange(len(feed)), misfit, physics, np.array(self.k).T, feed)
+
+
+def _spread(problem: Problem, residual: Any) -> Any:
+    """Robust scale of each network's residual in units of the noise, (E, 1, 1); every third point is enough for it."""
+    some = residual.detach()[:, ::3] * problem.precision[: residual.shape[2]]
+    return some.abs().flatten(1).median(dim=1).values[:, None, None] / MAD
+
+
+def _weights(ratio: Any, cauchy: bool = False) -> Any:
+    square = ratio * ratio
+    return 1 / (1 + square / 4) if cauchy else (1 - square / BISQUARE**2).clamp_(min=0).square_()
+
+
+def _robust(problem: Problem, residual: Any, scale: Any, cauchy: bool = False) -> Any:
+    """The physics loss of every network, (E,), with its weights taken as given."""
+    ratio = residual * (problem.precision[: residual.shape[2]] / scale)
+    return (_weights(ratio.detach(), cauchy) * (ratio * ratio)).mean(dim=(1, 2))
+
+
+def _results(
+    problem: Problem, network: Network, own: Network, case: str, op: Operator, dt: float, scale: float
+) -> tuple[FloatArray, Estimates]:
+    """The first network's u at the frames, (p, T) in S without the means, and what all of them say of k and feed."""
+    import torch
+
+    p = len(op.inner)
+    with torch.no_grad():
+        u, slope = network.evaluate(problem)
+        change = problem.change(u)
+        residual = slope - torch.exp(network.log_k) * change - network.feed
+        floor = _spread(problem, residual).clamp(min=FLOOR)
+        weight = _weights(residual * (problem.precision[:p] / floor))[0]
+    members = Members(
+        k=np.exp(_array(network.log_k)[:, 0]),
+        feed=_array(network.feed)[:, 0],
+        k_cell=np.exp(_array(own.log_k)[:, 0]),
+        feed_cell=np.broadcast_to(_array(own.feed)[:, 0], (len(u), p)),
+        weight=_array(weight) / POINTS,
+        change=_array(change[0]),
+        noise=1 / _array(problem.precision[:p]),
+    )
+    return _array(u[0, ::POINTS, :p]).T, estimates(members, case, network.no_feed, op.coupled, dt, scale)
+
+
+def _array(values: Any) -> FloatArray:
+    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)
+
+
+def _advice(found: Estimates, moved: float, dt: float) -> tuple[str, ...]:
+    words = []
+    if moved > MOVING:
+        words.append("k still moved when the training ended: give more epochs")
+    k = float(np.nanmedian(found.k))
+    if k * dt > 0.5:
+        words.append(f"k x frame interval is {k * dt:.2g}: frames are too far apart to tell k well")
+    if found.spread > 0.2:
+        words.append(f"the networks of the ensemble disagree on k by {100 * found.spread:.0f} %: noise decides it")
+    return tuple(words)
