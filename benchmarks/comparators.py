@@ -25,9 +25,13 @@ SMOOTH_FRAMES, SMOOTH_ORDER = 11, 3
 """PySINDy's own defaults for its Savitzky-Golay filter."""
 WEAK_HALF_WIDTH_FRAMES, WEAK_POWER, WEAK_PLACES = 5, 4, 100
 """The test function (1 - s^2)^4 over 5 frames to each side; power and number of places are PySINDy's defaults."""
-NETWORK = (1, 40, 40, 40)
-"""DeepXDE's examples: three hidden layers of 40, tanh."""
+HIDDEN = (40, 40, 40)
+"""DeepXDE's examples: three hidden layers of 40, tanh, Adam with this step."""
 LEARNING_RATE = 1e-3
+FACTOR = 20.0
+"""Trainable values count this many times, since one step size serves them and the weights."""
+FRAMES_PER_FEATURE, FEATURE_PERIOD, PHYSICS_WEIGHT = 6, 1.25, 1e-3
+"""A sine and a cosine of time for every 6 frames, the first 1.25 recordings long, and what the physics then weighs."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,13 @@ def sindy_group(subgraph: Subgraph, derivative: str) -> Estimate:
         return Estimate(_sindy(library, method, [trace[:, None] for trace in traces], terms, time))
 
 
-def inverse_ode(subgraph: Subgraph, cells: int, iterations: int, start: float, seed: int) -> Estimate:
+def inverse_ode(
+    subgraph: Subgraph, cells: int, iterations: int, start: float, *, features: bool, seed: int
+) -> Estimate:
     """DeepXDE's inverse problem for the ODE: one network t -> y for a few inner cells, with one k and a feed each.
 
-    Time runs from 0 to 1 and the traces have deviation 1; k is trained as a factor exp(v) of its start. What the
-    neighbours pull towards is given, interpolated between frames.
+    Time runs from 0 to 1 and the traces have deviation 1; k is trained as start * exp(20 v). What the neighbours pull
+    towards is given, linear between frames. The physics is asked for at every frame and two random times a frame.
 
     Parameters
     ----------
@@ -82,21 +88,26 @@ def inverse_ode(subgraph: Subgraph, cells: int, iterations: int, start: float, s
         So many of the inner cells, those with the largest consensus terms: the ones that tell most of k.
     start
         1/s, where k starts.
+    features
+        Give the network sines and cosines of time and weigh the physics down to its size. False is DeepXDE as its
+        examples use it: losses unweighted, a network of time itself, which is too smooth for these traces.
     """
     op = operator(subgraph, WEIGHTS)
     chosen = np.sort(np.argsort(-op.apply(subgraph.intensity).std(axis=1))[:cells])
     dde = load_deepxde()
     import torch
 
-    duration = subgraph.frame_interval_s * (subgraph.intensity.shape[1] - 1)
-    factor = dde.Variable(0.0)
+    frames = subgraph.intensity.shape[1]
+    duration, value = subgraph.frame_interval_s * (frames - 1), dde.Variable(0.0)
     with _quiet():
         dde.config.set_random_seed(seed)
-        data, feeds = _inverse_problem(subgraph, op, chosen, lambda: start * duration * torch.exp(factor))
-        model = dde.Model(data, dde.nn.FNN([*NETWORK, len(chosen)], "tanh", "Glorot uniform"))
-        model.compile("adam", lr=LEARNING_RATE, external_trainable_variables=[factor, *feeds])
+        data, feeds = _inverse_problem(subgraph, op, chosen, lambda: start * duration * torch.exp(FACTOR * value))
+        model = dde.Model(data, _network(frames // FRAMES_PER_FEATURE if features else 0, len(chosen)))
+        weights = [PHYSICS_WEIGHT if features else 1.0] * len(chosen) + [1.0] * len(chosen)
+        trainable = [value, *feeds]
+        model.compile("adam", lr=LEARNING_RATE, loss_weights=weights, external_trainable_variables=trainable)
         model.train(iterations=iterations, display_every=iterations)
-    return Estimate(start * float(np.exp(factor.item())))
+    return Estimate(start * float(np.exp(FACTOR * value.item())))
 
 
 def load_deepxde() -> Any:
@@ -105,6 +116,17 @@ def load_deepxde() -> Any:
     with _quiet():
         import deepxde
     return deepxde
+
+
+def _network(features: int, outputs: int) -> Any:
+    dde = load_deepxde()
+    import torch
+
+    network = dde.nn.FNN([1 + 2 * features, *HIDDEN, outputs], "tanh", "Glorot uniform")
+    if features:
+        rate = 2 * torch.pi / FEATURE_PERIOD * torch.arange(1, features + 1)
+        network.apply_feature_transform(lambda t: torch.cat([t, torch.sin(t * rate), torch.cos(t * rate)], dim=1))
+    return network
 
 
 def _inverse_problem(subgraph: Subgraph, op: Operator, chosen: IntArray, k: Any) -> tuple[Any, list[Any]]:
@@ -124,12 +146,20 @@ def _inverse_problem(subgraph: Subgraph, op: Operator, chosen: IntArray, k: Any)
         rows = range(len(chosen))
         slope = [dde.grad.jacobian(y, at, i=row, j=0) for row in rows]
         consensus = [pulled[:, [row]] - float(rate[row, 0]) * y[:, [row]] for row in rows]
-        return [slope[row] - k() * consensus[row] - feeds[row] for row in rows]
+        return [slope[row] - k() * consensus[row] - FACTOR * feeds[row] for row in rows]
 
     points = time[:, None]
     seen = [dde.icbc.PointSetBC(points, row[:, None], component=index) for index, row in enumerate(state)]
-    domain = dde.geometry.TimeDomain(0, 1)
-    return dde.data.PDE(domain, residuals, seen, anchors=points, auxiliary_var_function=pulls), feeds
+    data = dde.data.PDE(
+        dde.geometry.TimeDomain(0, 1),
+        residuals,
+        seen,
+        num_domain=2 * len(time),
+        train_distribution="pseudo",
+        anchors=points,
+        auxiliary_var_function=pulls,
+    )
+    return data, feeds
 
 
 def _data(subgraph: Subgraph) -> tuple[FloatArray, FloatArray, FloatArray]:
