@@ -38,7 +38,7 @@ import numpy as np
 
 from calcigraph import Workspace
 from calcigraph.ingest import IngestOptions
-from calcigraph.models import SyntheticCulture, SyntheticOptions, effective_feed, fit, make_culture
+from calcigraph.models import MODELS, SyntheticCulture, SyntheticOptions, effective_feed, fit, make_culture
 from calcigraph.store.types import Cells, Culture, CultureData, Fit, FloatArray, Subgraph
 
 NAME = "accuracy"
@@ -347,7 +347,7 @@ def main() -> None:
     parser.add_argument("--setting", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), metavar="NAME")
     parser.add_argument("--seeds", type=int, help="cultures for each setting (default: a few)")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--model", default="robust")
+    parser.add_argument("--model", choices=MODELS, default="robust")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="csv: a line a culture")
     asked = parser.parse_args()
