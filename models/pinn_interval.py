@@ -1,25 +1,30 @@
-"""95 % intervals of a PINN's parameters: the Laplace approximation's shape, the scatter's size.
+"""Estimates and 95 % intervals of a PINN's parameters from an ensemble of networks.
+
+All networks but the first saw as much noise again as there is in the traces. So far as an estimate's bias comes from
+noise and grows with its variance, it doubles: the first network's log k minus the mean move of the others is free of
+it (simulation and extrapolation, Cook and Stefanski 1994). A feed follows, because k times the mean pull is known.
 
 For one cell with residual weights w(t), noise s and regressor G = M u, the physics loss has the curvature
 
-    I_k = sum w (G - mean G)^2 / s^2,    I_feed = sum w / s^2,    cov(k, feed) through mean G
+    I_k = sum w (G - mean G)^2 / s^2,    I_feed = sum w / s^2
 
 in units that the loss does not tell, because network and parameters share the misfit. Their size comes from two
-scatters: that of the ensemble, whose members saw different noise, and that of the cells' own k about the common one.
+scatters: that of the ensemble, and that of the cells' own k about the common one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
 from calcigraph.store.types import BoolArray, FloatArray
 
 NORMAL = 1.96
-SYSTEMATIC = 0.01
-"""Of k: what was left of it on ground truth when noise was not the cause (docs/identification.md)."""
+SYSTEMATIC = 0.005
+"""Of k, one standard deviation: what is left of its error on ground truth without noise."""
+DOUBT = 0.3
+"""Share of the noise's bias, once taken off, that counts as uncertain: it need not be linear in the variance."""
 MAD = 0.6745
 
 
@@ -65,30 +70,32 @@ class Estimates:
 
 def estimates(members: Members, case: str, no_feed: bool, coupled: BoolArray, dt: float, scale: float) -> Estimates:
     """Values and half-widths from the members. `scale` is S, `coupled` (p,) where k means anything."""
-    p = len(coupled)
     curvature, feed_curvature, lever = _information(members)
-    common = members.k.shape[1] == 1
-    k, k_cell = np.broadcast_to(members.k[0], p), members.k_cell[0]
     size, feed_size = _sizes(members, curvature, feed_curvature, coupled)
-    cell_error = np.sqrt(size / curvature + _shift(members.k_cell) ** 2)
-    if common:
-        drift = float(_shift(members.k)[0])
-        k_error = np.full(p, sqrt(size / curvature[coupled].sum() + drift**2 + (SYSTEMATIC * float(k[0])) ** 2))
-    else:
-        k_error = np.sqrt(cell_error**2 + (SYSTEMATIC * k) ** 2)
+    factor, doubt = _extrapolation(members.k, coupled)
+    common = members.k.shape[1] == 1
+    variance = size / (curvature[coupled].sum() if common else curvature)
+    k = np.broadcast_to(members.k[0] * factor, coupled.shape)
+    k_error = np.sqrt(variance + (doubt**2 + SYSTEMATIC**2) * k**2)
+    cell_factor, cell_doubt = _extrapolation(members.k_cell, coupled)
+    k_cell = members.k_cell[0] * cell_factor
+    cell_error = np.sqrt(size / curvature + (cell_doubt**2 + SYSTEMATIC**2) * k_cell**2)
+    feed = members.feed[0] - lever * (k - members.k[0])
     feed_error = np.sqrt(feed_size / feed_curvature + (lever * k_error) ** 2)
     if members.feed.shape[1] == 1:
-        feed_error = np.full(p, np.sqrt(np.mean(feed_error**2) / p + np.mean(lever * k_error) ** 2))
-    none = np.full(p, np.nan)
-    rate = scale / dt
+        share = feed_curvature / feed_curvature.sum()
+        feed = np.full_like(k, members.feed[0, 0] - float(share @ (lever * (k - members.k[0]))))
+        feed_error = np.full_like(k, np.sqrt(feed_size / feed_curvature.sum() + float(share @ (lever * k_error)) ** 2))
+    rate, fed = scale / dt, np.nan if no_feed else 1.0
+    known = np.where(coupled, 1.0, np.nan)
     return Estimates(
-        k=np.where(coupled, k, np.nan) / dt,
-        k_half=np.where(coupled, NORMAL * k_error, np.nan) / dt,
-        feed=none if no_feed else np.broadcast_to(members.feed[0], p) * rate,
-        feed_half=none if no_feed else NORMAL * feed_error * rate,
-        k_cell=np.where(coupled, k_cell, np.nan) / dt,
-        k_cell_half=np.where(coupled, NORMAL * np.sqrt(cell_error**2 + (SYSTEMATIC * k_cell) ** 2), np.nan) / dt,
-        spread=float(np.std(np.median(members.k, axis=1)) / np.median(members.k)),
+        k=known * k / dt,
+        k_half=known * NORMAL * k_error / dt,
+        feed=fed * feed * rate,
+        feed_half=fed * NORMAL * feed_error * rate,
+        k_cell=known * k_cell / dt,
+        k_cell_half=known * NORMAL * cell_error / dt,
+        spread=float(np.std(np.log(np.median(members.k, axis=1)))),
     )
 
 
@@ -101,32 +108,33 @@ def _information(members: Members) -> tuple[FloatArray, FloatArray, FloatArray]:
     return np.maximum(squares / noise, 1e-12), total / noise, mean
 
 
+def _extrapolation(k: FloatArray, coupled: BoolArray) -> tuple[float, float]:
+    """What takes the noise's bias off every k, and the relative doubt that this leaves; 1 and 0 for one network."""
+    if len(k) < 2:
+        return 1.0, 0.0
+    each = np.log(np.median(k[:, coupled] if k.shape[1] > 1 else k, axis=1))
+    move = float(each[1:].mean() - each[0])
+    scatter = float(each[1:].std(ddof=1)) if len(each) > 2 else abs(move)
+    # Beyond a fifth the move is no longer linear in the noise's variance.
+    taken = float(np.clip(-move, -0.2, 0.2))
+    return float(np.exp(taken)), float(np.hypot(DOUBT * move, scatter / np.sqrt(len(each) - 1)))
+
+
 def _sizes(
     members: Members, curvature: FloatArray, feed_curvature: FloatArray, coupled: BoolArray
 ) -> tuple[float, float]:
     """The variance that one unit of curvature leaves, for k and for a feed."""
-    from_noise = _variance(members.k_cell, curvature)
-    feed_noise = _variance(members.feed_cell, feed_curvature)
-    if coupled.sum() < 3:
+    from_noise, feed_noise = _variance(members.k_cell, curvature), _variance(members.feed_cell, feed_curvature)
+    if coupled.sum() < 3 or members.k.shape[1] > 1:  # own k: cells differ because they do
         return from_noise, feed_noise
     deviation = (members.k_cell[0] - np.median(members.k_cell[0][coupled])) * np.sqrt(curvature)
     among_cells = float(np.median(np.abs(deviation[coupled])) / MAD) ** 2
-    if members.k.shape[1] > 1:
-        among_cells = 0.0  # own k: cells differ because they do
-    size = max(from_noise, among_cells)
-    return size, feed_noise * max(1.0, size / max(from_noise, 1e-30))
+    return max(from_noise, among_cells), feed_noise
 
 
 def _variance(values: FloatArray, curvature: FloatArray) -> float:
-    if len(values) < 2:
+    """Robust variance of the noisy networks about their mean, per unit of curvature; 1 where there are too few."""
+    if len(values) < 3:
         return 1.0
-    deviations = values[1:] - (values[1:].mean(axis=0) if len(values) > 2 else values[:1])
-    freedom = max(1, len(values) - 2) / max(1, len(values) - 1)
-    return float(np.median(deviations**2 * curvature) / MAD**2 / freedom)
-
-
-def _shift(values: FloatArray) -> FloatArray:
-    """How far doubling the noise moves the estimates on average: what the noise itself has done to them."""
-    if len(values) < 2:
-        return np.zeros(values.shape[1])
-    return np.asarray(np.abs(values[1:].mean(axis=0) - values[0]))
+    deviations = (values[1:] - values[1:].mean(axis=0)) * np.sqrt(curvature)
+    return float(np.median(np.abs(deviations)) / MAD) ** 2 * (len(values) - 1) / (len(values) - 2)

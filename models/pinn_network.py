@@ -85,6 +85,11 @@ class Network:
     """(E, 1, p) or (E, 1, 1)"""
     no_feed: bool
 
+    @property
+    def own_k(self) -> bool:
+        """Whether every cell has its own k."""
+        return bool(self.log_k.shape[2] > 1)
+
     def weights(self) -> list[Any]:
         return [self.output, self.bias, self.first, self.first_bias, self.second, self.second_bias, self.last]
 

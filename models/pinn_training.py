@@ -2,10 +2,12 @@
 
 (1) The network starts as a smooth of the traces (models/pinn_network.py). (2) It stays, and k and the feeds are
 trained on the physics loss: they reach the same place from any start. (3) Everything is trained. Then each cell gets a
-k of its own and the training goes on for a while: `k_cell`.
+k of its own, and stages 2 and 3 go on for a while: `k_cell`.
 
 The physics loss (arXiv:2505.20327, eq. 21) is made robust, Tukey's bisquare: short sources that no model knows of
-weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and at least `FLOOR`.
+weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and at least `FLOOR`:
+one for the culture where the cells share k, so that a cell unlike the others does not pull at it, else one per cell, so
+that such a cell is not taken for an outlier throughout.
 """
 
 from __future__ import annotations
@@ -50,12 +52,13 @@ def fit_network(
     problem, network = start(data, op, dt, options, case, no_feed, scale)
     epochs = options.epochs or EPOCHS
     more = 0 if own_k(case) else max(1, round(CELL_SHARE * epochs))
-    trace = Trace(dt, scale, progress, PARAMETER_STEPS + epochs + more)
+    trace = Trace(dt, scale, progress, PARAMETER_STEPS + epochs + (PARAMETER_STEPS + more if more else 0))
     train_parameters(problem, network, trace)
     moved = train(problem, network, epochs, trace)
     history, own = trace.history(), network
     if more:
         own = network.with_own_k(len(op.inner))
+        train_parameters(problem, own, trace)
         train(problem, own, more, trace)
     u, found = _results(problem, network, own, case, op, dt, scale)
     trace.finish()
@@ -83,7 +86,7 @@ def train_parameters(problem: Problem, network: Network, trace: Trace) -> None:
             group["lr"] = size * (1 - step / PARAMETER_STEPS)
         residual = slope - torch.exp(network.log_k) * change - network.feed
         if step % RESCALE == 0:
-            scale = _spread(problem, residual)
+            scale = _spread(problem, residual, network.own_k)
         loss = _robust(problem, residual, scale, cauchy=step < PARAMETER_STEPS // 2)
         adam.zero_grad()
         loss.sum().backward()
@@ -108,7 +111,7 @@ def train(problem: Problem, network: Network, epochs: int, trace: Trace) -> floa
         u, slope = network.evaluate(problem)
         residual = slope - torch.exp(network.log_k) * problem.change(u) - network.feed
         if epoch % RESCALE == 0:
-            scale = _spread(problem, residual).clamp(min=FLOOR)
+            scale = _spread(problem, residual, network.own_k).clamp(min=FLOOR)
         misfit, physics = problem.misfit(u), _robust(problem, residual, scale)
         adam.zero_grad()
         (misfit + physics).sum().backward()
@@ -164,10 +167,13 @@ class Trace:
         return PinnHistory(np.arange(len(feed)), misfit, physics, np.array(self.k).T, feed)
 
 
-def _spread(problem: Problem, residual: Any) -> Any:
-    """Robust scale of each network's residual in units of the noise, (E, 1, 1); every third point is enough for it."""
-    some = residual.detach()[:, ::3] * problem.precision[: residual.shape[2]]
-    return some.abs().flatten(1).median(dim=1).values[:, None, None] / MAD
+def _spread(problem: Problem, residual: Any, own: bool) -> Any:
+    """Robust scale of the residual in units of the noise, (E, 1, p) where cells have their own k, else (E, 1, 1)."""
+    size = (residual.detach() * problem.precision[: residual.shape[2]]).abs()
+    if own:
+        return size.median(dim=1, keepdim=True).values / MAD
+    some = size[:, ::3]  # enough for one scale
+    return some.flatten(1).median(dim=1).values[:, None, None] / MAD
 
 
 def _weights(ratio: Any, cauchy: bool = False) -> Any:
@@ -192,7 +198,7 @@ def _results(
         u, slope = network.evaluate(problem)
         change = problem.change(u)
         residual = slope - torch.exp(network.log_k) * change - network.feed
-        floor = _spread(problem, residual).clamp(min=FLOOR)
+        floor = _spread(problem, residual, network.own_k).clamp(min=FLOOR)
         weight = _weights(residual * (problem.precision[:p] / floor))[0]
     members = Members(
         k=np.exp(_array(network.log_k)[:, 0]),
