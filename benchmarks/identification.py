@@ -151,7 +151,7 @@ def print_table(rows: Iterator[Row]) -> None:
         cells = "" if found.cells_low is None else f"{found.cells_low:.3f} to {found.cells_high:.3f}"
         print(f"{found.method:22}{found.ratio_median:10.3f}{found.ratio_low:12.3f}{found.ratio_high:8.3f}", end="")
         print(f"{found.error_median:9.2%}{found.error_worst:9.2%}{cells:>20}", end="")
-        print(f"{found.seconds:10.3f}{found.seconds_by_crlsm:9.3g}", flush=True)
+        print(f"{found.seconds:10.3f}{found.seconds_by_crlsm:9.1f}", flush=True)
 
 
 def print_csv(rows: Iterator[Row]) -> None:
