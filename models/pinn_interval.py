@@ -1,8 +1,9 @@
 """Estimates and 95 % intervals of a PINN's parameters from an ensemble of networks.
 
 All networks but the first saw as much noise again as there is in the traces. So far as an estimate's bias comes from
-noise and grows with its variance, it doubles: the first network's log k minus the mean move of the others is free of
-it (simulation and extrapolation, Cook and Stefanski 1994). A feed follows, because k times the mean pull is known.
+noise and grows with its variance, it doubles: the mean move of the others' log k from the first is the bias itself
+(simulation and extrapolation, Cook and Stefanski 1994). A share of it is taken off; a feed follows, because k times the
+mean pull is known.
 
 For one cell with residual weights w(t), noise s and regressor G = M u, the physics loss has the curvature
 
@@ -23,8 +24,10 @@ from calcigraph.store.types import BoolArray, FloatArray
 NORMAL = 1.96
 SYSTEMATIC = 0.005
 """Of k, one standard deviation: what is left of its error on ground truth without noise."""
-DOUBT = 0.3
-"""Share of the noise's bias, once taken off, that counts as uncertain: it need not be linear in the variance."""
+TAKEN = 0.6
+"""Share of the move that is taken off: the robust loss makes the bias grow faster than the noise's variance."""
+DOUBT = 0.4
+"""Share of the move that stays uncertain, one standard deviation."""
 MAD = 0.6745
 
 
@@ -40,9 +43,9 @@ class Members:
     """(E, p), each cell's own k with a network that was trained on."""
     feed_cell: FloatArray
     weight: FloatArray
-    """(P, p), the first network's residual weights, in frames."""
+    """(P, p), residual weights of the first network with a k per cell, in frames."""
     change: FloatArray
-    """(P, p), M u of the first network."""
+    """(P, p), M u of that network."""
     noise: FloatArray
     """(p,)"""
 
@@ -71,7 +74,7 @@ class Estimates:
 def estimates(members: Members, case: str, no_feed: bool, coupled: BoolArray, dt: float, scale: float) -> Estimates:
     """Values and half-widths from the members. `scale` is S, `coupled` (p,) where k means anything."""
     curvature, feed_curvature, lever = _information(members)
-    size, feed_size = _sizes(members, curvature, feed_curvature, coupled)
+    size, feed_size = _sizes(members, curvature, feed_curvature, lever, coupled)
     factor, doubt = _extrapolation(members.k, coupled)
     common = members.k.shape[1] == 1
     variance = size / (curvature[coupled].sum() if common else curvature)
@@ -116,20 +119,28 @@ def _extrapolation(k: FloatArray, coupled: BoolArray) -> tuple[float, float]:
     move = float(each[1:].mean() - each[0])
     scatter = float(each[1:].std(ddof=1)) if len(each) > 2 else abs(move)
     # Beyond a fifth the move is no longer linear in the noise's variance.
-    taken = float(np.clip(-move, -0.2, 0.2))
+    taken = -TAKEN * float(np.clip(move, -0.2, 0.2))
     return float(np.exp(taken)), float(np.hypot(DOUBT * move, scatter / np.sqrt(len(each) - 1)))
 
 
 def _sizes(
-    members: Members, curvature: FloatArray, feed_curvature: FloatArray, coupled: BoolArray
+    members: Members, curvature: FloatArray, feed_curvature: FloatArray, lever: FloatArray, coupled: BoolArray
 ) -> tuple[float, float]:
     """The variance that one unit of curvature leaves, for k and for a feed."""
-    from_noise, feed_noise = _variance(members.k_cell, curvature), _variance(members.feed_cell, feed_curvature)
+    from_noise = _variance(members.k_cell, curvature)
+    feed_noise = _variance(_feeds(members, lever), feed_curvature)
     if coupled.sum() < 3 or members.k.shape[1] > 1:  # own k: cells differ because they do
         return from_noise, feed_noise
     deviation = (members.k_cell[0] - np.median(members.k_cell[0][coupled])) * np.sqrt(curvature)
     among_cells = float(np.median(np.abs(deviation[coupled])) / MAD) ** 2
     return max(from_noise, among_cells), feed_noise
+
+
+def _feeds(members: Members, lever: FloatArray) -> FloatArray:
+    """A feed per cell in every network, (E, p), at the k that the cells have in common where they do."""
+    if members.feed.shape[1] == members.k_cell.shape[1]:
+        return members.feed
+    return np.asarray(members.feed_cell + lever * (members.k_cell - members.k))
 
 
 def _variance(values: FloatArray, curvature: FloatArray) -> float:

@@ -24,6 +24,7 @@ import numpy as np
 
 from calcigraph.models.consensus import Operator
 from calcigraph.models.pinn import K_START, PinnFit, PinnHistory, PinnOptions, matrix, pick_device
+from calcigraph.models.pinn_adam import Adam
 from calcigraph.store.types import FloatArray, Progress
 
 EPOCHS = 500
@@ -146,7 +147,7 @@ def _train(
 
     epochs, size = options.epochs or EPOCHS, BATCH_CELL if case == "cell" else BATCH_GROUP
     trained = [*(part for layer in model.layers for part in layer), model.k, *([] if no_feed else [model.feed])]
-    adam = torch.optim.Adam(trained, lr=LR)
+    adam = Adam(trained)
     draw = torch.Generator().manual_seed(options.seed)
     losses, k, feed = [], [], []
     for epoch in range(epochs):
@@ -160,14 +161,12 @@ def _train(
     return PinnHistory(np.arange(epochs), misfit, physics, np.array([k]), np.array(feed))
 
 
-def _step(points: _Points, model: _Model, batch: Any, adam: Any) -> tuple[float, float]:
+def _step(points: _Points, model: _Model, batch: Any, adam: Adam) -> tuple[float, float]:
     u, slope = model.values_and_slope(points.time[batch], points.duration)
     change = points.pull[batch] + u @ points.inner
     physics = ((slope - model.k * change - model.feed) ** 2).mean()
     misfit = ((u - points.y[batch]) ** 2).mean()
-    adam.zero_grad()
-    (physics + misfit).backward()
-    adam.step()
+    adam.step(physics + misfit, [LR] * len(adam.tensors))
     return float(misfit.detach()), float(physics.detach())
 
 

@@ -5,7 +5,7 @@ trained on the physics loss: they reach the same place from any start. (3) Every
 k of its own, and stages 2 and 3 go on for a while: `k_cell`.
 
 The physics loss (arXiv:2505.20327, eq. 21) is made robust, Tukey's bisquare: short sources that no model knows of
-weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and at least `FLOOR`:
+weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and not too small:
 one for the culture where the cells share k, so that a cell unlike the others does not pull at it, else one per cell, so
 that such a cell is not taken for an outlier throughout.
 """
@@ -19,6 +19,7 @@ import numpy as np
 
 from calcigraph.models.consensus import Operator
 from calcigraph.models.pinn import PinnFit, PinnHistory, PinnOptions
+from calcigraph.models.pinn_adam import Adam
 from calcigraph.models.pinn_interval import Estimates, Members, estimates
 from calcigraph.models.pinn_network import MAD, POINTS, Network, Problem, own_k, start
 from calcigraph.store.types import FloatArray, Progress
@@ -27,12 +28,19 @@ EPOCHS = 240
 PARAMETER_STEPS = 120
 CELL_SHARE = 0.35
 """How long the network goes on with a k per cell, in units of `epochs`."""
-LR = (2e-3, 0.03, 0.006)
-"""Adam's steps: weights, log k, feed (in S per frame)."""
+LR = (2e-3, 0.03)
+"""Adam's steps: weights, log k."""
+FEED_STEP = 0.1
+"""Adam's step of a feed, in units of the least scale of the residual: a larger one shakes the network off the data."""
 PARAMETER_LR = (0.1, 0.02)
 """The same in stage 2: log k, feed."""
-FLOOR = 0.12
+FLOOR = (0.03, 0.12)
+"""Limits of the least scale of the residual over one frame, in units of the noise, ..."""
+FLOOR_SHARE = 0.05
+"""... which is this share of what coupling moves a cell in a frame: frames far closer than 1 / k need a finer one."""
 BISQUARE = 4.685
+TAIL = 0.6
+"""An outlier's tail ends where the residual's mean over three frames is below this many scales."""
 RESCALE = 5
 """Epochs between two estimates of the residual's scale."""
 SETTLED = 2e-3
@@ -79,18 +87,15 @@ def train_parameters(problem: Problem, network: Network, trace: Trace) -> None:
         u, slope = network.evaluate(problem)
         misfit = float(problem.misfit(u).mean())
         change, slope = problem.change(u)[:, ::POINTS], slope[:, ::POINTS]
-    adam = torch.optim.Adam([{"params": [one]} for one in network.parameters()])
+    adam = Adam(network.parameters())
     scale = torch.ones_like(network.log_k[..., :1])
     for step in range(PARAMETER_STEPS):
-        for group, size in zip(adam.param_groups, PARAMETER_LR, strict=False):
-            group["lr"] = size * (1 - step / PARAMETER_STEPS)
         residual = slope - torch.exp(network.log_k) * change - network.feed
         if step % RESCALE == 0:
             scale = _spread(problem, residual, network.own_k)
         loss = _robust(problem, residual, scale, cauchy=step < PARAMETER_STEPS // 2)
-        adam.zero_grad()
-        loss.sum().backward()
-        adam.step()
+        sizes = [size * (1 - step / PARAMETER_STEPS) for size in PARAMETER_LR[: len(adam.tensors)]]
+        adam.step(loss.sum(), sizes)
         trace.record(network, misfit, loss)
 
 
@@ -98,24 +103,22 @@ def train(problem: Problem, network: Network, epochs: int, trace: Trace) -> floa
     """Stage 3: everything, until k settles. Returns how far a log k moved in the last epochs."""
     import torch
 
-    groups = [{"params": network.weights()}, *({"params": [one]} for one in network.parameters())]
-    adam = torch.optim.Adam(groups, betas=(0.9, 0.95))
+    weights, parameters, floor = network.weights(), network.parameters(), _floor(problem, network)
+    feed_step = FEED_STEP * floor / float(problem.precision.median())
+    full = [*[LR[0]] * len(weights), LR[1], *[feed_step] * (len(parameters) - 1)]
+    adam = Adam([*weights, *parameters], betas=(0.9, 0.95))
     steps = StepSizes(epochs)
-    scale = torch.ones_like(network.log_k[..., :1])
+    scale, kept = torch.ones_like(network.log_k[..., :1]), None
     for epoch in range(epochs):
         size = steps.at(epoch)
         if size is None:
             break
-        for group, full in zip(adam.param_groups, LR, strict=False):
-            group["lr"] = full * size
         u, slope = network.evaluate(problem)
         residual = slope - torch.exp(network.log_k) * problem.change(u) - network.feed
         if epoch % RESCALE == 0:
-            scale = _spread(problem, residual, network.own_k).clamp(min=FLOOR)
-        misfit, physics = problem.misfit(u), _robust(problem, residual, scale)
-        adam.zero_grad()
-        (misfit + physics).sum().backward()
-        adam.step()
+            scale, kept = _outliers(problem, residual, network.own_k, floor)
+        misfit, physics = problem.misfit(u), _robust(problem, residual, scale, kept)
+        adam.step((misfit + physics).sum(), [size * one for one in full])
         steps.path.append(_array(network.log_k.median(dim=2).values[:, 0]))
         trace.record(network, float(misfit.detach().mean()), physics)
     return steps.moved()
@@ -167,13 +170,15 @@ class Trace:
         return PinnHistory(np.arange(len(feed)), misfit, physics, np.array(self.k).T, feed)
 
 
-def _spread(problem: Problem, residual: Any, own: bool) -> Any:
+def _spread(problem: Problem, residual: Any, own: bool, kept: Any = None) -> Any:
     """Robust scale of the residual in units of the noise, (E, 1, p) where cells have their own k, else (E, 1, 1)."""
     size = (residual.detach() * problem.precision[: residual.shape[2]]).abs()
+    if kept is not None:
+        size = size.masked_fill(kept == 0, float("nan"))
     if own:
-        return size.median(dim=1, keepdim=True).values / MAD
+        return size.nanmedian(dim=1, keepdim=True).values.nan_to_num(nan=1.0) / MAD
     some = size[:, ::3]  # enough for one scale
-    return some.flatten(1).median(dim=1).values[:, None, None] / MAD
+    return some.flatten(1).nanmedian(dim=1).values.nan_to_num(nan=1.0)[:, None, None] / MAD
 
 
 def _weights(ratio: Any, cauchy: bool = False) -> Any:
@@ -181,10 +186,54 @@ def _weights(ratio: Any, cauchy: bool = False) -> Any:
     return 1 / (1 + square / 4) if cauchy else (1 - square / BISQUARE**2).clamp_(min=0).square_()
 
 
-def _robust(problem: Problem, residual: Any, scale: Any, cauchy: bool = False) -> Any:
-    """The physics loss of every network, (E,), with its weights taken as given."""
+def _robust(problem: Problem, residual: Any, scale: Any, kept: Any = None, cauchy: bool = False) -> Any:
+    """The physics loss of every network, (E,), with its weights taken as given; `kept` (E, P, p) are 0 and 1."""
     ratio = residual * (problem.precision[: residual.shape[2]] / scale)
-    return (_weights(ratio.detach(), cauchy) * (ratio * ratio)).mean(dim=(1, 2))
+    weight = _weights(ratio.detach(), cauchy)
+    if kept is not None:
+        weight *= kept
+    return (weight * (ratio * ratio)).mean(dim=(1, 2))
+
+
+def _floor(problem: Problem, network: Network) -> float:
+    """The least scale of the residual, in units of the noise: a share of what coupling moves a cell in one frame."""
+    import torch
+
+    with torch.no_grad():
+        change = problem.change(network.evaluate(problem)[0])
+        moves = torch.exp(network.log_k) * (change - change.mean(dim=1, keepdim=True))
+        middle = (moves * problem.precision[: moves.shape[2]]).abs()[0, :: 3 * POINTS].median()
+    return float(min(max(FLOOR_SHARE * float(middle), FLOOR[0]), FLOOR[1]))
+
+
+def _outliers(problem: Problem, residual: Any, own: bool, floor: float) -> tuple[Any, Any]:
+    """The residual's scale, and what is left (E, P, p) when every outlier has taken its tails with it.
+
+    The scale is taken twice, the second time from what the first one left.
+    """
+    residual, kept = residual.detach(), None
+    for _ in range(2):
+        scale = _spread(problem, residual, own, kept).clamp(min=floor)
+        kept = _without_tails(residual * (problem.precision[: residual.shape[2]] / scale))
+    return scale, kept
+
+
+def _without_tails(ratio: Any) -> Any:
+    """1 where a residual is kept, else 0, (E, P, p).
+
+    An outlier's tail reaches as far as the mean over three frames stays on one side of 0 by `TAIL` scales.
+    """
+    import torch
+
+    width = 3 * POINTS + 1
+    members, points, p = ratio.shape
+    lines = ratio.transpose(1, 2).reshape(members * p, 1, points)
+    mean = torch.nn.functional.avg_pool1d(lines, width, 1, width // 2, count_include_pad=False)[:, 0]
+    side = torch.where(mean.abs() > TAIL, mean.sign(), 0)
+    run = torch.cumsum(torch.nn.functional.pad((side[:, 1:] != side[:, :-1]).long(), (1, 0)), dim=1)
+    core = (lines[:, 0].abs() > BISQUARE).float()
+    hit = torch.zeros_like(core).scatter_reduce(1, run, core, "amax").gather(1, run) * (side != 0)
+    return (1 - hit).view(members, p, points).transpose(1, 2).contiguous()
 
 
 def _results(
@@ -195,11 +244,12 @@ def _results(
 
     p = len(op.inner)
     with torch.no_grad():
-        u, slope = network.evaluate(problem)
-        change = problem.change(u)
-        residual = slope - torch.exp(network.log_k) * change - network.feed
-        floor = _spread(problem, residual, network.own_k).clamp(min=FLOOR)
-        weight = _weights(residual * (problem.precision[:p] / floor))[0]
+        u, _ = network.evaluate(problem)
+        near, slope = own.evaluate(problem)
+        change, floor = problem.change(near), _floor(problem, network)
+        residual = slope - torch.exp(own.log_k) * change - own.feed
+        size, kept = _outliers(problem, residual, own.own_k, floor)
+        weight = (_weights(residual * (problem.precision[:p] / size)) * kept)[0]
     members = Members(
         k=np.exp(_array(network.log_k)[:, 0]),
         feed=_array(network.feed)[:, 0],

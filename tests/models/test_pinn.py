@@ -228,15 +228,15 @@ def test_noise_level_is_that_of_the_traces():
 
 
 def test_estimates_take_off_what_noise_does():
-    """With a bias of -4 % that doubles with the noise, the truth comes back."""
+    """With a bias of -4 % that doubles with the noise, most of it goes and the truth is inside."""
     rng, p = np.random.default_rng(0), 50
     k = np.array([0.96, *(0.92 + 0.002 * rng.standard_normal(3))])[:, None]
     weight, change = np.ones((100, p)), rng.standard_normal((100, p)) + 2
     members = Members(k, -2 * k * np.ones(p), k * np.ones(p), np.ones((4, p)), weight, change, np.ones(p))
     found = estimates(members, "per-cell", False, np.ones(p, dtype=bool), 1.0, 1.0)
-    assert found.k[0] == pytest.approx(1.0, abs=0.01)
+    assert 0.98 < found.k[0] < 1.0 < found.k[0] + found.k_half[0]
     np.testing.assert_allclose(found.feed, -1.92 - change.mean(axis=0) * (found.k[0] - 0.96))
-    assert found.k_half[0] > 1.96 * 0.3 * 0.04
+    assert found.k_half[0] > 1.96 * 0.4 * 0.04
 
 
 def test_paper_preset_runs_and_fails_as_described(torch):
@@ -323,3 +323,17 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch):
 def test_importing_it_does_not_import_torch():
     code = "import sys, calcigraph.models.pinn, calcigraph.models.pinn_interval; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_adam_steps_as_torchs(torch):
+    from calcigraph.models.pinn_adam import Adam
+
+    start = torch.linspace(-1, 1, 5)
+    ours, theirs = start.clone().requires_grad_(True), start.clone().requires_grad_(True)
+    adam, reference = Adam([ours], (0.9, 0.95)), torch.optim.Adam([theirs], lr=0.03, betas=(0.9, 0.95))
+    for _ in range(20):
+        adam.step(((ours - 0.3) ** 4).sum(), [0.03])
+        reference.zero_grad()
+        ((theirs - 0.3) ** 4).sum().backward()
+        reference.step()
+    assert (ours - theirs).abs().max() < 1e-6
