@@ -46,14 +46,16 @@ class Problem:
     matrix: Any
     """(n, p), M transposed."""
     pull: Any
-    """(p,), M of the means, which the network does without."""
+    """(p,), M of the means, which the network does without, less `centre`."""
+    centre: Any
+    """(p,) or (1,), what is taken off M u, so that k and feeds train apart: `Network.feed` has k centre in it."""
     rate: Any
     """(p,)"""
     alone: bool
     """Case cell: the physics of a cell does not move its neighbours."""
 
     def change(self, u: Any) -> Any:
-        """M u, (E, P, p)."""
+        """M u less the centre, (E, P, p)."""
         if not self.alone:
             return u @ self.matrix + self.pull
         own = u[..., : len(self.rate)]
@@ -66,7 +68,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Network:
-    """The trained tensors; k and feed are those of one frame, the latter in S."""
+    """The trained tensors; k and feed are those of one frame, the latter in S and at the centre of M u."""
 
     output: Any
     """(E, f, n)"""
@@ -142,7 +144,7 @@ def start(
     mean, noise = data.mean(axis=1, keepdims=True), noise_level(data)[order] / scale
     copies = np.repeat(((data - mean) / scale)[None, order], members, axis=0)
     copies[1:] += noise[:, None] * np.random.default_rng([options.seed, 3]).standard_normal(copies[1:].shape)
-    problem = _problem(copies, noise, op, order, mean / scale, case, pick_device(options.device))
+    problem = _problem(copies, noise, op, order, mean / scale, case, no_feed, pick_device(options.device))
     inner = len(op.inner)
     size = (inner if own_k(case) else 1, 1 if case == "shared" else inner)
     weights = _first_weights(copies, noise, options.seed)
@@ -162,9 +164,18 @@ def features(time: FloatArray, frames: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _problem(
-    copies: FloatArray, noise: FloatArray, op: Operator, order: IntArray, mean: FloatArray, case: str, device: str
+    copies: FloatArray,
+    noise: FloatArray,
+    op: Operator,
+    order: IntArray,
+    mean: FloatArray,
+    case: str,
+    no_feed: bool,
+    device: str,
 ) -> Problem:
     frames, whole = copies.shape[2], matrix(op)
+    pull = (whole @ mean)[:, 0]
+    centre = np.zeros(1) if no_feed else pull.mean(keepdims=True) if case == "shared" else pull
     at, slope = features(np.arange((frames - 1) * POINTS + 1) / POINTS, frames)
     return Problem(
         at=_tensor(at, device),
@@ -172,7 +183,8 @@ def _problem(
         data=_tensor(copies.transpose(0, 2, 1), device),
         precision=_tensor(1 / noise, device),
         matrix=_tensor(whole[:, order].T, device),
-        pull=_tensor((whole @ mean)[:, 0], device),
+        pull=_tensor(pull - centre, device),
+        centre=_tensor(centre, device),
         rate=_tensor(op.rate, device),
         alone=case == "cell",
     )

@@ -60,7 +60,9 @@ def fit_network(
     problem, network = start(data, op, dt, options, case, no_feed, scale)
     epochs = options.epochs or EPOCHS
     more = 0 if own_k(case) else max(1, round(CELL_SHARE * epochs))
-    trace = Trace(dt, scale, progress, PARAMETER_STEPS + epochs + (PARAMETER_STEPS + more if more else 0))
+    trace = Trace(
+        dt, scale, problem.centre, progress, PARAMETER_STEPS + epochs + (PARAMETER_STEPS + more if more else 0)
+    )
     train_parameters(problem, network, trace)
     moved = train(problem, network, epochs, trace)
     history, own = trace.history(), network
@@ -150,15 +152,15 @@ class StepSizes:
 class Trace:
     """Collects the history in seconds and intensities, and reports progress."""
 
-    def __init__(self, dt: float, scale: float, progress: Progress, total: int) -> None:
-        self.dt, self.scale, self.progress, self.total = dt, scale, progress, total
+    def __init__(self, dt: float, scale: float, centre: Any, progress: Progress, total: int) -> None:
+        self.dt, self.scale, self.centre, self.progress, self.total = dt, scale, centre, progress, total
         self.rows: list[tuple[float, float, float]] = []
         self.k: list[FloatArray] = []
 
     def record(self, network: Network, misfit: float, physics: Any) -> None:
         if len(self.rows) % 10 == 0:
             self.progress("pinn", len(self.rows), self.total)
-        feed = 0.0 if network.no_feed else float(network.feed.detach()[0].median())
+        feed = 0.0 if network.no_feed else float(_feed(network, self.centre)[0].median())
         self.rows.append((misfit, float(physics.detach().mean()), feed * self.scale / self.dt))
         self.k.append(np.exp(_array(network.log_k.median(dim=2).values[:, 0])) / self.dt)
 
@@ -168,6 +170,13 @@ class Trace:
     def history(self) -> PinnHistory:
         misfit, physics, feed = np.array(self.rows).T
         return PinnHistory(np.arange(len(feed)), misfit, physics, np.array(self.k).T, feed)
+
+
+def _feed(network: Network, centre: Any) -> Any:
+    """The feeds, (E, 1, p or 1), in S per frame."""
+    import torch
+
+    return network.feed.detach() - torch.exp(network.log_k.detach()) * centre
 
 
 def _spread(problem: Problem, residual: Any, own: bool, kept: Any = None) -> Any:
@@ -252,11 +261,11 @@ def _results(
         weight = (_weights(residual * (problem.precision[:p] / size)) * kept)[0]
     members = Members(
         k=np.exp(_array(network.log_k)[:, 0]),
-        feed=_array(network.feed)[:, 0],
+        feed=_array(_feed(network, problem.centre))[:, 0],
         k_cell=np.exp(_array(own.log_k)[:, 0]),
-        feed_cell=np.broadcast_to(_array(own.feed)[:, 0], (len(u), p)),
+        feed_cell=np.broadcast_to(_array(_feed(own, problem.centre))[:, 0], (len(u), p)),
         weight=_array(weight) / POINTS,
-        change=_array(change[0]),
+        change=_array(change[0] + problem.centre),
         noise=1 / _array(problem.precision[:p]),
     )
     return _array(u[0, ::POINTS, :p]).T, estimates(members, case, network.no_feed, op.coupled, dt, scale)
