@@ -11,7 +11,8 @@ and the feeds (models/pinn_training.py). Cultures of many cells or frames are cu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
@@ -196,10 +197,12 @@ def fit_block(
     if options.preset == "paper":
         from calcigraph.models.pinn_paper import fit_paper
 
-        return fit_paper(data, part, dt, options, case, no_feed, progress)
+        with _one_thread():
+            return fit_paper(data, part, dt, options, case, no_feed, progress)
     from calcigraph.models.pinn_training import fit_network
 
-    return fit_network(data, part, dt, options, case, no_feed, progress)
+    with _one_thread():
+        return fit_network(data, part, dt, options, case, no_feed, progress)
 
 
 def combine(blocks: Sequence[PinnBlock], fits: Sequence[PinnFit], op: Operator, case: str = "per-cell") -> PinnFit:
@@ -269,6 +272,19 @@ def require_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(f"the model pinn needs torch ({error}): {_INSTALL}") from error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread a block: blocks run side by side, and torch's threads spin where others want the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pick_device(name: str) -> str:
