@@ -3,8 +3,8 @@
 from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
 from calcigraph.models.crlsm import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
-from calcigraph.models.options import CASES, FitOptions
-from calcigraph.models.run import MODELS, fit, fitted_cells, predict
+from calcigraph.models.options import CASES, MODELS, FitOptions
+from calcigraph.models.run import fit, fitted_cells, predict
 from calcigraph.models.synthetic import (
     SyntheticCulture,
     SyntheticOptions,

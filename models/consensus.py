@@ -29,6 +29,8 @@ DENSE_CELLS = 600
 """Up to this many inner cells the free run diagonalises the operator; above, it sums a Taylor series."""
 TAYLOR_TERMS = 19
 """With substeps of norm <= 1 the remainder is below 1 / 20!, 4e-19 of the state: under rounding."""
+LEAST_RATE = 1e-4
+"""The modes are exact to rounding as long as no cell's k is below this share of the largest."""
 CHUNK = 1 << 23
 """Elements gathered at once by `Operator.apply`: 64 MB."""
 
@@ -199,9 +201,15 @@ def operator(subgraph: Subgraph, weights: str, setup: int = 1) -> Operator:
 
 
 def simulate(
-    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float
+    op: Operator,
+    k: FloatArray | float,
+    feed: FloatArray | float,
+    traces: FloatArray,
+    dt: float,
+    leak: float = 0.0,
+    source: FloatArray | None = None,
 ) -> FloatArray:
-    """Free run of the group, (p, T): y' = k (M_ii y + M_ib x) + feed from the first frame of `traces`.
+    """Free run of the group, (p, T): y' = k (M_ii y + M_ib x) + feed - leak y from the first frame of `traces`.
 
     The driven cells x are linear between frames; for that the result is exact (to rounding), whatever k dt is.
 
@@ -215,27 +223,33 @@ def simulate(
         (n, T), of which the driven cells' rows and the inner cells' first frame are used.
     dt
         Seconds between frames.
+    leak
+        r, 1/s: every inner cell loses -r y.
+    source
+        Intensity per second on top of the feed, (p, T - 1), constant from one frame to the next.
     """
     shape = (len(op.inner), traces.shape[1])
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), shape[:1])
     outside = traces.astype(np.float64)
     outside[op.inner] = 0
-    source = rate[:, None] * op.neighbours(outside) + _every_frame(feed, shape)
+    drive = rate[:, None] * op.neighbours(outside) + _every_frame(feed, shape)
+    pulse = np.zeros((shape[0], shape[1] - 1)) if source is None else source
     first = traces[op.inner, 0]
-    if shape[0] <= DENSE_CELLS and np.all(rate == rate[0]):
-        return _simulate_modes(op, float(rate[0]), source, first, dt)
-    return _simulate_taylor(op, rate, source, first, dt)
+    if shape[0] <= DENSE_CELLS and rate.min() > LEAST_RATE * rate.max():
+        return _simulate_modes(op, rate, drive, pulse, first, dt, leak)
+    return _simulate_taylor(op, rate, drive, pulse, first, dt, leak)
 
 
 def simulate_alone(
-    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float
+    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float, leak: float = 0.0
 ) -> FloatArray:
     """Free run of every inner cell by itself (eq. 1), (p, T): all its neighbours follow the data, linear between
     frames. Parameters as for `simulate`."""
     pull = op.neighbours(traces)
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), pull.shape[:1])
-    source = rate[:, None] * pull + _every_frame(feed, pull.shape)
-    return _propagate(-rate * op.rate * dt, traces[op.inner, 0], source.T, dt).T
+    drive = rate[:, None] * pull + _every_frame(feed, pull.shape)
+    still = np.zeros((drive.shape[1] - 1, len(drive)))
+    return _propagate(-(rate * op.rate + leak) * dt, traces[op.inner, 0], drive.T, still, dt).T
 
 
 def _every_frame(feed: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:
@@ -243,22 +257,26 @@ def _every_frame(feed: FloatArray | float, shape: tuple[int, ...]) -> FloatArray
     return np.broadcast_to(values[:, None] if values.ndim == 1 else values, shape)
 
 
-def _simulate_modes(op: Operator, k: float, source: FloatArray, first: FloatArray, dt: float) -> FloatArray:
-    # M_ii = D^-1 (W - S) is similar to the symmetric D^-1/2 (W - S) D^-1/2, so its modes are real and orthogonal.
-    root = np.sqrt(np.maximum(op.degree, 1))
-    symmetric = op.inner_matrix() * root[:, None] / root[None, :]
+def _simulate_modes(
+    op: Operator, k: FloatArray, drive: FloatArray, pulse: FloatArray, first: FloatArray, dt: float, leak: float
+) -> FloatArray:
+    # k M_ii = E (W - S) with E = k / D diagonal is similar to the symmetric E^1/2 (W - S) E^1/2: its modes are real
+    # and orthogonal.
+    root = np.sqrt(np.maximum(op.degree, 1) / k)
+    symmetric = k[:, None] * op.inner_matrix() * root[:, None] / root[None, :]
     value, mode = np.linalg.eigh((symmetric + symmetric.T) / 2)
     into = mode.T * root[None, :]
-    state = _propagate(k * value * dt, into @ first, (into @ source).T, dt)
+    state = _propagate((value - leak) * dt, into @ first, (into @ drive).T, (into @ pulse).T, dt)
     result: FloatArray = (mode @ state.T) / root[:, None]
     return result
 
 
-def _propagate(a: FloatArray, first: FloatArray, source: FloatArray, dt: float) -> FloatArray:
-    """z' = (a / dt) z + source, source (T, p) linear between frames: exact steps of independent modes, (T, p)."""
+def _propagate(a: FloatArray, first: FloatArray, drive: FloatArray, pulse: FloatArray, dt: float) -> FloatArray:
+    """z' = (a / dt) z + drive + pulse, exact steps of independent modes, (T, p); drive (T, p) is linear between
+    frames, pulse (T - 1, p) constant."""
     grow, (phi1, phi2) = np.exp(a), _phi(a)
-    push = dt * (phi1 * source[:-1] + phi2 * np.diff(source, axis=0))
-    state = np.empty_like(source)
+    push = dt * (phi1 * (drive[:-1] + pulse) + phi2 * np.diff(drive, axis=0))
+    state = np.empty_like(drive)
     state[0] = first
     for frame in range(len(push)):
         np.multiply(grow, state[frame], out=state[frame + 1])
@@ -278,18 +296,20 @@ def _phi(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     return phi1, np.where(small, series, (np.expm1(safe) - safe) / safe**2)
 
 
-def _simulate_taylor(op: Operator, k: FloatArray, source: FloatArray, first: FloatArray, dt: float) -> FloatArray:
+def _simulate_taylor(
+    op: Operator, k: FloatArray, drive: FloatArray, pulse: FloatArray, first: FloatArray, dt: float, leak: float
+) -> FloatArray:
     from scipy.sparse import diags_array
 
-    matrix = diags_array(k) @ op.sparse_inner_matrix()
-    steps = max(1, ceil(2 * float(np.max(k * op.rate)) * dt))
+    matrix = diags_array(k) @ op.sparse_inner_matrix() - diags_array(np.full(len(k), leak))
+    steps = max(1, ceil((2 * float(np.max(k * op.rate)) + leak) * dt))
     h = dt / steps
-    result = np.empty_like(source)
+    result = np.empty_like(drive)
     result[:, 0] = state = first
-    for frame in range(source.shape[1] - 1):
-        slope = (source[:, frame + 1] - source[:, frame]) / dt
+    for frame in range(drive.shape[1] - 1):
+        slope, start = (drive[:, frame + 1] - drive[:, frame]) / dt, drive[:, frame] + pulse[:, frame]
         for step in range(steps):
-            state = _taylor_step(matrix, state, source[:, frame] + slope * (step * h), slope, h)
+            state = _taylor_step(matrix, state, start + slope * (step * h), slope, h)
         result[:, frame + 1] = state
     return result
 

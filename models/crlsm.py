@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.models.options import Bounds
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
-
-Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)

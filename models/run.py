@@ -8,37 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from calcigraph.errors import FitError, InputError
-from calcigraph.models.consensus import (
-    Operator,
-    default_weights,
-    operator,
-    simulate,
-    simulate_alone,
-)
-from calcigraph.models.crlsm import Bounds, Sums, solve_cells, solve_group, sums
+from calcigraph.models.consensus import Operator, default_weights, operator
 from calcigraph.models.evaluate import fit_groups, squared_error
-from calcigraph.models.options import FitOptions, one_of
+from calcigraph.models.identify import at_bound, cell_words, culture_word
+from calcigraph.models.options import FitOptions
+from calcigraph.models.task import Solved, Split, Spread, Task, free_run
 from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph, silent
 
-MODELS = ("crlsm",)
 BATCH_CELLS = 256
 SCHEDULER_TIMEOUT_S = 6
-MIN_TRAIN_FRAMES = 3
-AT_BOUND = 1e-9
 RAW_SPREAD = 10.0
 """Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
+FEWEST_NULL_FRAMES = 8
 
 
 def fit(
     subgraph: Subgraph,
-    model: str = "crlsm",
+    model: str = "robust",
     options: FitOptions | None = None,
     *,
     scheduler: str | None = None,
@@ -46,12 +38,15 @@ def fit(
 ) -> Fit:
     """Fit a model to one culture.
 
-    `cells` of the result holds k, feed, k_cell (always that of case cell), mse_train and mse_test, and `words` the fit
-    group. k and k_cell of a cell without contacts are NaN: nothing tells them. The mean squared errors are those of
-    the exact free run from the first frame of the training and of the test part (models/consensus.py).
+    `cells` of the result holds k, feed, k_cell (always the cell's own), each with _low and _high (95 % interval),
+    mse_train and mse_test; `words` the fit group, `identified` and `why`. k of a cell without contacts is NaN: nothing
+    tells it. The mean squared errors are those of the exact free run from the first frame of the training and of the
+    test part (models/consensus.py).
 
     Parameters
     ----------
+    model
+        `robust`, `crlsm` (the paper's least squares) or `pinn` (extra `pinn`).
     scheduler
         Address of a Dask scheduler, whose workers then fit the batches of cells; None: threads of this process.
 
@@ -61,41 +56,59 @@ def fit(
         The culture cannot be fitted like that: unknown model, no inner cells, missing values, too few frames, ...
     InputError
         No scheduler with workers answers at that address.
+    MissingExtraError
+        Model pinn without torch.
     """
     options = options or FitOptions()
-    one_of("model", model, MODELS)
+    options.check_model(model)
     _check_traces(subgraph)
     weights = options.weights or default_weights(subgraph)
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
-    split = _Split.of(subgraph, options)
+    split = Split.of(subgraph, options)
     with _batches_on(scheduler) as spread:
-        solved = _solve(subgraph, op, split, options, spread, progress)
-        errors, groups = _evaluate(subgraph, op, split, options, solved, spread, progress)
+        task = Task(subgraph, op, options, split, spread, progress)
+        progress("fit", 0, 1)
+        solved = _solve(task, model)
+        progress("fit", 1, 1)
+        errors, groups = _evaluate(task, solved)
+    null = _null(task)
+    word, culture_why = culture_word(task, solved, model, null.get("null_k_p"))
+    words, why = cell_words(task, solved, model)
+    k, k_low, k_high = solved.culture_k
+    feed, feed_low, feed_high = solved.culture_feed
     return Fit(
         culture=subgraph.culture,
         model=model,
         case=options.case,
-        options=_record(subgraph, op, split, options, weights),
+        options=_record(task, model, weights),
         labels=subgraph.labels[op.inner],
-        k=float(np.nanmedian(solved.k)),
-        feed=None if options.no_feed else float(np.median(solved.feed)),
-        cells={
-            "k": solved.k,
-            "feed": np.full_like(solved.feed, np.nan) if options.no_feed else solved.feed,
-            "k_cell": solved.k_cell,
-            **errors,
-        },
-        words={"group": groups},
+        k=k,
+        feed=None if options.no_feed else feed,
+        cells=_columns(solved, errors),
+        words={"group": groups, "identified": words, "why": why},
+        k_low=k_low,
+        k_high=k_high,
+        feed_low=None if options.no_feed else feed_low,
+        feed_high=None if options.no_feed else feed_high,
         mse_train=float(errors["mse_train"].mean()),
         mse_test=None if split.test_first is None else float(errors["mse_test"].mean()),
-        advice=_advice(subgraph, op, options, solved),
+        **null,
+        identified=word,
+        why=culture_why,
+        facts=dict(solved.facts),
+        curves=dict(solved.curves),
+        advice=_advice(task, model, solved, culture_why),
     )
 
 
 def predict(
-    subgraph: Subgraph, options: Mapping[str, Any], k: FloatArray | float, feed: FloatArray | float
+    subgraph: Subgraph,
+    options: Mapping[str, Any],
+    k: FloatArray | float,
+    feed: FloatArray | float,
+    leak: float = 0.0,
 ) -> FloatArray:
     """Free run of stored parameters over the whole recording, (p, T), from the first frame.
 
@@ -105,6 +118,8 @@ def predict(
         A fit's options: `case`, `setup` and `weights` are used.
     k, feed
         (p,) or one value, in the order of `fitted_cells`; NaN counts as 0 (no contacts, or no feed).
+    leak
+        1/s.
 
     Raises
     ------
@@ -113,7 +128,8 @@ def predict(
     """
     _check_traces(subgraph)
     op = operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
-    return _free_run(subgraph, op, options.get("case") == "cell", _per_cell(op, "k", k), _per_cell(op, "feed", feed))
+    alone = options.get("case") == "cell"
+    return free_run(subgraph, op, alone, _per_cell(op, "k", k), _per_cell(op, "feed", feed), leak)
 
 
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
@@ -121,43 +137,46 @@ def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
     return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1))).inner
 
 
-@dataclass(frozen=True)
-class _Split:
-    """Where training ends: `points` of the interpolated points, `train` frames, test from frame `test_first` on."""
+def _solve(task: Task, model: str) -> Solved:
+    if model == "crlsm":
+        from calcigraph.models.fit_crlsm import fit_crlsm
 
-    points: int
-    train: int
-    test_first: int | None
+        return fit_crlsm(task)
+    if model == "pinn":
+        from calcigraph.models.fit_pinn import fit_pinn
 
-    @classmethod
-    def of(cls, subgraph: Subgraph, options: FitOptions) -> _Split:
-        frames, n = subgraph.intensity.shape[1], options.interpolate
-        whole = (frames - 1) * n + 1
-        points = whole if options.train_fraction == 1 else round(options.train_fraction * whole)
-        train = (points - 1) // n + 1
-        if train < MIN_TRAIN_FRAMES:
-            raise FitError(
-                f"culture {subgraph.culture} has {max(train, 0)} frames to train on (of {frames}); "
-                f"at least {MIN_TRAIN_FRAMES} are needed"
-            )
-        if options.train_fraction < 1 and frames - train < 2:
-            raise FitError(
-                f"train fraction {options.train_fraction:g} leaves {frames - train} of {frames} frames to test on; "
-                "give a smaller one, or 1 for no test"
-            )
-        return cls(points, train, None if options.train_fraction == 1 else train)
+        return fit_pinn(task)
+    from calcigraph.models.fit_robust import fit_robust
+
+    return fit_robust(task)
 
 
-@dataclass(frozen=True)
-class _Solved:
-    k: FloatArray
-    """(p,), and so are the others."""
-    feed: FloatArray
-    k_cell: FloatArray
+def _null(task: Task) -> dict[str, Any]:
+    """The FitRun's null_ values; none where no permutations are wanted or the recording is too short."""
+    permutations = task.options.null
+    if not permutations or task.train.shape[1] < FEWEST_NULL_FRAMES:
+        return {}
+    from calcigraph.models.null import null
+
+    subgraph = task.subgraph
+    # Whatever the setup, the cells that are driven change places among themselves.
+    driven = np.ones(len(subgraph.labels), dtype=np.bool_)
+    driven[task.op.inner] = False
+    found = null(task.train, task.op, subgraph.pairs, driven, task.dt, permutations, task.options.seed, task.progress)
+    return {
+        f"null_{name}": getattr(found, name)
+        for name in ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
+    }
 
 
-Spread = Callable[..., list[Any]]
-"""spread(function, calls, shared...): function(*call, *shared) for every call, in order."""
+def _columns(solved: Solved, errors: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    columns: dict[str, FloatArray] = {}
+    for name in ("k", "feed", "k_cell"):
+        interval = getattr(solved, f"{name}_interval")
+        columns |= {name: getattr(solved, name), f"{name}_low": interval.low, f"{name}_high": interval.high}
+    if solved.leak:
+        columns["leak"] = np.full(len(solved.k), solved.leak)
+    return columns | dict(errors)
 
 
 @contextmanager
@@ -217,57 +236,17 @@ def _cut(total: int) -> list[slice]:
     return [slice(first, min(first + BATCH_CELLS, total)) for first in range(0, total, BATCH_CELLS)]
 
 
-def _solve(
-    subgraph: Subgraph, op: Operator, split: _Split, options: FitOptions, spread: Spread, progress: Progress
-) -> _Solved:
-    progress("fit", 0, 1)
-    traces, consensus = subgraph.intensity[op.inner], op.apply(subgraph.intensity)
-    calls = [(traces[part], consensus[part]) for part in _cut(len(op.inner))]
-    parts = spread(_fit_batch, calls, subgraph.frame_interval_s, split.points, options)
-    k_cell = np.where(op.coupled, np.concatenate([part[1] for part in parts]), np.nan)
-    if options.case == "cell":
-        solved = _Solved(k_cell, np.concatenate([part[2] for part in parts]), k_cell)
-    else:
-        data = _joined([part[0] for part in parts])
-        data = data.pooled() if options.case == "shared" else data
-        k, feed = solve_group(data, options.ridge, options.k_bounds, options.box())
-        solved = _Solved(np.full_like(k_cell, k), np.broadcast_to(feed, k_cell.shape).copy(), k_cell)
-    progress("fit", 1, 1)
-    return solved
-
-
-def _fit_batch(
-    batch: tuple[FloatArray, FloatArray], dt: float, points: int, options: FitOptions
-) -> tuple[Sums, FloatArray, FloatArray]:
-    data = sums(*batch, dt, points, options.interpolate)
-    k, feed = solve_cells(data, options.ridge, options.k_bounds, options.box())
-    return data, k, feed
-
-
-def _joined(parts: Sequence[Sums]) -> Sums:
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "a", "d", "aa", "ad"))
-    return Sums(parts[0].h, *columns)
-
-
-def _evaluate(
-    subgraph: Subgraph,
-    op: Operator,
-    split: _Split,
-    options: FitOptions,
-    solved: _Solved,
-    spread: Spread,
-    progress: Progress,
-) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
-    progress("evaluate", 0, 1)
-    k, alone = np.nan_to_num(solved.k), options.case == "cell"
-    data, whole = subgraph.intensity[op.inner], _free_run(subgraph, op, alone, k, solved.feed)
-    calls = [(data[part], whole[part]) for part in _cut(len(op.inner))]
-    parts = spread(_evaluate_batch, calls, split.train)
+def _evaluate(task: Task, solved: Solved) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+    task.progress("evaluate", 0, 1)
+    subgraph, op, split, alone = task.subgraph, task.op, task.split, task.options.case == "cell"
+    data = subgraph.intensity[op.inner]
+    whole = free_run(subgraph, op, alone, solved.k, solved.feed, solved.leak)
+    parts = task.spread(_evaluate_batch, [(data[cut], whole[cut]) for cut in _cut(len(op.inner))], split.train)
     test = np.full(len(op.inner), np.nan)
     if split.test_first is not None:
-        rest = _free_run(subgraph, op, alone, k, solved.feed, split.test_first)
+        rest = free_run(subgraph, op, alone, solved.k, solved.feed, solved.leak, split.test_first)
         test = squared_error(data[:, split.test_first :], rest)
-    progress("evaluate", 1, 1)
+    task.progress("evaluate", 1, 1)
     errors = {"mse_train": np.concatenate([part[0] for part in parts]), "mse_test": test}
     return errors, tuple(group for part in parts for group in part[1])
 
@@ -277,63 +256,84 @@ def _evaluate_batch(batch: tuple[FloatArray, FloatArray], train: int) -> tuple[F
     return squared_error(data[:, :train], model[:, :train]), fit_groups(data, model)
 
 
-def _free_run(
-    subgraph: Subgraph, op: Operator, alone: bool, k: FloatArray, feed: FloatArray, first: int = 0
-) -> FloatArray:
-    run = simulate_alone if alone else simulate
-    return run(op, k, feed, subgraph.intensity[:, first:], subgraph.frame_interval_s)
-
-
-def _record(subgraph: Subgraph, op: Operator, split: _Split, options: FitOptions, weights: str) -> dict[str, Any]:
+def _record(task: Task, model: str, weights: str) -> dict[str, Any]:
     """Everything that decides the result. The second group follows from the culture, not from the user."""
-    return {
+    options, subgraph = task.options, task.subgraph
+    record: dict[str, Any] = {
         "case": options.case,
         "no_feed": options.no_feed,
         "setup": options.setup,
         "weights": weights,
-        "ridge": options.ridge,
-        "ridge_scaling": "unscaled",
-        "k_bounds": list(options.k_bounds),
-        "feed_bounds": None if options.no_feed else [b if isfinite(b) else None for b in options.feed_bounds],
         "train_fraction": options.train_fraction,
-        "interpolate": options.interpolate,
-        "frame_interval_s": subgraph.frame_interval_s,
-        "dt_s": subgraph.frame_interval_s / options.interpolate,
-        "weight_scale": op.scale,
+        "null": options.null,
+        "seed": options.seed,
+    }
+    if model != "pinn":
+        record["k_bounds"] = [_or_none(bound) for bound in options.k_box(model)]
+        record["feed_bounds"] = None if options.no_feed else [_or_none(bound) for bound in options.feed_box(model)]
+    record |= _model_options(options, model)
+    return record | {
+        "frame_interval_s": task.dt,
+        "dt_s": task.dt / options.points_a_frame,
+        "weight_scale": task.op.scale,
         "intensity_gain": subgraph.intensity_gain,
-        "inner_cells": len(op.inner),
-        "driven_cells": len(op.driven),
+        "inner_cells": len(task.op.inner),
+        "driven_cells": len(task.op.driven),
         "frames": subgraph.intensity.shape[1],
-        "train_frames": split.train,
+        "train_frames": task.split.train,
     }
 
 
-def _advice(subgraph: Subgraph, op: Operator, options: FitOptions, solved: _Solved) -> tuple[str, ...]:
-    advice: list[str] = []
+def _model_options(options: FitOptions, model: str) -> dict[str, Any]:
+    if model == "robust":
+        correct, leak = options.correct is not False, bool(options.leak)
+        return {"half_width": options.half_width, "correct": correct, "leak": leak}
+    if model == "crlsm":
+        from calcigraph.models.options import RIDGE
+
+        ridge = RIDGE if options.ridge is None else options.ridge
+        return {"ridge": ridge, "ridge_scaling": "unscaled", "interpolate": options.points_a_frame}
+    from dataclasses import asdict
+
+    from calcigraph.models.fit_pinn import pinn_options
+
+    return asdict(pinn_options(options))
+
+
+def _or_none(bound: float) -> float | None:
+    return bound if isfinite(bound) else None
+
+
+def _advice(task: Task, model: str, solved: Solved, why: Sequence[str]) -> tuple[str, ...]:
+    options, op, subgraph = task.options, task.op, task.subgraph
+    advice = list(solved.advice)
     lonely = subgraph.labels[op.inner][~op.coupled]
     if len(lonely):
         advice.append(
             "without contacts there is no k of one's own: inner cells "
             f"{', '.join(map(str, lonely[:10].tolist()))}{', ...' if len(lonely) > 10 else ''} ({len(lonely)} in all)"
         )
-    advice += _at_bounds("k", "1/s", solved.k[op.coupled], options.k_bounds, options.case != "cell")
-    if options.case != "cell":
-        advice += _at_bounds("k_cell", "1/s", solved.k_cell[op.coupled], options.k_bounds, False)
+    advice += why
+    box, feed_box = options.k_box(model), options.feed_box(model)
+    if model == "crlsm":
+        advice += _at_bounds("k", "1/s", solved.k[op.coupled], box, task.common_k)
+        if task.common_k:
+            advice += _at_bounds("k_cell", "1/s", solved.k_cell[op.coupled], box, False)
     spread = float(np.median(subgraph.intensity[op.inner].std(axis=1)))
-    if not options.no_feed and spread > RAW_SPREAD:
-        advice.append(
-            f"these traces vary by {spread:.3g} (median deviation), so they are not normalised intensities, which the "
-            "feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
-        )
-    if not options.no_feed:
-        advice += _at_bounds("feed", "intensity/s", solved.feed, options.feed_bounds, options.case == "shared")
+    if not options.no_feed and np.isfinite(feed_box).any():
+        if spread > RAW_SPREAD:
+            advice.append(
+                f"these traces vary by {spread:.3g} (median deviation), so they are not normalised intensities, which "
+                "the feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
+            )
+        advice += _at_bounds("feed", "intensity/s", solved.feed, feed_box, options.case == "shared")
     return tuple(advice)
 
 
-def _at_bounds(name: str, unit: str, values: FloatArray, bounds: Bounds, common: bool) -> list[str]:
+def _at_bounds(name: str, unit: str, values: FloatArray, bounds: tuple[float, float], common: bool) -> list[str]:
     lines = []
     for bound, side in zip(bounds, ("lower", "upper"), strict=True):
-        count = int((np.abs(values - bound) <= AT_BOUND * max(abs(bound), AT_BOUND)).sum()) if isfinite(bound) else 0
+        count = int(at_bound(values, (bound, bound)).sum()) if isfinite(bound) else 0
         if count:
             who = f"{name} lies" if common else f"{name} of {count} of {len(values)} inner cells lies"
             option = "--feed-bounds" if name == "feed" else "--k-bounds"

@@ -122,6 +122,10 @@ def _run_properties(fit: Fit) -> Row:
         "options": json.dumps(dict(fit.options), sort_keys=True),
         "options_hash": fit.options_hash,
         "advice": list(fit.advice),
+        "identified": fit.identified,
+        "why": "; ".join(fit.why) or None,
+        "facts": json.dumps(dict(fit.facts), sort_keys=True),
+        "curves": json.dumps(dict(fit.curves), separators=(",", ":")) if fit.curves else None,
         "parameters": sorted({*fit.cells, *fit.words}),
     }
 

@@ -244,6 +244,14 @@ class Fit:
     null_sync_mean: float | None = None
     null_sync_z: float | None = None
     null_sync_p: float | None = None
+    identified: str | None = None
+    """"identified", "weak" or "not identified": whether the data tell the culture's k."""
+    why: tuple[str, ...] = ()
+    """What speaks against it."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the data decided on the way: half-width, noise level, ...; JSON-able."""
+    curves: Mapping[str, Any] = field(default_factory=dict)
+    """What can be drawn of a training: losses, paths of parameters, the network's traces; JSON-able."""
     advice: tuple[str, ...] = ()
     """What the user should know of this fit: parameters at a bound, ..."""
 

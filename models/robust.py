@@ -1,0 +1,258 @@
+"""The robust estimator: weak form, sources set aside, tails modelled, noise in the regressors taken out.
+
+1. `sources.source_frames` finds the frames in which a cell has a source of its own; they are not used.
+2. `weakform.moments` gives each cell's normal equations over the other frames, its feed eliminated.
+3. What measurement noise adds to them is subtracted: without that, k is too low (errors in variables).
+4. Cells are pooled with their precision; a cell whose own k departs from the others' loses its weight (bisquare), so
+   that a few uncoupled cells do not pull the culture's k.
+5. Once that has settled, tails after the sources become shared regressors, if they are significant.
+
+Noise level and half-width follow from the residuals' covariance at lags 0 and 1. Everything is recomputed until it
+settles; `correction.py` then measures what bias is left. Cells come in batches, which a scheduler can spread; one
+batch may hold several simulated cultures, told apart by `group`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from calcigraph.models.consensus import Operator
+from calcigraph.models.pooling import Pooled, pool
+from calcigraph.models.sources import CONSISTENT, TAIL_FRAMES, beside, source_frames, tails
+from calcigraph.models.weakform import EDGE_FRAMES, Moments, Rows, frame_means, moments, residual_covariance
+from calcigraph.store.types import BoolArray, FloatArray, IntArray
+
+BATCH_CELLS = 1024
+PLAIN, WITH_TAILS = 6, 4
+"""Rounds without and with tails, from nothing; simulated cultures start from a result and need half as many."""
+NOISE_WITHIN = 4.0
+"""A cell's measurement noise is taken to lie within this factor of the median cell's."""
+THIRD_DIFFERENCE = 20.0
+"""Variance of third differences of white noise of variance 1."""
+
+Spread = Callable[..., list[Any]]
+"""spread(function, calls, shared...): function(call, *shared) for every call, in order."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user decides."""
+
+    half_width: float | None = None
+    """Frames; None: from the data."""
+    feed: str = "own"
+    """`own` (one per cell), `shared` or `none`."""
+    leak: bool = False
+    correct: bool = True
+    """Model tails and take noise out of the regressors; False leaves the plain weak form."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The data of p cells over F frame steps."""
+
+    increments: FloatArray
+    """(p, F)."""
+    regressors: FloatArray
+    """(c, p, F): dt <M y>; with a leak -dt <y>; with a shared feed dt."""
+    coefficients: FloatArray
+    """(p, c'), `around` and `own`, (p,): see `weakform.Rows`; for noise of the cells' profile."""
+    around: FloatArray
+    own: FloatArray
+    group: IntArray
+    """(p,), which culture a cell belongs to."""
+    dt: float
+
+    def residual(self, theta: FloatArray, level: FloatArray, found: BoolArray | None) -> tuple[FloatArray, FloatArray]:
+        """Increments less what coupling, leak and feed (per frame) explain, and the tails of sources in the found
+        frames, each (p, F); theta is (p, c + 4)."""
+        base = len(self.regressors)
+        rest = self.increments - np.einsum("pc,cpf->pf", theta[:, :base], self.regressors) - level[:, None]
+        if found is None:
+            return rest, np.zeros_like(rest)
+        return rest, np.einsum("pc,cpf->pf", theta[:, base:], tails(found, rest))
+
+    def rows(self, extra: FloatArray) -> Rows:
+        """With more regressors, (c'', p, F)."""
+        regressors = np.concatenate([self.regressors, extra]) if len(extra) else self.regressors
+        return Rows(self.increments, regressors, self.coefficients, self.around, self.own, self.dt)
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the iteration is, for p cells of g groups."""
+
+    theta: FloatArray
+    """(g, c + 4), shared: k; leak; feed; amplitudes of the tails."""
+    feed: FloatArray
+    """(p,), intensity per frame; 0 where it is shared or absent."""
+    q: FloatArray
+    """(p,), of Omega."""
+    tails: bool = False
+    found: tuple[BoolArray, ...] | None = None
+    """Per batch, (p, F): frames with a source."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a round makes of a batch."""
+
+    found: BoolArray
+    q: FloatArray
+    """(p,), of Omega, with which the moments were made."""
+    moments: Moments
+    covariance: FloatArray
+    """(3, p), of the residuals in used frames at lags 0, 1, 2."""
+    expected: FloatArray
+    """(2, p), of measurement noise of the cells' profile at lags 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What came out: `pooled` holds the numbers, `state` and `batches` what simulating the culture again needs."""
+
+    pooled: Pooled
+    state: State
+    batches: tuple[Batch, ...]
+    settings: Settings
+
+    @property
+    def leak(self) -> float:
+        """1/s, of the first group."""
+        return float(self.pooled.theta[0, 1]) if self.settings.leak else 0.0
+
+    @property
+    def shared_feed(self) -> float:
+        """Intensity per second, of the first group; 0 where it is not shared."""
+        at = 1 + self.settings.leak
+        return float(self.pooled.theta[0, at]) if self.settings.feed == "shared" else 0.0
+
+
+def noise_profile(traces: FloatArray) -> FloatArray:
+    """Each cell's measurement noise, (n,), from third differences: what is smooth over four frames leaves them."""
+    third = np.diff(traces, 3, axis=1)
+    sigma = CONSISTENT * np.median(np.abs(third), axis=1) / np.sqrt(THIRD_DIFFERENCE)
+    positive = sigma[sigma > 0]
+    middle = float(np.median(positive)) if len(positive) else 1.0
+    return np.asarray(np.clip(sigma, middle / NOISE_WITHIN, middle * NOISE_WITHIN))
+
+
+def make_batches(
+    op: Operator, traces: FloatArray, dt: float, settings: Settings, profile: FloatArray, group: int = 0
+) -> list[Batch]:
+    """Cut a culture's inner cells, with traces (n, T) and noise profile (n,), into batches."""
+    consensus, inner = dt * frame_means(op.apply(traces)), traces[op.inner]
+    regressors, coefficients = [consensus], [-op.rate]
+    if settings.leak:
+        regressors.append(-dt * frame_means(inner))
+        coefficients.append(np.full(len(inner), -1.0))
+    if settings.feed == "shared":
+        regressors.append(np.full_like(consensus, dt))
+    stacked, coefficient, increments = np.stack(regressors), np.stack(coefficients, axis=1), np.diff(inner, axis=1)
+    around = dt**2 * replace(op, weight=op.weight**2).neighbours(profile[:, None] ** 2)[:, 0]
+    own, groups = profile[op.inner] ** 2, np.full(len(inner), group)
+    cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(inner), BATCH_CELLS)]
+    return [
+        Batch(increments[cut], stacked[:, cut], coefficient[cut], around[cut], own[cut], groups[cut], dt)
+        for cut in cuts
+    ]
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches of several cultures as one."""
+
+    def column(name: str, axis: int = 0) -> Any:
+        return np.concatenate([getattr(batch, name) for batch in batches], axis=axis)
+
+    regressors = column("regressors", 1)
+    coefficients, around, own, group = (column(name) for name in ("coefficients", "around", "own", "group"))
+    return Batch(column("increments"), regressors, coefficients, around, own, group, batches[0].dt)
+
+
+def estimate(batches: Sequence[Batch], settings: Settings, spread: Spread, start: State | None = None) -> Estimate:
+    """Fit the batches of one or more cultures.
+
+    `start` gives values to begin with, and whether there are tails; without it both are found.
+    """
+    state = start or _start(batches, settings)
+    tails_wanted, fewer = (True, 1) if start is None else (start.tails, 2)
+    state, pooled = _round(batches, settings, spread, replace(state, tails=False, found=None))
+    for _ in range(PLAIN // fewer - 1):
+        state, pooled = _round(batches, settings, spread, state)
+    if tails_wanted and settings.correct:
+        plain = state, pooled
+        state = replace(state, tails=True)
+        for _ in range(WITH_TAILS // fewer):
+            state, pooled = _round(batches, settings, spread, state)
+        if start is None and not pooled.has_tails.all():
+            state, pooled = plain
+    return Estimate(pooled, state, tuple(batches), settings)
+
+
+def _start(batches: Sequence[Batch], settings: Settings) -> State:
+    """Least squares on the increments themselves, reweighted by the bisquare: a first k and first feeds."""
+    c = len(batches[0].regressors)
+    a, d = (np.concatenate(parts) for parts in zip(*((b.regressors[0], b.increments) for b in batches), strict=True))
+    own = settings.feed != "none"
+    k, feed = 0.0, np.median(d, axis=1) * own
+    for _ in range(10):
+        residual = d - k * a - feed[:, None]
+        scale = max(CONSISTENT * float(np.median(np.abs(residual))), float(np.finfo(float).tiny))
+        weight = np.clip(1 - (residual / (4.685 * scale)) ** 2, 0, None) ** 2
+        total = np.maximum(weight.sum(axis=1), 1e-9)
+        mean_a, mean_d = (weight * a).sum(axis=1) / total * own, (weight * d).sum(axis=1) / total * own
+        centred = weight * (a - mean_a[:, None])
+        below = float((centred * a).sum())
+        k = float((centred * d).sum()) / below if below > 0 else 0.0
+        feed = mean_d - k * mean_a
+    theta = np.zeros((1, c + len(TAIL_FRAMES)))
+    theta[0, 0] = k
+    if settings.feed == "shared":
+        theta[0, c - 1] = float(np.median(feed)) / batches[0].dt
+        feed = np.zeros_like(feed)
+    return State(theta, feed, np.full(len(feed), 0.1))
+
+
+def _round(batches: Sequence[Batch], settings: Settings, spread: Spread, state: State) -> tuple[State, Pooled]:
+    """Residuals, sources, normal equations, batch by batch; then the culture's numbers from all of them."""
+    ends = np.cumsum([0] + [len(batch.own) for batch in batches])
+    found = state.found or (None,) * len(batches)
+    calls = [
+        (batch, before, state.theta[batch.group], state.feed[first:last], state.q[first:last])
+        for batch, before, first, last in zip(batches, found, ends[:-1], ends[1:], strict=True)
+    ]
+    pieces: list[Piece] = spread(_piece, calls, settings.feed == "own", state.tails)
+    pooled = pool(batches, pieces, settings, state.tails)
+    theta = np.zeros_like(state.theta)
+    theta[:, : pooled.theta.shape[1]] = pooled.theta
+    feed = pooled.feed * batches[0].dt if settings.feed == "own" else np.zeros_like(state.feed)
+    return State(theta, feed, pooled.q, state.tails, tuple(piece.found for piece in pieces)), pooled
+
+
+def _piece(call: tuple[Batch, BoolArray | None, FloatArray, FloatArray, FloatArray], feed: bool, tailed: bool) -> Piece:
+    batch, before, theta, level, q = call
+    rest, tail = batch.residual(theta, level, before if tailed else None)
+    residual = rest - tail
+    found = source_frames(residual / np.sqrt(batch.own)[:, None])
+    if tailed and before is not None:
+        found |= before  # weak sources would come and go with the tails' amplitudes
+    used = ~beside(found)
+    used[:, :EDGE_FRAMES] = used[:, -EDGE_FRAMES:] = False
+    rows = batch.rows(tails(found, rest) if tailed else np.empty((0, *used.shape)))
+    normal = moments(rows, used, q, feed)
+    expected = residual_covariance(rows, theta[:, : batch.coefficients.shape[1]])
+    return Piece(found, q, normal, _covariance(residual, used), expected)
+
+
+def _covariance(residual: FloatArray, used: BoolArray) -> FloatArray:
+    """Mean products of residuals 0, 1 and 2 frames apart, both used, (3, p); 0 where there are none."""
+    kept, frames = np.where(used, residual, 0.0), residual.shape[1]
+    result = np.zeros((3, len(residual)))
+    for lag in range(min(3, frames)):
+        count = (used[:, lag:] & used[:, : frames - lag]).sum(axis=1)
+        result[lag] = (kept[:, lag:] * kept[:, : frames - lag]).sum(axis=1) / np.maximum(count, 1)
+    return result

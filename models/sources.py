@@ -1,0 +1,114 @@
+"""Frames in which a cell has a source that no model knows of (a calcium spike), found and set aside.
+
+Summed over a window the residual increments leave only the measurement noise of its two ends, while a source adds up;
+so windows of several lengths are tested, each against its own robust deviation. What is found grows while the
+residual's three-frame mean stays away from zero. Tails too weak to be found are not masked but modelled: see `tails`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calcigraph.store.types import BoolArray, FloatArray
+
+CONSISTENT = 1.4826
+"""Times the median absolute deviation this is the standard deviation of normal values."""
+OUTLYING = 3.5
+"""Robust deviations of quiet windows from which a window holds a source."""
+PASSES = 3
+"""Sources widen the deviation that finds them, so it is measured again without those found."""
+QUIET = 0.1
+"""Share of windows that must be quiet to be measured by."""
+WINDOWS = (1, 2, 3, 5, 8, 12)
+"""Frames."""
+GROWING = 0.6
+"""A source goes on while the three-frame mean is beyond this many robust deviations."""
+STANDS_OUT = 2.5
+"""Deviations of a single increment."""
+TAIL_FRAMES = (3.0, 6.0, 12.0, 24.0)
+"""Time constants of the tails that may follow a source; sums of them come close to any decay."""
+SAMPLE = 1 << 20
+"""Values from which a deviation is estimated; of more, every n-th is taken."""
+
+
+def deviation(values: FloatArray) -> float:
+    """Robust standard deviation about the median: 1.4826 times the median absolute deviation."""
+    flat = values.ravel()
+    flat = flat[:: len(flat) // SAMPLE + 1]
+    return CONSISTENT * float(np.median(np.abs(flat - np.median(flat)))) if len(flat) else 0.0
+
+
+def source_frames(residual: FloatArray) -> BoolArray:
+    """Where a source is, (p, F), from residual increments in units of each cell's noise, (p, F)."""
+    total = np.concatenate([np.zeros((len(residual), 1)), np.cumsum(residual, axis=1)], axis=1)
+    found = np.zeros(residual.shape, dtype=np.bool_)
+    for _ in range(PASSES):
+        found = _outlying(total, found)
+    return _grown(found, residual)
+
+
+def _outlying(total: FloatArray, found: BoolArray) -> BoolArray:
+    """Frames in a window whose sum departs, by the measure of windows without frames found before; total (p, F + 1)."""
+    frames = found.shape[1]
+    before = np.concatenate(
+        [np.zeros((len(found), 1), dtype=np.int32), np.cumsum(found, axis=1, dtype=np.int32)], axis=1
+    )
+    hits = np.zeros(total.shape, dtype=np.int32)
+    for length in WINDOWS:
+        if length >= frames:
+            continue
+        window = total[:, length:] - total[:, :-length]
+        quiet = window[before[:, length:] == before[:, :-length]]
+        if len(quiet) < QUIET * window.size:
+            quiet = window.ravel()
+        hit = np.abs(window - np.median(quiet)) > OUTLYING * deviation(quiet)
+        hits[:, : hit.shape[1]] += hit
+        hits[:, length:] -= hit
+    return np.asarray(np.cumsum(hits[:, :-1], axis=1) > 0)
+
+
+def _grown(found: BoolArray, residual: FloatArray) -> BoolArray:
+    padded = np.pad(residual, ((0, 0), (1, 1)), mode="edge")
+    mean = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+    goes_on = (np.abs(mean) > GROWING * deviation(mean[~found])).T.copy()
+    grown = found.T.copy()
+    for m in range(1, len(grown)):
+        grown[m] |= grown[m - 1] & goes_on[m]
+    for m in range(len(grown) - 2, -1, -1):
+        grown[m] |= grown[m + 1] & goes_on[m]
+    return np.ascontiguousarray(grown.T)
+
+
+def beside(found: BoolArray) -> BoolArray:
+    """The found frames and one more on either side: an increment shares its samples with the next."""
+    wide = found.copy()
+    wide[:, 1:] |= found[:, :-1]
+    wide[:, :-1] |= found[:, 1:]
+    return wide
+
+
+def core(found: BoolArray, residual: FloatArray) -> BoolArray:
+    """The found frames that stand out by themselves, and what lies between such frames of one source; residual
+    increments in units of their own noise. Wings that only noise has put beside a source are left out."""
+    strong = (found & (np.abs(residual) > STANDS_OUT)).T
+    after, before, frames = strong.copy(), strong.copy(), found.T
+    for m in range(1, len(frames)):
+        after[m] |= after[m - 1] & frames[m]
+    for m in range(len(frames) - 2, -1, -1):
+        before[m] |= before[m + 1] & frames[m]
+    return np.ascontiguousarray((after & before).T)
+
+
+def tails(found: BoolArray, residual: FloatArray) -> FloatArray:
+    """Regressors for what may follow a source, (4, p, F): its sum over the found frames, let decay exponentially.
+
+    A tail and the decay of the cell itself look alike in one cell; but the neighbours see the cell's true course, and
+    all sources of a culture share four amplitudes, so the two can be told apart.
+    """
+    keep, pulse = np.exp(-1 / np.array(TAIL_FRAMES))[:, None], np.where(found, residual, 0.0).T
+    result = np.empty((residual.shape[1], len(TAIL_FRAMES), len(residual)))
+    state = np.zeros(result.shape[1:])
+    for m, source in enumerate(pulse):
+        state = keep * state + source
+        result[m] = state / np.array(TAIL_FRAMES)[:, None]
+    return np.ascontiguousarray(result.transpose(1, 2, 0))
