@@ -209,7 +209,7 @@ class Workspace:
     def fit(
         self,
         culture: str,
-        model: str = "crlsm",
+        model: str = "robust",
         options: FitOptions | None = None,
         *,
         scheduler: str | None = None,
@@ -251,7 +251,7 @@ class Workspace:
         *,
         experiment: str | None = None,
         by: str = "condition",
-        model: str = "crlsm",
+        model: str = "robust",
         allow_different_options: bool = False,
     ) -> pandas.DataFrame:
         """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
@@ -273,7 +273,7 @@ class Workspace:
         kind: str,
         out: str,
         *,
-        model: str = "crlsm",
+        model: str = "robust",
         frame: int = 0,
         cell: int | None = None,
     ) -> Path:

@@ -16,7 +16,7 @@ def compare(
     cultures: Annotated[list[str] | None, typer.Argument(help="Cultures to compare.", show_default=False)] = None,
     experiment: Annotated[str | None, typer.Option(help="Compare the cultures of this experiment.")] = None,
     by: Annotated[str, typer.Option(help="What makes the groups.")] = "condition",
-    model: Annotated[str, typer.Option(help="Whose parameters.")] = "crlsm",
+    model: Annotated[str, typer.Option(help="Whose parameters.")] = "robust",
     allow_different_options: Annotated[
         bool, typer.Option("--allow-different-options", help="Compare fits made with different options.")
     ] = False,

@@ -23,7 +23,7 @@ def picture(
         ),
     ],
     out: Annotated[str, typer.Option("-o", "--out", help="PNG, PDF or SVG to write.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Whose fit to draw.")] = "crlsm",
+    model: Annotated[str, typer.Option(help="Whose fit to draw.")] = "robust",
     frame: Annotated[int, typer.Option(help="Frame to draw, from 0.")] = 0,
     cell: Annotated[int | None, typer.Option(help="Label of one cell to draw.", metavar="LABEL")] = None,
 ) -> None:

@@ -1,6 +1,6 @@
 // Inner cells whose coupling, feed or error departs from the culture or from their neighbours.
 // parameter culture: string
-// parameter model: string = crlsm
+// parameter model: string = robust
 // parameter threshold: float = 3.5   robust deviations: 1.4826 times the culture's median absolute deviation
 // column label: int
 // column uid: string

@@ -76,7 +76,7 @@ def compare(
     cultures: Sequence[str] | None = None,
     experiment: str | None = None,
     by: str = "condition",
-    model: str = "crlsm",
+    model: str = "robust",
     allow_different_options: bool = False,
 ) -> pandas.DataFrame:
     """Compare the latest fits of cultures, by name or of a whole experiment: a row per parameter and pair of groups.

@@ -1,6 +1,6 @@
 // What `compare` reads: the fitted parameters of the inner cells of several cultures, with how they were fitted.
 // parameter cultures: list
-// parameter model: string = crlsm
+// parameter model: string = robust
 // column culture: string
 // column condition: string
 // column intensity_gain: float

@@ -98,15 +98,16 @@ def test_free_run_with_a_k_per_cell(grid):
 
 
 @settings(max_examples=20, deadline=None)
-@given(k=st.floats(0, 0.2), dt=st.floats(0.1, 60), seed=st.integers(0, 1000))
-def test_both_propagators_agree(k, dt, seed, grid):
+@given(k=st.floats(1e-6, 0.2), leak=st.floats(0, 0.05), dt=st.floats(0.1, 60), seed=st.integers(0, 1000))
+def test_both_propagators_agree(k, leak, dt, seed, grid):
+    """Cells of unlike k, sources on top of the feed, and a leak included."""
     culture = grid(frames=8, seed=seed)
     op = operator(culture, "distance*border")
-    rate = np.full(len(op.inner), k)
-    source = np.random.default_rng(seed).normal(0, 1e-2, (len(op.inner), 8))
-    first = culture.intensity[op.inner, 0]
-    modes = consensus._simulate_modes(op, k, source, first, dt)
-    np.testing.assert_allclose(modes, consensus._simulate_taylor(op, rate, source, first, dt), atol=1e-11)
+    rng = np.random.default_rng(seed)
+    rate = k * rng.uniform(0.2, 1, len(op.inner))
+    drive, pulse = rng.normal(0, 1e-2, (len(op.inner), 8)), rng.normal(0, 1e-2, (len(op.inner), 7))
+    given = (op, rate, drive, pulse, culture.intensity[op.inner, 0], dt, leak)
+    np.testing.assert_allclose(consensus._simulate_modes(*given), consensus._simulate_taylor(*given), atol=1e-11)
 
 
 def test_half_steps_compose(grid):
@@ -192,5 +193,6 @@ def test_many_cells(grid):
     outside = culture.intensity.copy()
     outside[op.inner] = 0
     source = 0.03 * op.neighbours(outside) + 1e-4
-    modes = consensus._simulate_modes(op, 0.03, source, first, 10.0)
+    still, rate = np.zeros((len(op.inner), 3)), np.full(len(op.inner), 0.03)
+    modes = consensus._simulate_modes(op, rate, source, still, first, 10.0, 0.0)
     np.testing.assert_allclose(simulate(op, 0.03, 1e-4, culture.intensity, 10.0), modes, atol=1e-11)

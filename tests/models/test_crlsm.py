@@ -123,20 +123,20 @@ def test_recovers_known_parameters(grid, euler, weights, k):
     culture = grid(frames=200)
     feed = np.random.default_rng(5).normal(0, 1e-4, 12)
     made = euler(k, feed, culture, weights)
-    options = {"weights": weights, "ridge": 0.0, "feed_bounds": (-1.0, 1.0)}
+    options = {"weights": weights, "ridge": 0.0, "feed_bounds": (-1.0, 1.0), "null": 0}
     for case in ("per-cell", "cell"):
-        result = fit(made, options=FitOptions(case=case, **options))
+        result = fit(made, "crlsm", FitOptions(case=case, **options))
         np.testing.assert_allclose(result.cells["k"], k, rtol=1e-9)
         np.testing.assert_allclose(result.cells["feed"], feed, atol=1e-12)
         np.testing.assert_allclose(result.cells["k_cell"], k, rtol=1e-9)
-    result = fit(euler(k, np.full(12, 2e-4), culture, weights), options=FitOptions(case="shared", **options))
+    result = fit(euler(k, np.full(12, 2e-4), culture, weights), "crlsm", FitOptions(case="shared", **options))
     assert (result.k, result.feed) == pytest.approx((k, 2e-4))
 
 
 @pytest.mark.parametrize("case", ["cell", "shared", "per-cell"])
 def test_recovers_k_without_feed(grid, euler, case):
     made = euler(0.01, np.zeros(12), grid(frames=60), "distance*border")
-    result = fit(made, options=FitOptions(case=case, no_feed=True, ridge=0.0))
+    result = fit(made, "crlsm", FitOptions(case=case, no_feed=True, ridge=0.0))
     assert result.k == pytest.approx(0.01, rel=1e-9)
     assert result.feed is None
     assert np.isnan(result.cells["feed"]).all()
@@ -144,7 +144,7 @@ def test_recovers_k_without_feed(grid, euler, case):
 
 def test_no_feed_is_the_closed_form_of_eq_7(grid):
     culture = grid()
-    result = fit(culture, options=FitOptions(case="cell", no_feed=True, k_bounds=(0.0, 10.0)))
+    result = fit(culture, "crlsm", FitOptions(case="cell", no_feed=True, k_bounds=(0.0, 10.0)))
     from calcigraph.models import operator
 
     op = operator(culture, "distance*border")
