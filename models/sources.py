@@ -29,13 +29,34 @@ TAIL_FRAMES = (3.0, 6.0, 12.0, 24.0)
 """Time constants of the tails that may follow a source; sums of them come close to any decay."""
 SAMPLE = 1 << 20
 """Values from which a deviation is estimated; of more, every n-th is taken."""
+BRACKET_BY, BRACKET = 4096, 160
+"""Values that bracket a median, and how many of them to either side: five deviations of their own median's rank."""
 
 
-def deviation(values: FloatArray) -> float:
-    """Robust standard deviation about the median: 1.4826 times the median absolute deviation."""
+def middle_and_deviation(values: FloatArray) -> tuple[float, float]:
+    """The median and the robust standard deviation about it, 1.4826 times the median absolute deviation."""
     flat = values.ravel()
     flat = flat[:: len(flat) // SAMPLE + 1]
-    return CONSISTENT * float(np.median(np.abs(flat - np.median(flat)))) if len(flat) else 0.0
+    if not len(flat):
+        return 0.0, 0.0
+    middle = _median(flat)
+    departures = flat - middle
+    return middle, CONSISTENT * _median(np.abs(departures, out=departures))
+
+
+def _median(values: FloatArray) -> float:
+    """The exact median: a few values, sorted, bracket it, so that only those in the bracket need be ordered."""
+    count = len(values)
+    few = np.sort(values[:: count // BRACKET_BY]) if count >= 4 * BRACKET_BY else values[:0]
+    if len(few):
+        low, high = (few[len(few) // 2 + side * BRACKET] for side in (-1, 1))
+        inside = values[(values >= low) & (values <= high)]
+        below = int(np.count_nonzero(values < low))
+        first, second = (count - 1) // 2 - below, count // 2 - below
+        if 0 <= first and second < len(inside):
+            inside.partition((first, second))
+            return float(0.5 * (inside[first] + inside[second]))
+    return float(np.median(values))
 
 
 def source_frames(residual: FloatArray) -> BoolArray:
@@ -49,28 +70,30 @@ def source_frames(residual: FloatArray) -> BoolArray:
 
 def _outlying(total: FloatArray, found: BoolArray) -> BoolArray:
     """Frames in a window whose sum departs, by the measure of windows without frames found before; total (p, F + 1)."""
-    frames = found.shape[1]
-    before = np.concatenate(
-        [np.zeros((len(found), 1), dtype=np.int32), np.cumsum(found, axis=1, dtype=np.int32)], axis=1
-    )
-    hits = np.zeros(total.shape, dtype=np.int32)
+    frames, any_found = found.shape[1], bool(found.any())
+    before = np.zeros(total.shape, dtype=np.int32)
+    np.cumsum(found, axis=1, dtype=np.int32, out=before[:, 1:])
+    # Of every frame: the windows that hit and begin there, less those that ended before it.
+    hits = np.zeros(total.shape, dtype=np.int8)
     for length in WINDOWS:
         if length >= frames:
             continue
         window = total[:, length:] - total[:, :-length]
-        quiet = window[before[:, length:] == before[:, :-length]]
-        if len(quiet) < QUIET * window.size:
-            quiet = window.ravel()
-        hit = np.abs(window - np.median(quiet)) > OUTLYING * deviation(quiet)
+        quiet = window[before[:, length:] == before[:, :-length]] if any_found else window
+        if quiet.size < QUIET * window.size:
+            quiet = window
+        middle, deviation = middle_and_deviation(quiet)
+        np.abs(np.subtract(window, middle, out=window), out=window)
+        hit = (window > OUTLYING * deviation).view(np.int8)
         hits[:, : hit.shape[1]] += hit
         hits[:, length:] -= hit
-    return np.asarray(np.cumsum(hits[:, :-1], axis=1) > 0)
+    return np.asarray(np.cumsum(hits[:, :-1], axis=1, dtype=np.int8) > 0)
 
 
 def _grown(found: BoolArray, residual: FloatArray) -> BoolArray:
     padded = np.pad(residual, ((0, 0), (1, 1)), mode="edge")
     mean = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
-    goes_on = (np.abs(mean) > GROWING * deviation(mean[~found])).T.copy()
+    goes_on = (np.abs(mean) > GROWING * middle_and_deviation(mean[~found])[1]).T.copy()
     grown = found.T.copy()
     for m in range(1, len(grown)):
         grown[m] |= grown[m - 1] & goes_on[m]

@@ -109,27 +109,30 @@ def moments(rows: Rows, used: BoolArray, q: FloatArray, feed: bool = True) -> Mo
 def _solve(used: BoolArray, q: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Omega^-1 right, (c, p, F), zero in masked frames, and the band of Omega^-1 by lag 0 to 3, (4, p, F)."""
     p, frames = used.shape
-    off = np.where(used[:, 1:] & used[:, :-1], -1.0, 0.0).T.copy()
-    diagonal = np.where(used.T, 2 + q, 1.0)
-    x = np.where(used, right, 0.0).transpose(2, 0, 1).copy()
-    ratio, pivot = np.zeros((frames, p)), np.empty((frames, p))
-    pivot[0] = diagonal[0]
+    kept = np.ascontiguousarray(used.T).astype(np.float64)
+    pair = kept[1:] * kept[:-1]  # where Omega has its -1
+    diagonal = 1 + (1 + q) * kept
+    x = np.empty((frames, len(right), p))
+    for n, values in enumerate(right):
+        np.multiply(values.T, kept, out=x[:, n])
+    inverse_pivot, ratio, step = np.empty((frames, p)), np.zeros((frames, p)), np.empty(x.shape[1:])
+    np.divide(1.0, diagonal[0], out=inverse_pivot[0])
     for m in range(1, frames):
-        np.divide(off[m - 1], pivot[m - 1], out=ratio[m - 1])
-        pivot[m] = diagonal[m] - off[m - 1] * ratio[m - 1]
-        x[m] -= ratio[m - 1] * x[m - 1]
+        np.multiply(pair[m - 1], inverse_pivot[m - 1], out=ratio[m - 1])
+        np.divide(1.0, diagonal[m] - ratio[m - 1], out=inverse_pivot[m])
+        x[m] += np.multiply(ratio[m - 1], x[m - 1], out=step)
+    x *= inverse_pivot[:, None]
     band = np.zeros((len(RULE_COVARIANCE), frames, p))
-    x[-1] /= pivot[-1]
-    band[0, -1] = 1 / pivot[-1]
+    band[0] = inverse_pivot
+    square = ratio**2
     for m in range(frames - 2, -1, -1):
-        x[m] /= pivot[m]
-        x[m] -= ratio[m] * x[m + 1]
-        # Omega^-1 = L'^-1 D^-1 L^-1: an entry follows from the row below it.
-        for lag in range(1, min(len(band), frames - m)):
-            np.multiply(-ratio[m], band[lag - 1, m + 1], out=band[lag, m])
-        band[0, m] = 1 / pivot[m] - ratio[m] * band[1, m]
-    band *= used.T
-    return x.transpose(1, 2, 0), band.transpose(0, 2, 1)
+        x[m] += np.multiply(ratio[m], x[m + 1], out=step)
+        band[0, m] += square[m] * band[0, m + 1]
+    # Omega^-1 = L'^-1 D^-1 L^-1: an entry follows from the row below it.
+    for lag in range(1, min(len(band), frames)):
+        np.multiply(ratio[:-1], band[lag - 1, 1:], out=band[lag, :-1])
+    band *= kept
+    return np.ascontiguousarray(x.transpose(1, 2, 0)), band.transpose(0, 2, 1)
 
 
 def _trace(band: FloatArray, constant: FloatArray, weight: FloatArray, feed: bool) -> FloatArray:
