@@ -52,6 +52,15 @@ def one(setting: Settings, permutations: int, seed: int) -> tuple[float, float, 
     return found.k, found.k_mean, found.k_p, found.sync_p, time.perf_counter() - start
 
 
+def measured(
+    pool: ProcessPoolExecutor, number: int, setting: Settings, cultures: int, permutations: int, first: int
+) -> np.ndarray:
+    """What `one` gives of so many cultures. Seeds of two settings never meet, so no two share a culture."""
+    start = first + 1_000_000 * number
+    call = partial(one, setting, permutations)
+    return np.array(list(pool.map(call, range(start, start + max(1, cultures)), chunksize=4)))
+
+
 def line(setting: Settings, found: np.ndarray) -> str:
     from scipy.stats import kstest
 
@@ -76,11 +85,9 @@ def main() -> None:
     )
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for number, setting in enumerate(FIRST + (OTHERS if arguments.all else ())):
-            # Seeds never meet, so that no two lines rest on the same cultures.
-            first = arguments.seed + 1_000_000 * number
-            seeds = range(first, first + max(1, arguments.cultures // (2 if setting["k"] else 1)))
-            call = partial(one, setting, arguments.permutations)
-            print(line(setting, np.array(list(pool.map(call, seeds, chunksize=4)))), flush=True)
+            cultures = arguments.cultures // (2 if setting["k"] else 1)
+            found = measured(pool, number, setting, cultures, arguments.permutations, arguments.seed)
+            print(line(setting, found), flush=True)
 
 
 if __name__ == "__main__":
