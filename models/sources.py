@@ -53,7 +53,7 @@ def _median(values: FloatArray) -> float:
         inside = values[(values >= low) & (values <= high)]
         below = int(np.count_nonzero(values < low))
         first, second = (count - 1) // 2 - below, count // 2 - below
-        if 0 <= first and second < len(inside):
+        if first >= 0 and second < len(inside):
             inside.partition((first, second))
             return float(0.5 * (inside[first] + inside[second]))
     return float(np.median(values))
