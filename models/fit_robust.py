@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import hypot
+from math import hypot, sqrt
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ NORMAL = 1.959964
 """Half-width of a 95 % interval in standard errors."""
 SYSTEMATIC = 0.5
 """Share of the copies' bias that counts as a systematic error."""
+NOISE_KNOWN = 0.05
+"""The measurement noise (variance) that is taken out of the regressors is known to within this share."""
+SMALL_SAMPLE = 2.4
+"""Student's t at 95 % is about 1.96 + 2.4 / degrees of freedom."""
 FASTEST = 0.5
 """k times the frame interval from which the frames are too far apart to be sure."""
 ATTENUATED = 0.5
@@ -84,9 +88,14 @@ def estimated(task: Task) -> tuple[Estimate, Copies]:
 
 def shared_k(found: Estimate, again: Copies, box: Bounds) -> tuple[float, float, float]:
     """The group's k between the ends of its 95 % interval, 1/s."""
-    statistical = max(float(found.pooled.error[0, 0]), float(again.scatter[0]))
-    half = NORMAL * hypot(statistical, SYSTEMATIC * float(again.bias[0]))
-    k = float(found.pooled.theta[0, 0])
+    pooled, count = found.pooled, len(found.pooled.k_cell)
+    k = float(pooled.theta[0, 0])
+    # Two measures of the same: the scatter between cells, and the noise as modelled or as simulated.
+    modelled = max(float(pooled.model_error[0]), float(again.scatter[0]))
+    statistical = hypot(float(pooled.error[0, 0]), modelled) / sqrt(2)
+    share = min(float(pooled.attenuation[0]), 0.99)
+    noise = NOISE_KNOWN * abs(k) * share / (1 - share)
+    half = (NORMAL + SMALL_SAMPLE / max(count - 1, 1)) * hypot(statistical, SYSTEMATIC * float(again.bias[0]), noise)
     low, middle, high = np.clip([k - half, k, k + half], *box).tolist()
     return low, middle, high
 

@@ -55,6 +55,8 @@ def culture_word(task: Task, solved: Solved, model: str, null_p: float | None) -
     against = list(solved.culture_reasons)
     if not np.isfinite(share):
         against.insert(0, "there is no interval for k")
+    elif low <= 0:
+        against.insert(0, f"k is not told from 0; it is at most {high:.2g} 1/s")
     elif share > CULTURE_LIMITS[0]:
         against.insert(0, f"k is known to within {100 * share:.0f} % only")
     if k > 0 and bool(at_bound(np.array([k]), task.options.k_box(model))[0]):

@@ -22,6 +22,8 @@ CELL_OUTLYING = 6.0
 SIGNIFICANT_TAILS = 20.0
 """Chi squared with 4 degrees of freedom (p = 0.0005) from which tails are kept."""
 LEAST_EXCESS = 0.5
+MASKING = 0.1
+"""Share of the residuals' variance by which the measure of noise may fall short because of masked frames."""
 ROUNDS = 12
 
 
@@ -33,6 +35,8 @@ class Pooled:
     """(g, c), shared: k, leak, feed, tails, as far as they are fitted."""
     error: FloatArray
     """(g, c)."""
+    model_error: FloatArray
+    """(g,), standard error of k from the noise model alone."""
     has_tails: BoolArray
     """(g,), whether tails were fitted and are significant."""
     k_cell: FloatArray
@@ -109,6 +113,7 @@ class _Pool:
         half_width = self.settings.half_width
         q = np.clip(q_seen, 1 / WIDEST**2, None) if half_width is None else np.full_like(q_seen, 1 / half_width**2)
         self.clean = self.normal - noise[at, None, None] * self.added * self.settings.correct
+        self.model = np.zeros(self.groups)
         theta, error, tested, weight, spread = self._shared()
         k_cell, k_cell_error = self._cells(theta[at])
         feed = self._feeds(theta[at], error[at, 0])
@@ -116,7 +121,7 @@ class _Pool:
         own[:, 0] = np.where(np.isfinite(k_cell), k_cell, own[:, 0])
         feed_cell = self._feeds(own, np.nan_to_num(k_cell_error))
         return Pooled(
-            theta, error, tested, k_cell, k_cell_error, *feed, *feed_cell, q, noise, excess,
+            theta, error, self.model, tested, k_cell, k_cell_error, *feed, *feed_cell, q, noise, excess,
             self._sum(noise[at] * self.added[:, 0, 0]) / np.maximum(self._sum(self.normal[:, 0, 0]), 1e-300),
             noise[at] * self.added[:, 0, 0] / np.maximum(self.normal[:, 0, 0], 1e-300),
             spread, weight, excess_cell,
@@ -138,8 +143,9 @@ class _Pool:
         all_noise = here / np.maximum(unit, np.finfo(float).tiny)
         tells = unit_lagged < -0.2 * unit  # k dt so high that noise no longer shows: count it all as noise
         noise = np.where(tells, np.maximum(lagged / np.where(tells, unit_lagged, -1.0), 0.0), all_noise)
-        noise = np.minimum(noise, all_noise)
-        return noise, np.maximum(here - noise * unit, 0.0)
+        # Masking cuts the residuals' extremes, which takes more from the covariance than from the variance.
+        excess = np.maximum(here - noise * unit - MASKING * here, 0.0)
+        return (here - excess) / np.maximum(unit, np.finfo(float).tiny), excess
 
     def _omega(self, beside: FloatArray, here: FloatArray) -> FloatArray:
         """q that the residuals show: their variance over minus their covariance with the next, less 2."""
@@ -183,7 +189,7 @@ class _Pool:
         inverse = np.linalg.pinv(total)
         covariance = inverse @ (scatter.T @ scatter) @ inverse.T * len(chosen) / max(len(chosen) - 1, 1)
         model = np.sqrt(float((weight**2 * rate**2 * self.variance[chosen]).sum())) / max(float(total[0, 0]), 1e-300)
-        self.model_error = model
+        self.model[self.group[chosen[0]]] = model
         error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         # A few cells scatter by chance less than they could.
         error[0] = max(error[0], model * np.sqrt(min(1.0, 10 / len(chosen))), 0.5 * model)
