@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
 
     from calcigraph.ingest import IngestOptions
-    from calcigraph.models import FitOptions, SyntheticOptions
+    from calcigraph.models import FitOptions, Ranked, SyntheticOptions
     from calcigraph.store import Graph
 
 DEFAULT_FOLDER = "calcigraph-workspace"
@@ -225,6 +225,26 @@ class Workspace:
         self.graph.write_fit(result, created=_now(), version=_version())
         return result
 
+    def rank_weights(
+        self,
+        culture: str,
+        model: str = "robust",
+        options: FitOptions | None = None,
+        *,
+        scheduler: str | None = None,
+        progress: Progress = silent,
+    ) -> list[Ranked]:
+        """Fit a model with every weighting, rank them by held-out error, the best first, and write all fits back.
+
+        The best one's is written last, so that the node properties are its. Raises as `fit`.
+        """
+        from calcigraph.models.choose import rank_weights
+
+        ranked = rank_weights(self.subgraph(culture), model, options, scheduler=scheduler, progress=progress)
+        for each in reversed(ranked):
+            self.graph.write_fit(each.fit, created=_now(), version=_version())
+        return ranked
+
     # Queries.
 
     def query(self, name: str, **parameters: Any) -> pandas.DataFrame:
@@ -365,7 +385,7 @@ def _check_model(model: str) -> None:
     from calcigraph.models import MODELS
 
     if model not in MODELS:
-        raise InputError(f"unknown model {model!r}; there is {', '.join(MODELS)}")
+        raise InputError(f"unknown model {model!r}; there are {', '.join(MODELS)}")
 
 
 def _unchanged(stored: Culture, digest: str, replacing: bool) -> bool:

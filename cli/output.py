@@ -133,6 +133,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         head = ", ".join(_cell(item) for item in value[:4])
         return f"[{head}, ... {len(value)}]" if len(value) > 4 else f"[{head}]"
+    if isinstance(value, str) and value.startswith('{"'):
+        return _cut(value)  # JSON is for programs: --format json has it whole
     return str(value)
 
 

@@ -1,5 +1,6 @@
 """Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
 
+from calcigraph.models.choose import Ranked, rank_weights
 from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
 from calcigraph.models.crlsm import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
@@ -20,6 +21,7 @@ __all__ = [
     "WEIGHTS",
     "FitOptions",
     "Operator",
+    "Ranked",
     "Sums",
     "SyntheticCulture",
     "SyntheticOptions",
@@ -32,6 +34,7 @@ __all__ = [
     "operator",
     "peaks",
     "predict",
+    "rank_weights",
     "simulate",
     "simulate_alone",
     "solve_cells",

@@ -5,11 +5,17 @@
 // column label: int
 // column uid: string
 // column k_cell: float
+// column k_cell_low: float   a value that is only imprecise is no anomaly
+// column k_cell_high: float
 // column feed: float
+// column feed_low: float
+// column feed_high: float
 // column mse_train: float
 // column neighbours: list   their labels; the medians are taken in Python, where both engines agree to the bit
 // order label
 MATCH (:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
 WHERE k[$model + '_k_cell'] IS NOT NULL OR k[$model + '_mse_train'] IS NOT NULL OR k[$model + '_feed'] IS NOT NULL
-RETURN k.label AS label, k.uid AS uid, k[$model + '_k_cell'] AS k_cell, k[$model + '_feed'] AS feed,
-       k[$model + '_mse_train'] AS mse_train, [(k)-[:ADJACENT]-(n:Cell) | n.label] AS neighbours
+RETURN k.label AS label, k.uid AS uid, k[$model + '_k_cell'] AS k_cell, k[$model + '_k_cell_low'] AS k_cell_low,
+       k[$model + '_k_cell_high'] AS k_cell_high, k[$model + '_feed'] AS feed, k[$model + '_feed_low'] AS feed_low,
+       k[$model + '_feed_high'] AS feed_high, k[$model + '_mse_train'] AS mse_train,
+       [(k)-[:ADJACENT]-(n:Cell) | n.label] AS neighbours

@@ -4,11 +4,12 @@
 // column culture: string
 // column model: string
 // column case: string
-// column options: string   JSON: everything that decided the result
-// column k: float   1/s
+// column k: float   1/s; _low and _high: its 95 % interval
 // column k_low: float
 // column k_high: float
-// column feed: float   normalised intensity per second
+// column identified: string   identified, weak or not identified: whether the data tell k
+// column why: string   what speaks against it
+// column feed: float   normalised intensity per second, the median over cells
 // column feed_low: float
 // column feed_high: float
 // column mse_train: float
@@ -21,13 +22,17 @@
 // column null_sync_mean: float
 // column null_sync_z: float
 // column null_sync_p: float
+// column facts: string   JSON: what the data decided, such as the half-width and the noise
+// column options: string   JSON: everything that decided the result
 // column created: string
 // column version: string
 MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
-RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case, r.options AS options,
-       r.k AS k, r.k_low AS k_low, r.k_high AS k_high, r.feed AS feed, r.feed_low AS feed_low,
-       r.feed_high AS feed_high, r.mse_train AS mse_train, r.mse_test AS mse_test,
+RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case,
+       r.k AS k, r.k_low AS k_low, r.k_high AS k_high, r.identified AS identified, r.why AS why,
+       r.feed AS feed, r.feed_low AS feed_low, r.feed_high AS feed_high,
+       r.mse_train AS mse_train, r.mse_test AS mse_test,
        r.null_k AS null_k, r.null_k_mean AS null_k_mean, r.null_k_z AS null_k_z, r.null_k_p AS null_k_p,
        r.null_sync AS null_sync, r.null_sync_mean AS null_sync_mean, r.null_sync_z AS null_sync_z,
-       r.null_sync_p AS null_sync_p, r.created AS created, r.version AS version
+       r.null_sync_p AS null_sync_p, r.facts AS facts, r.options AS options, r.created AS created,
+       r.version AS version
 ORDER BY created, run

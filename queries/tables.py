@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _CELL_FACTS = frozenset({"uid", "label", "area_px", "x_px", "y_px", "border", "polygon", "flags", "intensity"})
-_PARAMETERS = ("k", "k_low", "k_high", "feed", "feed_low", "feed_high", "k_cell", "mse_train", "mse_test")
+_PARAMETERS = (
+    "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "k_cell", "k_cell_low", "k_cell_high", "identified",
+    "mse_train", "mse_test", "group",
+)  # fmt: skip
+"""In the order of their columns; what is not named here comes after them, and `why`, which is prose, last of all."""
 
 
 def run(graph: Reader, name: str, /, **params: Any) -> pandas.DataFrame:
@@ -176,7 +180,7 @@ def _by_parameter(name: str) -> tuple[str, int, str]:
             prefix = name.removesuffix(parameter)
             if "_" not in prefix.rstrip("_"):
                 return prefix, position, name
-    return name.partition("_")[0] + "_", len(_PARAMETERS), name
+    return name.partition("_")[0] + "_", len(_PARAMETERS) + (name.rpartition("_")[2] == "why"), name
 
 
 def _cells(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
