@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STAMP := .venv/.set-up
 
-.PHONY: setup test lint bench demo lock clean
+.PHONY: setup test lint bench identification demo lock clean
 
 setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
 
@@ -20,7 +20,10 @@ lint: $(STAMP)  ## style, imports, types
 	$(PYTHON) -m mypy
 
 bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
-	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+	@for file in $(filter-out benchmarks/page%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
+	$(PYTHON) benchmarks/page.py
 
 demo: $(STAMP)  ## the whole main job on two synthetic cultures
 	.venv/bin/calcigraph --workspace calcigraph-demo demo

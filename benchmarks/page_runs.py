@@ -1,0 +1,253 @@
+"""What docs/identification.md rests on: every section's raw results, measured here and kept as files.
+
+Each function of `SECTIONS` measures one section and gives {file name: records}, one record a culture, so that tables
+and pictures can be drawn again without it. Seeds are fixed. Used by benchmarks/page.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import accuracy
+import identification
+import null
+import numpy as np
+
+from calcigraph import Workspace
+from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
+from calcigraph.models.consensus import default_weights
+from calcigraph.models.null import null as shuffled
+from calcigraph.store.types import FloatArray, Subgraph
+
+HERE = Path(__file__).resolve().parent
+Records = list[dict[str, Any]]
+Results = dict[str, Records]
+BOTH, ROBUST = ("robust", "crlsm"), ("robust",)
+RECOVERY = {"movie": 20, "movie-fast": 20, "cellpose": 20, "traces": 100, "missing": 20, "merged": 20}
+SPIKES = {"spiky-slow": 20, "spiky-fast": 20, "tail-30": 20, "tail-80": 20, "extrusion": 20, "noisy": 20, "waves": 20}
+COVERAGE = {"gaussian": 40, "many-tails": 40, "quiet": 40, "fine": 20, "coarse": 40, "fast": 40}
+ANOMALIES = {"anomalies": 20, "anomalies-movie": 20}
+NULL = ({"k": 0.0}, {"k": 0.01})
+NULL_CULTURES, NULL_PERMUTATIONS = 200, 200
+STARTS = (1 / 3, 3.0)
+PINN_CULTURES, PAPER_CULTURES, PATHS, PATH_POINTS = 20, 3, 3, 80
+COMPARED_K = (0.005, 0.02)
+COMPARED, COMPARED_SLOW = 20, 5
+SLOW = ("pinn", "pinn-paper", "deepxde", "deepxde-plain")
+VARIANTS = ("as recorded", "logarithms", "every second frame", "first half", "second half")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured, and with how many processes."""
+
+    quick: bool
+    processes: int
+
+    def cultures(self, full: int) -> int:
+        return min(full, 2) if self.quick else full
+
+
+def measure_settings(counts: Mapping[str, int], models: Sequence[str], plan: Plan) -> Records:
+    wanted = {name: plan.cultures(count) for name, count in counts.items()}
+    results = accuracy.run(wanted, 0, models, plan.processes)
+    return [asdict(one) for _, outcomes in results for one in outcomes]
+
+
+def recovery(plan: Plan) -> Results:
+    return {"recovery.csv": measure_settings(RECOVERY, BOTH, plan)}
+
+
+def spikes(plan: Plan) -> Results:
+    return {"spikes.csv": measure_settings(SPIKES, BOTH, plan)}
+
+
+def coverage(plan: Plan) -> Results:
+    return {"coverage.csv": measure_settings(COVERAGE, ROBUST, plan)}
+
+
+def anomalies(plan: Plan) -> Results:
+    return {"anomalies.csv": measure_settings(ANOMALIES, ROBUST, plan)}
+
+
+def pinn(plan: Plan) -> Results:
+    """The default from a third and three times the truth; the paper's preset beside it, on fewer cultures."""
+    default = range(plan.cultures(PINN_CULTURES))
+    calls = [("default", seed, start) for seed in default for start in STARTS]
+    paper = range(1 if plan.quick else PAPER_CULTURES)
+    calls += [("paper", seed, start) for seed in paper for start in STARTS]
+    with pool(plan, warm_pinn) as workers:
+        told = list(workers.map(trained, calls))
+    return {"pinn.csv": [row for row, _ in told], "pinn_paths.csv": [step for _, path in told for step in path]}
+
+
+def warm_pinn() -> None:
+    graph = make_culture(SyntheticOptions(cells=30, frames=60, size_px=256)).subgraph()
+    fit(graph, "pinn", FitOptions(null=0, epochs=2))
+
+
+def trained(call: tuple[str, int, float]) -> tuple[dict[str, Any], Records]:
+    """One PINN's k, and its path while it trained."""
+    preset, seed, start = call
+    culture = accuracy.culture_of(accuracy.SETTINGS["traces"], seed)
+    k = culture.options.k
+    began = time.perf_counter()
+    found = fit(culture.subgraph(), "pinn", FitOptions(null=0, preset=preset, k_start=start * k, seed=seed))
+    seconds = time.perf_counter() - began
+    about = {"preset": preset, "seed": seed, "k": k, "start": start}
+    interval = {
+        name: np.nan if value is None else value / k for name, value in (("low", found.k_low), ("high", found.k_high))
+    }
+    row = about | {"ratio": found.k / k, **interval, "called": found.identified, "seconds": seconds}
+    if seed >= PATHS:
+        return row, []
+    block = found.curves["blocks"][0]
+    kept = np.unique(np.linspace(0, len(block["epoch"]) - 1, PATH_POINTS).round().astype(int))
+    return row, [about | {"epoch": block["epoch"][at], "ratio": block["k"][0][at] / k} for at in kept]
+
+
+def pool(plan: Plan, start: Callable[[], None] | None = None) -> ProcessPoolExecutor:
+    """Workers that share the cores, one thread each."""
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[threads] = "1"
+    return ProcessPoolExecutor(plan.processes, get_context("spawn"), start)
+
+
+def null_model(plan: Plan) -> Results:
+    cultures, permutations = (10, 50) if plan.quick else (NULL_CULTURES, NULL_PERMUTATIONS)
+    names = ("found", "permuted", "k_p", "sync_p", "seconds")
+    records: Records = []
+    with pool(plan) as workers:
+        for number, setting in enumerate(NULL):
+            found = null.measured(workers, number, setting, cultures, permutations, 0)
+            records += [setting | dict(zip(names, row, strict=True)) for row in found.tolist()]
+    return {"null.csv": records}
+
+
+def gland(plan: Plan) -> Results:
+    """The recordings of the lymph gland, through the graph; nothing where they are not there."""
+    folder = gland_folder()
+    if not (folder / "index.csv").is_file():
+        print(f"gland: no recordings in {folder}; set CALCIGRAPH_TEST_DATA", file=sys.stderr)
+        return {}
+    with (folder / "index.csv").open(newline="") as file:
+        index = list(csv.DictReader(file))
+    rows: Records = []
+    variants: Records = []
+    with tempfile.TemporaryDirectory() as place, Workspace(Path(place) / "workspace") as workspace:
+        for entry in index:
+            name = entry["recording"].removesuffix(".csv")
+            about = {"recording": name, "condition": entry["condition"]}
+            workspace.ingest_traces(
+                str(folder / entry["recording"]), name, frame_interval_s=float(entry["frame_interval_s"]),
+                experiment="gland", condition=entry["condition"],
+            )  # fmt: skip
+            rows.append(about | recorded(workspace, name))
+            variants += [
+                about | row for row in again(workspace.subgraph(name), 50 if plan.quick else NULL_PERMUTATIONS)
+            ]
+        table = workspace.compare(experiment="gland", by="condition")
+        compared = table[table["parameter"] == "synchrony"].to_dict("records")
+    kept = ("group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "p", "note")
+    comparison = [{key: row[key] for key in kept} for row in compared]
+    return {"gland.csv": rows, "gland_variants.csv": variants, "gland_comparison.csv": comparison}
+
+
+def gland_folder() -> Path:
+    return Path(os.environ.get("CALCIGRAPH_TEST_DATA", HERE.parents[1] / "shared" / "data")) / "lymph_gland"
+
+
+def recorded(workspace: Workspace, name: str) -> dict[str, Any]:
+    found = workspace.fit(name)
+    told = ("k", "k_low", "k_high", "null_k", "null_k_mean", "null_k_p", "null_sync", "null_sync_mean", "null_sync_p")
+    culture = workspace.culture(name)
+    return {
+        "inner_cells": len(found.labels),
+        "frames": culture.frames,
+        "frame_interval_s": culture.frame_interval_s,
+        **{key: getattr(found, key) for key in told},
+        "called": found.identified,
+        "why": "; ".join(found.why),
+    }
+
+
+def again(graph: Subgraph, permutations: int) -> Records:
+    """Synchrony of the same recording, its traces looked at in other ways."""
+    half = graph.intensity.shape[1] // 2
+    ways: dict[str, tuple[FloatArray, int]] = {
+        "as recorded": (graph.intensity, 1),
+        "logarithms": (np.log(graph.intensity), 1),
+        "every second frame": (graph.intensity[:, ::2], 2),
+        "first half": (graph.intensity[:, :half], 1),
+        "second half": (graph.intensity[:, half:], 1),
+    }
+    op, rows = operator(graph, default_weights(graph)), []
+    for variant in VARIANTS:
+        traces, step = ways[variant]
+        found = shuffled(traces, op, graph.pairs, graph.border, step * graph.frame_interval_s, permutations)
+        rows.append(
+            {"variant": variant, "synchrony": found.sync - found.sync_mean, "p": found.sync_p, "k_p": found.k_p}
+        )
+    return rows
+
+
+def solver(plan: Plan) -> Results:
+    """benchmarks/solver.py as it prints, alone on the machine."""
+    text = subprocess.run([sys.executable, str(HERE / "solver.py")], check=True, capture_output=True, text=True).stdout
+    ratio = re.search(r"ratio (\d+)", text)
+    assert ratio is not None, text
+    return {"solver.csv": [{"ratio": int(ratio[1]), "line": line} for line in text.strip().splitlines()]}
+
+
+def comparators(plan: Plan) -> Results:
+    """Other libraries beside ours; the slow ones on fewer cultures."""
+    calls = [(k, slow, plan.quick) for k in COMPARED_K for slow in (False, True)]
+    with pool(plan) as workers:
+        rows = [row for part in workers.map(side_by_side, calls) for row in part]
+    return {"comparators.csv": rows}
+
+
+def side_by_side(call: tuple[float, bool, bool]) -> Records:
+    k, slow, quick = call
+    runs = identification.methods(1, 50 if quick else 2000)
+    chosen = [name for name in runs if (name in SLOW) == slow and not (quick and name == "pinn-paper")]
+    names = [name for name in runs if name in chosen or name == identification.BASELINE]
+    count = 1 if quick else COMPARED_SLOW if slow else COMPARED
+    cultures = [make_culture(SyntheticOptions(k=k, seed=seed)) for seed in range(count)]
+    identification.warm_up(names, runs)
+    return [asdict(row) for row in identification.measured(names, runs, cultures) if row.method in chosen]
+
+
+SECTIONS: dict[str, Callable[[Plan], Results]] = {
+    "solver": solver,
+    "recovery": recovery,
+    "spikes": spikes,
+    "coverage": coverage,
+    "pinn": pinn,
+    "anomalies": anomalies,
+    "null": null_model,
+    "gland": gland,
+    "comparators": comparators,
+}
+"""The solver first: its times want a quiet machine."""
+
+
+def keep(results: Mapping[str, Records], folder: Path) -> None:
+    """Write the records, six digits a number."""
+    import pandas
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, records in results.items():
+        pandas.DataFrame(records).to_csv(folder / name, index=False, float_format="%.6g", lineterminator="\n")
