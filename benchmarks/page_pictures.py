@@ -78,7 +78,7 @@ def ratio(data: Data) -> Figure | None:
     far.set_xlim(low / 1.2, 4)
     far.set_xticks(ticks := log_ticks(low, 4), [plain(tick) for tick in ticks])
     far.minorticks_off()
-    far.set_xlabel("$\\hat{k}$ / $k$")
+    far.set_xlabel("fitted $k$ / true $k$")
     near.set_xlim(-CLOSE * 1.05, CLOSE * 1.05)
     near.set_xlabel("error of robust (%)")
     for axes, truth in ((far, 1.0), (near, 0.0)):
@@ -107,7 +107,7 @@ def coverage(data: Data) -> Figure | None:
              if (table["setting"] == name).any()]  # fmt: skip
     height = max(0.2 * len(names), 2.0)
     figure = new_figure(DOUBLE, height + 0.85)
-    left, right = place(figure, 0.5, 0.45, 2.6, height), place(figure, 5.05, 0.45, 1.95, height)
+    left, right = place(figure, 0.5, 0.45, 2.0, height), place(figure, 5.35, 0.45, 1.7, height)
     if len(traces):
         middle, half = 100 * (traces["ratio"].to_numpy() - 1), 100 * traces["k_half"].to_numpy()
         missed = traces["k_covered"].to_numpy() == 0
@@ -119,6 +119,7 @@ def coverage(data: Data) -> Figure | None:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncol=2)
         left.set_xlabel("cultures from traces, by their k")
         left.set_xticks([])
+        left.set_xlim(-1, len(traces))
     left.axhline(0, color=FAINT, lw=0.8, zorder=0)
     left.set_ylabel("95 % interval of $k$ (% of $k$)")
     for row, name in enumerate(names):
