@@ -9,7 +9,14 @@ import numpy as np
 
 from calcigraph.queries import rows, run
 from calcigraph.queries import subgraph as pull
-from calcigraph.queries.pictures_data import NEEDS_FIT, NEEDS_MODEL_TRACES, NEEDS_MOVIE, PictureData
+from calcigraph.queries.pictures_data import (
+    DRAWS_CURVES,
+    NEEDS_FIT,
+    NEEDS_MODEL_TRACES,
+    NEEDS_MOVIE,
+    PictureData,
+    Training,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +32,7 @@ def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, mo
     """
     subgraph = pull(graph, about.uid)
     polygons = tuple(row["polygon"] for row in rows(graph, "outlines", culture=about.uid)[1])
-    fitted = _fitted(graph, subgraph, model) if kind in NEEDS_FIT else {}
-    if kind not in NEEDS_MODEL_TRACES:
-        fitted.pop("traces", None)
+    fitted = _fitted(graph, subgraph, model, kind) if kind in NEEDS_FIT else {}
     return PictureData(
         subgraph=subgraph,
         polygons=polygons if any(polygons) else None,
@@ -48,8 +53,8 @@ def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
     return open_store(movie).normalised(frame) if movie is not None and 0 <= frame < about.frames else None
 
 
-def _fitted(graph: Graph, subgraph: Subgraph, model: str) -> dict[str, Any]:
-    """The latest fit of a model: per-cell columns, words, k, feed, and the free run; empty if there is none."""
+def _fitted(graph: Graph, subgraph: Subgraph, model: str, kind: str) -> dict[str, Any]:
+    """The latest fit of a model: per-cell columns, words, k, feed, free run, training; empty if there is none."""
     runs = [row for row in rows(graph, "fits", culture=subgraph.culture)[1] if row["model"] == model]
     if not runs:
         return {}
@@ -63,9 +68,38 @@ def _fitted(graph: Graph, subgraph: Subgraph, model: str) -> dict[str, Any]:
         "cells": cells,
         "words": {name: tuple(table[name]) for name in words},
         "k": latest["k"],
+        "k_interval": _interval(latest, "k"),
         "feed": latest["feed"],
+        "feed_interval": _interval(latest, "feed"),
         "bounds": {name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
-        "traces": _free_runs(subgraph, options, cells, model),
+        "traces": _free_runs(subgraph, options, cells, model) if kind in NEEDS_MODEL_TRACES else {},
+        **(_trained(graph, subgraph, latest["run"], options) if kind in DRAWS_CURVES else {}),
+    }
+
+
+def _interval(row: dict[str, Any], name: str) -> tuple[float, float] | None:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return None if low is None or high is None else (low, high)
+
+
+def _trained(graph: Graph, subgraph: Subgraph, run_uid: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What the training of a fit left (Fit.curves); empty for a model that does not train."""
+    found = rows(graph, "curves", run=run_uid)[1]
+    if not found or not found[0]["curves"]:
+        return {}
+    from calcigraph.models import fitted_cells
+
+    curves = json.loads(found[0]["curves"])
+    names = ("epoch", "data_loss", "physics_loss", "k", "feed")
+    blocks = [[np.array(block[name], dtype=np.float64) for name in names] for block in curves["blocks"]]
+    # A network knows only the frames it was trained on.
+    traces = np.full((len(curves["traces"]), subgraph.intensity.shape[1]), np.nan)
+    for row, trace in zip(traces, curves["traces"], strict=True):
+        row[: len(trace)] = trace
+    labels = subgraph.labels[fitted_cells(subgraph, options)].tolist()
+    return {
+        "training": tuple(Training(*block) for block in blocks),
+        "network": dict(zip(labels, traces, strict=True)),
     }
 
 

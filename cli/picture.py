@@ -17,8 +17,8 @@ def picture(
         str,
         typer.Argument(
             metavar="KIND",
-            help="frame, outlines, cells (coloured by intensity), graph, traces (observed and model), error (MSE map) "
-            "or parameters.",
+            help="frame, outlines, cells (coloured by intensity), graph, traces (observed and model), error (MSE map), "
+            "parameters (with 95 % intervals) or training (losses of model pinn).",
             show_default=False,
         ),
     ],

@@ -31,7 +31,7 @@ from calcigraph.errors import InputError, NotFoundError
 log = logging.getLogger(__name__)
 
 TYPES = ("string", "int", "float", "bool", "list", "map", "any")
-INTERNAL = frozenset({"comparison"})
+INTERNAL = frozenset({"comparison", "curves"})
 """Texts that another function reads; no question of their own."""
 
 _DECLARATION = re.compile(r"(parameter|column)\s+(\w+)\s*:\s*(\w+)(?:\s*=\s*(.*?))?(?:\s{2,}(.*))?$")

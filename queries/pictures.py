@@ -48,9 +48,10 @@ def draw(
     kind
         One of KINDS. frame: a normalised frame. outlines: the frame with the cells' outlines and labels. cells:
         polygons filled by intensity. graph: cells as nodes, contacts as edges (width: shared border, shade:
-        distance). traces: observed and model. error: mean squared error per cell. parameters: feed and coupling.
+        distance). traces: observed and model. error: mean squared error per cell. parameters: feed and coupling with
+        95 % intervals. training: losses and paths of the parameters, of a model that trains.
     data
-        The culture; frame and outlines need `image`, traces, error and parameters need a fit.
+        The culture; frame and outlines need `image`, traces, error, parameters and training need a fit.
     path
         A .png, .pdf or .svg file in a folder that exists; an older file of that name is replaced.
     frame
@@ -65,7 +66,7 @@ def draw(
     InputError
         Unknown kind, suffix or frame, a missing folder, a file that cannot be written, or no movie or outlines.
     NotFoundError
-        No such label, or no fit yet.
+        No such label, no fit yet, or a model that does not train.
     """
     target = Path(path)
     check(kind, data, data.image_frame if frame is None else frame, cell)
@@ -78,7 +79,7 @@ def draw(
 
 
 def _painter(kind: str) -> Callable[[PictureData, int, int | None], Figure]:
-    from calcigraph.queries import pictures_fits, pictures_maps, pictures_traces
+    from calcigraph.queries import pictures_fits, pictures_maps, pictures_parameters, pictures_traces, pictures_training
 
     return {
         "frame": pictures_maps.frame,
@@ -87,7 +88,8 @@ def _painter(kind: str) -> Callable[[PictureData, int, int | None], Figure]:
         "graph": pictures_maps.graph,
         "traces": pictures_traces.traces,
         "error": pictures_fits.error,
-        "parameters": pictures_fits.parameters,
+        "parameters": pictures_parameters.parameters,
+        "training": pictures_training.training,
     }[kind]
 
 

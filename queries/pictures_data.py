@@ -10,15 +10,43 @@ import numpy as np
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.store.types import BoolArray, FloatArray, Subgraph
 
-KINDS = ("frame", "outlines", "cells", "graph", "traces", "error", "parameters")
+KINDS = ("frame", "outlines", "cells", "graph", "traces", "error", "parameters", "training")
 NEEDS_MOVIE = frozenset({"frame", "outlines"})
 """Kinds that draw `PictureData.image`: the normalised frame and its number must be given."""
-NEEDS_FIT = frozenset({"traces", "error", "parameters"})
+NEEDS_FIT = frozenset({"traces", "error", "parameters", "training"})
 """Kinds that draw `PictureData.cells` (and `words`, `k`, `feed` where there are any)."""
 NEEDS_MODEL_TRACES = frozenset({"traces"})
 """Kinds that draw `PictureData.traces`."""
+DRAWS_CURVES = frozenset({"training", "traces"})
+"""Kinds that draw what a model's training left, `PictureData.training` or `network`; traces do without."""
 NEEDS_OUTLINES = frozenset({"outlines"})
 GROUPS = ("good", "misses peaks", "wrong magnitude")
+TRAINED = "pinn"
+"""The model that trains."""
+WORDS = ("identified", "weak", "not identified")
+"""What a fit says of each cell's own coupling."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one network trained: H recorded epochs, E networks of an ensemble. A large culture has several."""
+
+    epoch: FloatArray
+    """(H,)"""
+    data_loss: FloatArray
+    """(H,)"""
+    physics_loss: FloatArray
+    """(H,)"""
+    k: FloatArray
+    """(E, H), 1/s, median over cells."""
+    feed: FloatArray
+    """(H,), median over cells, normalised intensity per second."""
+
+    @property
+    def held(self) -> int:
+        """Recorded epochs at the start in which the network stood still and only the parameters moved."""
+        moved = np.flatnonzero(self.data_loss != self.data_loss[:1])
+        return int(moved[0]) if len(moved) and moved[0] > 1 else 0
 
 
 @dataclass(frozen=True)
@@ -50,12 +78,19 @@ class PictureData:
     """(n,) per node property, such as "crlsm_group"; None or "": not fitted."""
     k: float | None = None
     """1/s, the fit's shared coupling (Fit.k)."""
+    k_interval: tuple[float, float] | None = None
+    """1/s, 95 %."""
     feed: float | None = None
     """The fit's shared feed (Fit.feed), normalised intensity per second."""
+    feed_interval: tuple[float, float] | None = None
     bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """The fit's "k" (1/s) and "feed" bounds, None where open; parameters marks the cells that lie at one."""
     traces: Mapping[int, FloatArray] = field(default_factory=dict)
     """label -> (T,), the model's free run."""
+    network: Mapping[int, FloatArray] = field(default_factory=dict)
+    """label -> (T,), the traces of the network itself where the model has one; NaN beyond what it was trained on."""
+    training: tuple[Training, ...] = ()
+    """One per network that was trained; empty where the model does not train."""
 
     def __post_init__(self) -> None:
         n, frames = self.subgraph.intensity.shape
@@ -68,7 +103,7 @@ class PictureData:
         for name, length in columns.items():
             if length != n:
                 raise InputError(f"{name} has {length} entries, expected one for each of the {n} cells")
-        for label, trace in self.traces.items():
+        for label, trace in (*self.traces.items(), *self.network.items()):
             if len(trace) != frames:
                 raise InputError(f"the model trace of cell {label} has {len(trace)} frames, the recording {frames}")
         if self.image is not None and self.image.ndim != 2:
@@ -87,6 +122,11 @@ class PictureData:
     def intensity_unit(self) -> str:
         return "intensity (a.u.)" if self.from_traces else "normalised intensity"
 
+    @property
+    def rate_unit(self) -> str:
+        """Of the feed, intensity per second."""
+        return "a.u. s$^{-1}$" if self.from_traces else "s$^{-1}$"
+
     def about(self) -> str:
         """Culture and condition."""
         return f"{self.culture} ({self.condition})" if self.condition else self.culture
@@ -102,6 +142,10 @@ class PictureData:
             return np.full(len(self.subgraph.labels), np.nan)
         values = np.asarray(found, dtype=np.float64)
         return np.where(np.isfinite(values), values, np.nan)
+
+    def interval(self, parameter: str) -> tuple[FloatArray, FloatArray]:
+        """(n,) each: the ends of a fitted parameter's 95 % interval, NaN where there is none."""
+        return self.values(f"{parameter}_low"), self.values(f"{parameter}_high")
 
     def coupling(self) -> tuple[FloatArray, str]:
         """(n,) the cells' own coupling and its name: k_cell, else k (fits of single cells)."""
@@ -120,6 +164,11 @@ class PictureData:
     def groups(self) -> tuple[str, ...]:
         """(n,) the fit group of each cell, "" where there is none."""
         found = self.words.get(f"{self.model}_group")
+        return ("",) * len(self.subgraph.labels) if found is None else tuple(word or "" for word in found)
+
+    def identified(self) -> tuple[str, ...]:
+        """(n,) one of WORDS for each fitted cell, "" where there is none."""
+        found = self.words.get(f"{self.model}_identified")
         return ("",) * len(self.subgraph.labels) if found is None else tuple(word or "" for word in found)
 
     def fitted(self) -> BoolArray:
@@ -147,6 +196,8 @@ def check(kind: str, data: PictureData, frame: int, cell: int | None) -> None:
     if cell is not None:
         data.row(cell)
     _check_movie(kind, data, frame)
+    if kind == "training":
+        _check_training(data, cell)
     if kind in NEEDS_FIT:
         _check_fit(kind, data)
 
@@ -166,6 +217,23 @@ def _check_movie(kind: str, data: PictureData, frame: int) -> None:
         raise InputError(f"frame {frame} was asked for, the image given is frame {data.image_frame}")
     if kind in NEEDS_OUTLINES and data.from_traces:
         raise InputError(f"culture {data.culture!r} has no cell outlines; choose one of frame, cells, graph")
+
+
+def _check_training(data: PictureData, cell: int | None) -> None:
+    if data.model != TRAINED:
+        raise NotFoundError(
+            f"model {data.model} has no training to draw: only model {TRAINED} trains; "
+            f"fit {data.culture} with --model {TRAINED} and draw that"
+        )
+    if cell is not None:
+        raise InputError(
+            "training is that of the whole culture: leave out the cell, whose traces the kind traces draws"
+        )
+    if not data.training and data.fitted().any():
+        raise NotFoundError(
+            f"the {TRAINED} fit of culture {data.culture!r} keeps no training; "
+            f"run again: calcigraph fit {data.culture} --model {TRAINED}"
+        )
 
 
 def _check_fit(kind: str, data: PictureData) -> None:

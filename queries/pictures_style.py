@@ -25,6 +25,7 @@ SMALL = 7.0
 """The smallest text, in points."""
 INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
 INNER, BORDER, MODEL, FRAMED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
+NETWORK = "#0072b2"
 GROUP_COLOURS = {"good": "#009e73", "misses peaks": "#0072b2", "wrong magnitude": "#cc79a7", "": "#8c8c8c"}
 RASTERISE_ABOVE = 3000
 """Cells: beyond this, PDF and SVG hold the map as pixels, the text as text."""
@@ -182,6 +183,15 @@ def scientific(value: float) -> str:
     return f"${float(factor):g}×10^{{{int(exponent)}}}$" if value else "0"
 
 
+def between(value: float, interval: tuple[float, float] | None) -> str:
+    """A value with its interval, to the digits that the interval leaves: 2.002 (1.981 to 2.022)."""
+    if interval is None or not interval[1] > interval[0]:
+        return f"{value:.3g}".replace("-", "−")
+    digits = int(np.clip(1 - np.floor(np.log10((interval[1] - interval[0]) / 2)), 0, 6))
+    middle, low, high = (f"{number:.{digits}f}".replace("-", "−") for number in (value, *interval))
+    return f"{middle} ({low} to {high})"
+
+
 def symbol(name: str) -> str:
     """How the coupling is written: of a cell alone, or of the fit."""
     return "$k_{cell}$" if name == "k_cell" else "$k$"
@@ -196,6 +206,31 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     ticks = log_ticks(low, high, 4)
     axes.set_xticks(ticks, [plain(tick) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def bin_edges(values: FloatArray) -> tuple[FloatArray, bool]:
+    """Bin edges over all values, an odd number of bins, and whether they are logarithmic."""
+    bins = int(np.clip(np.sqrt(np.isfinite(values).sum()), 6, 40)) | 1
+    low, high = limits(values)
+    if wants_log(values):
+        return np.geomspace(low, high, bins + 1), True
+    return np.linspace(low, high, bins + 1), False
+
+
+def finish_histogram(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
+    """Limits, a few ticks and names for a histogram's axes, or x alone of a scatter."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = float(edges[0]), float(edges[-1])
+    if log:
+        log_axis(axes, low * (low / high) ** 0.03, high * (high / low) ** 0.03)
+    else:
+        margin = 0.03 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlabel(label)
+    axes.set_ylabel("cells")
 
 
 def paint(values: FloatArray, signed: bool = False, cmap: str = "viridis") -> tuple[str, Normalize]:

@@ -1,4 +1,4 @@
-"""Observed traces and the model's free run (figures 13 to 16 of arXiv:2505.20327)."""
+"""Observed traces, the model's free run and a network's own traces (figures 13 to 16 of arXiv:2505.20327)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from calcigraph.queries.pictures_style import (
     FAINT,
     HEAD,
     INK,
+    INNER,
     MODEL,
     SINGLE,
     SMALL,
@@ -41,7 +42,10 @@ MEANINGS = (
 
 
 def traces(data: PictureData, number: int, cell: int | None) -> Figure:
-    """One cell with neighbours and residual, or the best, median and worst cell of each fit group."""
+    """One cell with neighbours and residual, or the best, median and worst cell of each fit group.
+
+    A network follows the data wherever it can: its trace says what it saw, the free run what the parameters explain.
+    """
     return _grid(data) if cell is None else _single(data, data.row(cell))
 
 
@@ -63,24 +67,37 @@ def _single(data: PictureData, row: int) -> Figure:
     below = 0.4 if model is None else 1.15
     upper = place(figure, 0.58, below, 2.8, 1.45)
     time, axis = time_axis(data)
+    shown: list[Line2D] = []
     beside = _neighbours(upper, data, row, time)
     upper.plot(time, data.subgraph.intensity[row], color=INK, linewidth=1.3, label="observed")
     if model is not None:
-        upper.plot(time, model, color=MODEL, linewidth=0.7, label=data.model)
+        shown = _model_lines(upper, data, label, time, 0.7)
         lower = place(figure, 0.58, 0.4, 2.8, 0.6)
         _residual(lower, time, data.subgraph.intensity[row] - model)
         lower.set_xlabel(axis)
         upper.tick_params(labelbottom=False)
     else:
         upper.set_xlabel(axis)
-    _limit(upper, time, [*beside, data.subgraph.intensity[row], *([] if model is None else [model])])
+    _limit(upper, time, [*beside, data.subgraph.intensity[row], *(np.asarray(line.get_ydata()) for line in shown)])
     upper.set_ylabel(data.intensity_unit)
     figure.align_ylabels()
     upper.set_title(
         "\n".join([fit_text(data.about(), data.about_fit(), 2.85), *_about(data, row)]), loc="left", size=SMALL, pad=16
     )
-    upper.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.1, borderpad=0.1)
+    upper.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.1, borderpad=0.1, columnspacing=0.9
+    )
     return figure
+
+
+def _model_lines(axes: Axes, data: PictureData, label: int, time: FloatArray, width: float) -> list[Line2D]:
+    """A cell's free run and, where the model is a network, its trace."""
+    network = data.network.get(label)
+    name = data.model if network is None else "free run"
+    lines = axes.plot(time, data.traces[label], color=MODEL, linewidth=width, label=name)
+    if network is not None:
+        lines += axes.plot(time, network, color=INNER, linewidth=0.5, label="network")
+    return lines
 
 
 def _neighbours(axes: Axes, data: PictureData, row: int, time: FloatArray) -> list[FloatArray]:
@@ -173,7 +190,7 @@ def _grid(data: PictureData) -> Figure:
     for line, note in enumerate(notes, start=1):
         figure.text((0.68 if page == DOUBLE else 0.1) / page, 1 - (HEAD - 4 / 72 + 0.15 * line) / up, note)
     spot = (0.68 / page, 1 - (head - 0.18) / up)
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=spot, ncols=2, borderpad=0, borderaxespad=0)
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=spot, ncols=3, borderpad=0, borderaxespad=0)
     return figure
 
 
@@ -186,10 +203,9 @@ def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]],
     lines: list[Line2D] = []
     for axes, (word, row) in zip(row_axes, picked, strict=True):
         label = int(data.subgraph.labels[row])
-        observed, model = data.subgraph.intensity[row], data.traces[label]
-        lines = axes.plot(time, observed, color=INK, linewidth=1.1, label="observed")
-        lines += axes.plot(time, model, color=MODEL, linewidth=0.6, label=data.model)
-        shown += [observed, model]
+        lines = axes.plot(time, data.subgraph.intensity[row], color=INK, linewidth=1.1, label="observed")
+        lines += _model_lines(axes, data, label, time, 0.6)
+        shown += [np.asarray(line.get_ydata()) for line in lines]
         mse = scientific(float(data.values("mse_train")[row]))
         axes.set_title(
             ", ".join(part for part in (f"cell {label}", word, f"MSE {mse}") if part), loc="left", size=SMALL, pad=3

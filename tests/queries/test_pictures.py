@@ -24,9 +24,10 @@ from scipy.spatial import cKDTree
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.queries import pictures, pictures_canvas, pictures_maps, pictures_style, pictures_traces
 from calcigraph.queries.pictures import KINDS, NEEDS_FIT, NEEDS_MOVIE, PictureData, draw
+from calcigraph.queries.pictures_data import Training
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Subgraph
 
-DOUBLE_COLUMN = {"traces", "error", "parameters"}
+DOUBLE_COLUMN = {"traces", "error", "parameters", "training"}
 
 
 def tessellate(cells: int, side: int, seed: int = 0) -> LabelImage:
@@ -138,6 +139,41 @@ def made_up_fit(
     return cells, words, {int(graph.labels[row]): model[row] for row in np.flatnonzero(inner)}
 
 
+def trained(data: PictureData, networks: int = 3, blocks: int = 1) -> PictureData:
+    """The same culture fitted by model pinn: intervals, words, how it trained and the network's traces."""
+    rng = np.random.default_rng(7)
+    inner = ~data.subgraph.border
+    cells = {name.replace("crlsm", "pinn"): column for name, column in data.cells.items()}
+    for name, wide in (("k_cell", 0.002), ("feed", 1e-5)):
+        cells |= {f"pinn_{name}_{end}": cells[f"pinn_{name}"] + at * wide for end, at in (("low", -1), ("high", 1))}
+    said = np.where(inner, "identified", "").astype(object)
+    said[np.flatnonzero(inner)[:3]] = ("weak", "weak", "not identified")[: min(3, int(inner.sum()))]
+    words = {name.replace("crlsm", "pinn"): word for name, word in data.words.items()}
+    return replace(
+        data,
+        model="pinn",
+        cells=cells,
+        words=words | {"pinn_identified": tuple(said.tolist())},
+        k_interval=None if data.k is None else (0.0105, 0.0114),
+        feed_interval=None if data.feed is None else (-1e-5, 5e-5),
+        network={label: trace + 0.003 for label, trace in data.traces.items()},
+        training=tuple(made_up_training(networks, rng) for _ in range(blocks)),
+    )
+
+
+def made_up_training(networks: int, rng: np.random.Generator) -> Training:
+    """The network stands still for the first 40 of 160 recorded epochs."""
+    epoch = np.arange(0, 320, 2.0)
+    decay = np.exp(-epoch / 60)
+    k = 0.011 * np.exp(-decay + rng.normal(0, 0.02, (networks, 160)))
+    loss = np.where(np.arange(160) < 40, 0.01, 1.5 * decay + 0.1)
+    return Training(epoch, loss, decay + 0.03, k, 2e-5 + 1e-4 * decay * np.cos(epoch / 9))
+
+
+def for_kind(kind: str, data: PictureData) -> PictureData:
+    return trained(data) if kind == "training" else data
+
+
 def from_traces(data: PictureData) -> PictureData:
     """The same cells as a recording that came as traces with positions."""
     graph = replace(data.subgraph, shared_border_px=np.full(len(data.subgraph.pairs), np.nan), area_px=None)
@@ -210,6 +246,9 @@ def sorts() -> dict[str, PictureData]:
         "ungrouped": replace(usual, words={}, k=None, feed=None, pixel_size_um=None),
         "diverged": replace(usual, traces=diverged),
         "at bounds": at_bounds(usual),
+        "trained": trained(usual),
+        "trained in blocks": trained(from_traces(usual), 4, 6),
+        "trained once": replace(trained(with_values(usual, feed=np.nan), 1), k_interval=None, feed=None),
         "one cell": alone(frames=30),
         "one frame": alone(),
     }
@@ -227,9 +266,12 @@ WITH_MOVIE = (
     "one cell",
     "one frame",
 )
+TRAINED = ("trained", "trained in blocks", "trained once")
 DRAWN = [
     (kind, sort) for kind in KINDS for sort in WITH_MOVIE + NO_MOVIE if kind not in NEEDS_MOVIE or sort in WITH_MOVIE
 ]
+DRAWN = [pair for pair in DRAWN if pair[0] != "training"]
+DRAWN += [(kind, sort) for kind in ("traces", "parameters", "training") for sort in TRAINED]
 
 
 def figure_of(kind: str, data: PictureData, frame: int = 0, cell: int | None = None) -> Figure:
@@ -256,7 +298,7 @@ def colour_at(figure: Figure, axes: Axes, x: float, y: float) -> FloatArray:
 @pytest.mark.parametrize("sort", ["usual", "traces", "one cell"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_a_picture_of_its_size(tmp_path: Path, kind: str, sort: str) -> None:
-    data = sorts()[sort]
+    data = for_kind(kind, sorts()[sort])
     path = tmp_path / "picture.png"
     if kind in NEEDS_MOVIE and data.image is None:
         with pytest.raises(InputError, match="no movie"):
@@ -314,14 +356,16 @@ CHANGES: dict[str, Callable[[PictureData], PictureData]] = {
     "traces": lambda data: replace(data, traces={label: trace + 0.1 for label, trace in data.traces.items()}),
     "error": lambda data: with_values(data, mse_train=0.5),
     "parameters": lambda data: replace(data, k=0.02),
+    "training": lambda data: replace(data, k_interval=(0.009, 0.012)),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_data_give_another_picture_and_the_same_data_the_same(tmp_path: Path, kind: str) -> None:
+    usual = for_kind(kind, culture())
     first, again, changed = (
         draw(kind, data, tmp_path / f"{number}.png", dpi=80).read_bytes()
-        for number, data in enumerate((culture(), culture(), CHANGES[kind](culture())))
+        for number, data in enumerate((usual, usual, CHANGES[kind](usual)))
     )
     assert first == again
     assert first != changed
@@ -353,19 +397,23 @@ def test_a_frame_can_be_chosen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_picture_says_what_it_shows(kind: str) -> None:
-    data = replace(culture(), condition="10 mM $Ca$", case="shared")
-    about = "crlsm, shared" if kind in NEEDS_FIT else "$t$ = 0 s, frame 0"
+    data = replace(for_kind(kind, culture()), condition="10 mM $Ca$", case="shared")
+    about = f"{data.model}, shared" if kind in NEEDS_FIT else "$t$ = 0 s, frame 0"
     assert rf"dish (10 mM \$Ca\$), {about}" in texts(figure_of(kind, data))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_long_names_are_cut_and_what_is_shown_stays(kind: str) -> None:
     subgraph = replace(culture().subgraph, culture="培养 " + "WWWW " * 40)
-    data = replace(culture(), subgraph=subgraph, condition="after " * 20, case="per-cell")
+    data = replace(for_kind(kind, culture()), subgraph=subgraph, condition="after " * 20, case="per-cell")
     figure = figure_of(kind, data)
     (cut,) = [text for text in figure.findobj(Text) if isinstance(text, Text) and "…" in text.get_text()]
     assert cut.get_text().startswith("?? WWWW WWWW")
-    assert cut.get_text().split("…")[1].startswith(", crlsm, per-cell" if kind in NEEDS_FIT else ", $t$ = 0 s, frame 0")
+    assert (
+        cut.get_text()
+        .split("…")[1]
+        .startswith(f", {data.model}, per-cell" if kind in NEEDS_FIT else ", $t$ = 0 s, frame 0")
+    )
     assert cut.get_window_extent().x1 <= figure.bbox.x1
 
 
@@ -548,6 +596,91 @@ def test_the_framed_cell_is_in_the_legend(kind: str) -> None:
     assert entry.get_window_extent().y0 >= 0
 
 
+# ------------------------------------------------------------------------------------------- intervals and training
+
+
+def lines(axes: Axes) -> dict[str, FloatArray]:
+    """The y values of each labelled line."""
+    return {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.lines}
+
+
+def spans(axes: Axes) -> list[tuple[float, float, float, float]]:
+    """(left, right, bottom, top) of each band."""
+    boxes = [patch.get_bbox() for patch in axes.patches if hasattr(patch, "get_bbox")]
+    return [(box.x0, box.x1, box.y0, box.y1) for box in boxes]
+
+
+def test_a_training_is_drawn_with_what_the_fit_found() -> None:
+    data = trained(culture(), networks=4)
+    losses, coupling, feed = figure_of("training", data).axes
+    (block,) = data.training
+    np.testing.assert_array_equal(lines(losses)["data"], block.data_loss)
+    np.testing.assert_array_equal(lines(losses)["physics"], block.physics_loss)
+    assert losses.get_yscale() == coupling.get_yscale() == "log"
+    assert spans(losses)[0][1] == block.epoch[40]
+    paths = [np.asarray(line.get_ydata()) for line in coupling.lines if len(np.asarray(line.get_ydata())) == 160]
+    np.testing.assert_allclose(np.sort(paths, axis=0), np.sort(block.k * 100, axis=0))
+    np.testing.assert_allclose(lines(coupling)["network 1"], block.k[0] * 100)
+    np.testing.assert_allclose(lines(coupling)["fit, 95 %"], 1.1)
+    assert pytest.approx(spans(coupling)[0][2:]) == (1.05, 1.14)
+    np.testing.assert_allclose(lines(feed)["network 1"], block.feed * 1e4)
+    assert {"2 to 4", "1.100 (1.050 to 1.140)", "0.20 (−0.10 to 0.50)"} <= texts(coupling.get_figure(root=True))
+
+
+def test_a_training_without_feed_or_interval_draws_what_there_is() -> None:
+    data = sorts()["trained once"]
+    still = replace(data.training[0], feed=np.zeros(160), data_loss=np.linspace(1, 0, 160))
+    figure = figure_of("training", replace(data, training=(still,)))
+    losses, coupling = figure.axes
+    assert "network held" not in texts(figure)
+    assert {"fit", "1.1"} <= texts(figure)
+    assert not spans(losses) + spans(coupling)
+
+
+def test_only_a_model_that_trains_has_a_training(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with pytest.raises(NotFoundError, match="only model pinn trains; fit dish with --model pinn"):
+        draw("training", replace(culture(), model="robust"), path)
+    with pytest.raises(NotFoundError, match="no pinn fit, which training draws; run: calcigraph fit dish --model pinn"):
+        draw("training", replace(culture(), model="pinn"), path)
+    with pytest.raises(NotFoundError, match="keeps no training; run again: calcigraph fit dish --model pinn"):
+        draw("training", replace(trained(culture()), training=()), path)
+    with pytest.raises(InputError, match="leave out the cell"):
+        draw("training", trained(culture()), path, cell=9)
+    assert not path.exists()
+
+
+def test_a_networks_own_traces_stand_beside_its_free_run() -> None:
+    data = trained(culture())
+    label = next(iter(data.network))
+    upper, _ = figure_of("traces", data, cell=label).axes
+    np.testing.assert_array_equal(lines(upper)["network"], data.network[label])
+    np.testing.assert_array_equal(lines(upper)["free run"], data.traces[label])
+    assert "network" in texts(figure_of("traces", data))
+    assert not {"network", "free run"} & texts(figure_of("traces", culture()))
+
+
+def test_parameters_show_intervals_and_the_cells_whose_coupling_the_data_do_not_tell() -> None:
+    data = trained(culture())
+    figure = figure_of("parameters", data)
+    coupling_map, feed, coupling = figure.axes[1:4]
+    assert {"weak (2)", "not identified (1)", "95 %"} <= texts(figure)
+    assert pytest.approx(spans(coupling)[-1][:2]) == (1.05, 1.14)
+    assert pytest.approx(spans(feed)[-1][:2]) == (-0.1, 0.5)
+    doubtful = [row for row, word in enumerate(data.identified()) if word in ("weak", "not identified")]
+    spots = [scatter_.get_offsets() for scatter_ in coupling_map.collections if scatter_.get_label() != ""]
+    marked = {tuple(spot) for spot in np.concatenate([np.asarray(one) for one in spots if len(one) in (1, 2)])}
+    assert marked >= {(data.subgraph.x_px[row], data.subgraph.y_px[row]) for row in doubtful}
+    assert not {text for text in texts(figure_of("parameters", culture())) if "weak" in text or "95 %" in text}
+
+
+def test_numbers_have_the_digits_their_interval_leaves() -> None:
+    between = pictures_style.between
+    assert between(2.00234, (1.9812, 2.0221)) == "2.002 (1.981 to 2.022)"
+    assert between(-12.34, (-20.0, 3.0)) == "−12 (−20 to 3)"
+    assert between(0.123456, None) == between(0.123456, (0.1, 0.1)) == "0.123"
+
+
 # ------------------------------------------------------------------------------------------------------------ refusals
 
 
@@ -576,7 +709,7 @@ def test_refusals(
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder.png"]
 
 
-@pytest.mark.parametrize("kind", sorted(NEEDS_FIT))
+@pytest.mark.parametrize("kind", sorted(NEEDS_FIT - {"training"}))
 def test_no_fit_yet_names_the_command(tmp_path: Path, kind: str) -> None:
     bare = replace(culture(), cells={}, words={}, traces={})
     with pytest.raises(NotFoundError, match="run: calcigraph fit dish --model robust"):
