@@ -31,6 +31,8 @@ AUTOCORRELATED = 0.35
 """Of a cell's residuals two frames apart."""
 CONSTANT = 0.999
 """Share of the coupling regressor that a constant explains."""
+MISFIT = 2.0
+"""Up to this factor the scatter of the cells' own k widens their intervals; beyond, the cells themselves differ."""
 UNEXPLAINED = 4.0
 """Variance of a cell's residuals, in units of the culture's."""
 MIN_QUIET = 0.15
@@ -43,7 +45,8 @@ def fit_robust(task: Task) -> Solved:
     options, pooled, own = task.options, found.pooled, not task.common_k
     box = options.k_box("robust")
     k_cell = np.where(task.op.coupled, np.clip(pooled.k_cell, *box), np.nan)
-    k_cell_half = NORMAL * pooled.k_cell_error * max(again.k_cell, 1.0)
+    # Cells that scatter by more than their errors: a model that misses something, or cells that do differ.
+    k_cell_half = NORMAL * pooled.k_cell_error * max(again.k_cell, 1.0) * min(float(pooled.spread[0]), MISFIT)
     low, k_shared, high = shared_k(found, again, box)
     k = k_cell if own else np.where(task.op.coupled, k_shared, np.nan)
     if own and np.isfinite(k).any():
