@@ -74,6 +74,8 @@ def _single(data: PictureData, row: int) -> Figure:
         shown = _model_lines(upper, data, label, time, 0.7)
         lower = place(figure, 0.58, 0.4, 2.8, 0.6)
         _residual(lower, time, data.subgraph.intensity[row] - model)
+        if label in data.network:
+            lower.plot(time, data.subgraph.intensity[row] - data.network[label], color=INNER, linewidth=0.5)
         lower.set_xlabel(axis)
         upper.tick_params(labelbottom=False)
     else:
@@ -85,7 +87,14 @@ def _single(data: PictureData, row: int) -> Figure:
         "\n".join([fit_text(data.about(), data.about_fit(), 2.85), *_about(data, row)]), loc="left", size=SMALL, pad=16
     )
     upper.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.1, borderpad=0.1, columnspacing=0.9
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=4,
+        borderaxespad=0.1,
+        borderpad=0.1,
+        columnspacing=0.8,
+        handlelength=1.0,
+        handletextpad=0.4,
     )
     return figure
 
@@ -120,7 +129,7 @@ def _neighbours(axes: Axes, data: PictureData, row: int, time: FloatArray) -> li
 
 def _residual(axes: Axes, time: FloatArray, residual: FloatArray) -> None:
     axes.axhline(0, color=FAINT, linewidth=0.6)
-    axes.plot(time, residual, color=INK, linewidth=0.6)
+    axes.plot(time, residual, color=MODEL, linewidth=0.6)
     reach = 1.1 * max(abs(edge) for edge in limits(residual))
     _span(axes, time)
     axes.set_ylim(-reach, reach)
@@ -138,6 +147,8 @@ def _about(data: PictureData, row: int) -> list[str]:
     feed = data.values("feed")[row]
     second = [f"{symbol(name)} {scientific(own[row])} s$^{{-1}}$"] if np.isfinite(own[row]) else []
     second += [f"feed {scientific(feed)} s$^{{-1}}$"] if np.isfinite(feed) else []
+    word = data.identified()[row]
+    second += [word] if word not in ("", "identified") else []
     return [", ".join(part) for part in (first, second) if part]
 
 

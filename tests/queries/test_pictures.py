@@ -22,7 +22,7 @@ from matplotlib.text import Text
 from scipy.spatial import cKDTree
 
 from calcigraph.errors import InputError, NotFoundError
-from calcigraph.queries import pictures, pictures_canvas, pictures_maps, pictures_style, pictures_traces
+from calcigraph.queries import pictures, pictures_canvas, pictures_data, pictures_maps, pictures_style, pictures_traces
 from calcigraph.queries.pictures import KINDS, NEEDS_FIT, NEEDS_MOVIE, PictureData, draw
 from calcigraph.queries.pictures_data import Training
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Subgraph
@@ -316,8 +316,18 @@ def test_every_kind_is_a_picture_of_its_size(tmp_path: Path, kind: str, sort: st
 
 @pytest.mark.parametrize(("kind", "sort"), DRAWN)
 def test_text_is_whole_legible_and_apart(kind: str, sort: str) -> None:
-    data = sorts()[sort]
-    figure = figure_of(kind, data)
+    _assert_legible(figure_of(kind, sorts()[sort]))
+
+
+def test_the_page_of_one_cell_is_legible() -> None:
+    data = trained(culture())
+    cell = int(data.subgraph.labels[data.identified().index("not identified")])
+    figure = figure_of("traces", data, cell=cell)
+    _assert_legible(figure)
+    assert any(text.endswith(", not identified") for text in texts(figure))
+
+
+def _assert_legible(figure: Figure) -> None:
     page, hidden = figure.bbox, _not_drawn(figure)
     boxes = []
     for text in figure.findobj(Text):
@@ -579,6 +589,15 @@ def test_cells_at_a_bound_are_marked_and_a_median_on_the_cultures_value_is_not_d
     assert not any("at bound" in text for text in texts(figure_of("parameters", culture())))
 
 
+def test_the_groups_are_explained_with_the_limits_the_models_use() -> None:
+    from calcigraph.models import evaluate
+
+    found, magnitude = f"{evaluate.PEAKS_FOUND:.0%}", f"{evaluate.MAGNITUDE:.0%}"
+    said = pictures_traces.MEANINGS[0].replace(" %", "%")
+    assert said == f"{evaluate.GOOD}: {found} of peaks found and median within {magnitude}"
+    assert [text.split(":")[0] for text in pictures_traces.MEANINGS] == list(pictures_data.GROUPS)
+
+
 def test_traces_explain_the_groups_and_write_errors_alike() -> None:
     said = texts(figure_of("traces", culture()))
     assert "; ".join(pictures_traces.MEANINGS) in said
@@ -653,7 +672,9 @@ def test_only_a_model_that_trains_has_a_training(tmp_path: Path) -> None:
 def test_a_networks_own_traces_stand_beside_its_free_run() -> None:
     data = trained(culture())
     label = next(iter(data.network))
-    upper, _ = figure_of("traces", data, cell=label).axes
+    upper, lower = figure_of("traces", data, cell=label).axes
+    observed = data.subgraph.intensity[data.row(label)]
+    np.testing.assert_array_equal(lower.lines[-1].get_ydata(), observed - data.network[label])
     np.testing.assert_array_equal(lines(upper)["network"], data.network[label])
     np.testing.assert_array_equal(lines(upper)["free run"], data.traces[label])
     assert "network" in texts(figure_of("traces", data))
