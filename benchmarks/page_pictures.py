@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from page_runs import COVERAGE, RECOVERY, SPIKES, VARIANTS
-from page_tables import CONDITIONS, Data, condition
+from page_tables import Data, condition, conditions
 
 from calcigraph.queries.pictures_style import (
     DOUBLE,
@@ -179,8 +179,8 @@ def pinn(data: Data) -> Figure | None:
         axes.set_title("default" if preset == "default" else "preset paper", loc="left")
     panels[0].set_ylabel("$k$ in training / true $k$")
     for ls, name in (("-", "starts from a third"), ("--", "from three times the truth")):
-        panels[1].plot([], [], color=INK, lw=1.0, ls=ls, label=name)
-    panels[1].legend(loc="lower right", bbox_to_anchor=(1.02, 1.0), ncol=2)
+        panels[0].plot([], [], color=INK, lw=1.0, ls=ls, label=name)
+    panels[0].legend(loc="upper right")
     letters(panels)
     return figure
 
@@ -190,7 +190,7 @@ def null_model(data: Data) -> Figure | None:
     table = data.table("null.csv")
     if not len(table):
         return None
-    figure = new_figure(DOUBLE, 2.2)
+    figure = new_figure(DOUBLE, 2.4)
     panels = [place(figure, 0.5 + 2.35 * number, 0.45, 1.85, 1.45) for number in range(3)]
     without = table[table["k"] == 0]
     for axes, (name, column) in zip(panels, (("coupling", "k_p"), ("synchrony", "sync_p")), strict=False):
@@ -201,17 +201,18 @@ def null_model(data: Data) -> Figure | None:
         axes.set_xlim(0, 1)
     for k, part in table.groupby("k"):
         for column, ls in (("k_p", "-"), ("sync_p", "--")):
-            p = np.sort(part[column])
-            name = f"{'coupling' if column == 'k_p' else 'synchrony'}, k = {k:g}"
-            colour = COLOURS["robust"] if k == 0 else COLOURS["crlsm"]
-            panels[2].step([0, *p, 1], [0, *(np.arange(1, len(p) + 1) / len(p)), 1], where="post", color=colour, ls=ls,
-                           lw=1.0, label=name)  # fmt: skip
+            p, colour = np.sort(part[column]), COLOURS["robust" if k == 0 else "crlsm"]
+            share = np.arange(1, len(p) + 1) / len(p)
+            panels[2].step([0, *p, 1], [0, *share, 1], where="post", color=colour, ls=ls, lw=1.0)
+        panels[2].plot([], [], color=COLOURS["robust" if k == 0 else "crlsm"], label=f"true $k$ = {k:g}")
+    for ls, name in (("-", "coupling"), ("--", "synchrony")):
+        panels[2].plot([], [], color=INK, lw=1.0, ls=ls, label=name)
     panels[2].plot([0, 1], [0, 1], color=FAINT, lw=0.8, zorder=0)
     panels[2].set_xlim(0, 1)
     panels[2].set_ylim(0, 1.02)
     panels[2].set_xlabel("null p")
     panels[2].set_ylabel("share of cultures below")
-    panels[2].legend(loc="lower right", bbox_to_anchor=(1.03, 0.0))
+    panels[2].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncol=2)
     letters(panels)
     return figure
 
@@ -221,22 +222,23 @@ def gland(data: Data) -> Figure | None:
     table = data.table("gland_variants.csv")
     if not len(table):
         return None
-    figure = new_figure(DOUBLE, 2.75)
-    panels = [place(figure, 0.55 + 1.33 * number, 0.95, 1.2, 1.5) for number in range(len(VARIANTS))]
+    figure = new_figure(DOUBLE, 2.65)
+    panels = [place(figure, 0.75 + 1.3 * number, 0.8, 1.15, 1.6) for number in range(len(VARIANTS))]
+    names = conditions(table)
     top, bottom = float(table["synchrony"].max()), float(table["synchrony"].min())
     room = 0.08 * (top - bottom)
     for number, (axes, variant) in enumerate(zip(panels, VARIANTS, strict=True)):
         part = table[table["variant"] == variant]
-        for at, name in enumerate(CONDITIONS):
+        for at, name in enumerate(names):
             values = part[part["condition"] == name]["synchrony"].to_numpy()
             if len(values):
                 axes.plot(at + np.linspace(-0.15, 0.15, len(values)) * (len(values) > 1), values, "o",
                           color=COLOURS["robust"], ms=3.6, mew=0, alpha=0.75)  # fmt: skip
                 axes.hlines(np.median(values), at - 0.32, at + 0.32, color=INK, lw=1.0)
         axes.axhline(0, color=FAINT, lw=0.8, zorder=0)
-        axes.set_xlim(-0.6, len(CONDITIONS) - 0.4)
+        axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_ylim(min(bottom, 0) - room, top + room)
-        axes.set_xticks(range(len(CONDITIONS)), [condition(name) for name in CONDITIONS], rotation=40, ha="right",
+        axes.set_xticks(range(len(names)), [condition(name) for name in names], rotation=40, ha="right",
                         rotation_mode="anchor")  # fmt: skip
         axes.set_title(variant, loc="left", size=SMALL)
         if number:

@@ -115,7 +115,8 @@ def trained(call: tuple[str, int, float]) -> tuple[dict[str, Any], Records]:
         return row, []
     block = found.curves["blocks"][0]
     kept = np.unique(np.linspace(0, len(block["epoch"]) - 1, PATH_POINTS).round().astype(int))
-    return row, [about | {"epoch": block["epoch"][at], "ratio": block["k"][0][at] / k} for at in kept]
+    path = [about | {"epoch": block["epoch"][at] + 1, "ratio": block["k"][0][at] / k} for at in kept]
+    return row, [about | {"epoch": 0, "ratio": start}, *path]
 
 
 def pool(plan: Plan, start: Callable[[], None] | None = None) -> ProcessPoolExecutor:
@@ -126,7 +127,7 @@ def pool(plan: Plan, start: Callable[[], None] | None = None) -> ProcessPoolExec
 
 
 def null_model(plan: Plan) -> Results:
-    cultures, permutations = (10, 50) if plan.quick else (NULL_CULTURES, NULL_PERMUTATIONS)
+    cultures, permutations = (10, 100) if plan.quick else (NULL_CULTURES, NULL_PERMUTATIONS)
     names = ("found", "permuted", "k_p", "sync_p", "seconds")
     records: Records = []
     with pool(plan) as workers:
@@ -156,7 +157,7 @@ def gland(plan: Plan) -> Results:
             )  # fmt: skip
             rows.append(about | recorded(workspace, name))
             variants += [
-                about | row for row in again(workspace.subgraph(name), 50 if plan.quick else NULL_PERMUTATIONS)
+                about | row for row in again(workspace.subgraph(name), 100 if plan.quick else NULL_PERMUTATIONS)
             ]
         table = workspace.compare(experiment="gland", by="condition")
         compared = table[table["parameter"] == "synchrony"].to_dict("records")
@@ -173,11 +174,14 @@ def recorded(workspace: Workspace, name: str) -> dict[str, Any]:
     found = workspace.fit(name)
     told = ("k", "k_low", "k_high", "null_k", "null_k_mean", "null_k_p", "null_sync", "null_sync_mean", "null_sync_p")
     culture = workspace.culture(name)
+    open_box = FitOptions(null=0, k_bounds=(0.0, 10.0), feed_bounds=(-np.inf, np.inf))
+    paper = fit(workspace.subgraph(name), "crlsm", open_box)
     return {
         "inner_cells": len(found.labels),
         "frames": culture.frames,
         "frame_interval_s": culture.frame_interval_s,
         **{key: getattr(found, key) for key in told},
+        "crlsm_k": paper.k,
         "called": found.identified,
         "why": "; ".join(found.why),
     }

@@ -21,8 +21,9 @@ CONDITIONS = {
     "mid_third_wild_type": "wild type",
     "mid_third_zpg_RNAi": "zpg RNAi",
     "cbx_inhibitor_12.5": "blocker",
-    "cbx_inhibitor_washout": "blocker washed out",
+    "cbx_inhibitor_washout": "washout",
 }
+CHANCE = 0.05
 ORDER = ("mid_third_wild_type", "mid_third_zpg_RNAi", "cbx_inhibitor_12.5")
 """From most to least coupled by gap junctions."""
 METHODS = {
@@ -49,7 +50,7 @@ class Data:
 
     def table(self, name: str) -> pandas.DataFrame:
         path = self.folder / name
-        return pandas.read_csv(path) if path.is_file() else pandas.DataFrame()
+        return pandas.read_csv(path, keep_default_na=False, na_values=[""]) if path.is_file() else pandas.DataFrame()
 
     def outcomes(self) -> pandas.DataFrame:
         """One row a culture and model, of every setting that was measured."""
@@ -82,8 +83,16 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def percent(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None or not np.isfinite(value) else f"{100 * value:.{digits}f} %"
+def percent(value: float | None, digits: int | None = None) -> str:
+    """With its sign kept on the same line; two digits after the point below 10 %, else one, unless said."""
+    if value is None or not np.isfinite(value):
+        return "-"
+    places = digits if digits is not None else 2 if abs(value) < 0.0995 else 1
+    return f"{100 * value:.{places}f}\u00a0%"
+
+
+def between(low: float, high: float, form: str = ".3f") -> str:
+    return f"{low:{form}}\u00a0to\u00a0{high:{form}}"
 
 
 def number(value: float | None, form: str = ".2f") -> str:
@@ -125,7 +134,7 @@ def claims(data: Data) -> list[Claim]:
     for setting, key, what, side, limit in LIMITS:
         plain = key in ("feed_r", "found", "false", "feed_half_width")
         form: Callable[[float], str] = (
-            (lambda value: f"{value:.3g}") if plain else (lambda value: f"{100 * value:.3g} %")
+            (lambda value: f"{value:.3g}") if plain else (lambda value: f"{100 * value:.3g}\u00a0%")
         )
         summary = data.summary(setting)
         asked = f"{'at most' if side == '<=' else 'at least'} {form(limit)}"
@@ -200,7 +209,7 @@ def _recovered(data: Data, names: Sequence[str]) -> str:
             ratio = table[(table["setting"] == name) & (table["model"] == model)]["ratio"]
             rows.append(
                 [line["what"] if model == "robust" else "", model, str(line["cultures"]), f"{ratio.median():.4f}",
-                 f"{ratio.min():.3f} to {ratio.max():.3f}", percent(line["error"]), percent(line["worst"]),
+                 between(ratio.min(), ratio.max()), percent(line["error"]), percent(line["worst"]),
                  number(line["feed_r"]), percent(line["own_error"], 1), percent(line["cells"], 0)]
             )  # fmt: skip
     header = ["cultures of", "model", "n", "k̂ / k, median", "range", "error, median", "worst", "feed r", "own k, error",
@@ -262,7 +271,7 @@ def pinn(data: Data) -> str:
         held = float(((part["low"] <= 1) & (part["high"] >= 1))[known].mean()) if known.any() else None
         rows.append(
             [preset, _start(start), str(len(part)), f"{part['ratio'].median():.3f}",
-             f"{part['ratio'].min():.3f} to {part['ratio'].max():.3f}", percent(float(error.median())),
+             between(part["ratio"].min(), part["ratio"].max()), percent(float(error.median())),
              percent(float(error.max())), percent(held, 0), f"{part['seconds'].median():.1f}"]
         )  # fmt: skip
     header = ["preset", "starts from", "n", "k̂ / k, median", "range", "error, median", "worst", "k held", "seconds"]
@@ -308,40 +317,60 @@ def gland(data: Data) -> str:
     if not len(table):
         return NO_RECORDINGS
     rows = []
-    for name in CONDITIONS:
+    for name in conditions(table):
         for row in table[table["condition"] == name].to_dict("records"):
             synchrony = row["null_sync"] - row["null_sync_mean"]
+            interval = between(1e3 * row["k_low"], 1e3 * row["k_high"], ".2f")
             rows.append(
                 [row["recording"].replace("_", " "), condition(name), f"{row['inner_cells']}",
-                 f"{row['frame_interval_s']:g}", f"{synchrony:.4f}", f"{row['null_sync_p']:.2g}", f"{row['k']:.3g}",
-                 f"{row['k'] * row['frame_interval_s']:.2f}", f"{row['null_k_p']:.2g}", row["called"]]
+                 f"{row['frame_interval_s']:.2f}", f"{synchrony:.4f}", f"{row['null_sync_p']:.2g}",
+                 f"{1e3 * row['k']:.2f}", interval, f"{row['null_k_p']:.2g}", row["called"],
+                 f"{row['crlsm_k'] * row['frame_interval_s']:.2f}"]
             )  # fmt: skip
-    header = ["recording", "condition", "inner cells", "s a frame", "synchrony", "its p", "k (1/s)", "k × interval",
-              "null p of k", "k is"]  # fmt: skip
-    return markdown(header, rows)
+    header = ["recording", "condition", "inner cells", "s a frame", "synchrony", "its p", "k (1/1000 s)", "interval",
+              "null p of k", "k is", "crlsm, k × interval"]  # fmt: skip
+    told = int((table["null_k_p"] <= CHANCE).sum())
+    return (
+        f"{markdown(header, rows)}\n\nThe coupling is told from its null (p at most {CHANCE:g}) in {told} of "
+        f"{len(table)} recordings, synchrony in {int((table['null_sync_p'] <= CHANCE).sum())}."
+    )
+
+
+def conditions(table: pandas.DataFrame) -> list[str]:
+    """Those of a table: the known ones in their order, then others."""
+    there = set(table["condition"])
+    return [name for name in CONDITIONS if name in there] + sorted(there - set(CONDITIONS))
 
 
 def gland_variants(data: Data) -> str:
-    if not len(data.table("gland_variants.csv")):
+    table = data.table("gland_variants.csv")
+    if not len(table):
         return ""
-    rows = []
+    names, rows = conditions(table), []
     for variant in VARIANTS:
         medians = _gland_medians(data, variant)
         values = [medians[name] for name in ORDER if name in medians]
         kept = "yes" if len(values) == len(ORDER) and np.all(np.diff(values) < 0) else "no"
-        rows.append([variant, *(number(medians.get(name), ".4f") for name in CONDITIONS), kept])
-    return markdown(["median synchrony", *CONDITIONS.values(), "wild type > RNAi > blocker"], rows)
+        rows.append([variant, *(number(medians.get(name), ".4f") for name in names), kept])
+    return markdown(["median synchrony", *map(condition, names), "wild type > RNAi > blocker"], rows)
 
 
 def gland_comparison(data: Data) -> str:
-    """What `compare` says of it."""
+    """What `compare` says of synchrony; notes that stand in every row once, below."""
     table = data.table("gland_comparison.csv")
-    rows = [
-        [condition(row["group_a"]), condition(row["group_b"]), f"{row['n_a']}, {row['n_b']}",
-         f"{row['median_a']:.4f}, {row['median_b']:.4f}", "-" if np.isnan(row["p"]) else f"{row['p']:.2g}", row["note"]]
-        for row in table.to_dict("records")
-    ]  # fmt: skip
-    return markdown(["a", "b", "recordings", "medians", "p", "note"], rows) if rows else ""
+    if not len(table):
+        return ""
+    notes = [str(note).split("; ") for note in table["note"]]
+    common = [part for part in notes[0] if all(part in others for others in notes)]
+    rows = []
+    for row, parts in zip(table.to_dict("records"), notes, strict=True):
+        p = "-" if np.isnan(row["p"]) else f"{row['p']:.2g}"
+        medians = f"{row['median_a']:.4f}, {row['median_b']:.4f}"
+        said = "; ".join(part for part in parts if part not in common)
+        a, b = condition(row["group_a"]), condition(row["group_b"])
+        rows.append([f"{a}, {b}", f"{row['n_a']}, {row['n_b']}", medians, p, said])
+    below = f"\n\nOf all: {'; '.join(common)}." if common else ""
+    return markdown(["groups", "recordings", "medians", "p", "note"], rows) + below
 
 
 def solver(data: Data) -> str:
@@ -358,13 +387,11 @@ def comparators(data: Data) -> str:
         for method, title in METHODS.items():
             for row in group[group["method"] == method].to_dict("records"):
                 quartiles = (
-                    f"{row['cells_low']:.2f} to {row['cells_high']:.2f}"
-                    if row["cells_low"] == row["cells_low"]
-                    else "-"
+                    between(row["cells_low"], row["cells_high"], ".2f") if row["cells_low"] == row["cells_low"] else "-"
                 )
                 rows.append(
                     [title, str(row["cultures"]), f"{row['ratio_median']:.3f}",
-                     f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}", percent(row["error_median"], 1), quartiles,
+                     between(row["ratio_low"], row["ratio_high"]), percent(row["error_median"]), quartiles,
                      f"{row['seconds']:.3g}"]
                 )  # fmt: skip
         header = [
