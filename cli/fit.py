@@ -177,7 +177,8 @@ def _rank(
             note(f"{culture}: there are no shared borders, so uniform weights are the only ones")
 
     with _failing_last(cultures, one):
-        show(RANKING, rows, form)
+        if rows or form is not Format.table:
+            show(RANKING, rows, form)
 
 
 def _of(ranked: Any, name: str) -> Any:

@@ -97,10 +97,10 @@ def test_from_a_movie_to_a_queried_graph(movie: Path, workspace: Path, ask: Call
     fitted = ask("fit", "101")
     assert len(fitted) == 1
     assert fitted[0]["mse_test"] is None
-    assert 0.001 <= fitted[0]["k"] <= 0.1
+    assert 0 <= fitted[0]["k_low"] <= fitted[0]["k"] <= fitted[0]["k_high"]
     inner = [cell for cell in ask("query", "cells", "-p", "culture=101") if not cell["border"]]
-    assert all(cell["crlsm_k"] == fitted[0]["k"] for cell in inner)
-    assert all(cell["crlsm_k_cell"] is not None for cell in inner)
+    assert all(cell["robust_k"] == fitted[0]["k"] for cell in inner)
+    assert all(cell["robust_k_cell"] is not None or cell["robust_identified"] != "identified" for cell in inner)
     assert ask("query", "fits", "-p", "culture=101") == fitted
 
 

@@ -63,7 +63,7 @@ def build_culture(
     return CultureData(replace(culture, **facts), cells, contacts)
 
 
-def build_fit(data: CultureData, *, model: str = "crlsm", k: float = 0.01, seed: int = 0, **values: Any) -> Fit:
+def build_fit(data: CultureData, *, model: str = "robust", k: float = 0.01, seed: int = 0, **values: Any) -> Fit:
     """A fit of the inner cells with scattered parameters; `values` replaces cells' parameters or options."""
     inner = data.cells.labels[~data.cells.border]
     rng = np.random.default_rng(seed)

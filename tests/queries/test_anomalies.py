@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +71,7 @@ def test_rows_are_those_of_the_definition(planted: tuple[Graph, CultureData, Fit
     for row in queries.records(table):
         quantity, value, z, z_near = expected[row["label"]]
         assert (row["culture"], row["uid"]) == ("planted", f"planted:{row['label']}")
-        assert (row["quantity"], row["value"]) == (f"crlsm_{quantity}", value)
+        assert (row["quantity"], row["value"]) == (f"robust_{quantity}", value)
         assert row["z_culture"] == pytest.approx(z, rel=1e-12)
         assert row["z_neighbours"] == pytest.approx(z_near, rel=1e-12)
 
@@ -96,8 +98,8 @@ def test_a_mad_of_zero_gives_no_row(
     empty.write_fit(fit, "2026-01-01T00:00:00+00:00", "0.1.0")
     table = queries.run(empty, "anomalies", culture="even")
     assert (len(table), list(table.columns)) == (0, COLUMNS)
-    with pytest.raises(NotFoundError, match=r"no fit of robust: run `calcigraph fit even --model robust`"):
-        queries.run(empty, "anomalies", culture="even", model="robust")
+    with pytest.raises(NotFoundError, match=r"no fit of crlsm: run `calcigraph fit even --model crlsm`"):
+        queries.run(empty, "anomalies", culture="even", model="crlsm")
     with pytest.raises(InputError, match="threshold must be a positive number"):
         queries.run(empty, "anomalies", culture="even", threshold=0)
 
@@ -112,3 +114,78 @@ def test_cells_without_fitted_neighbours_or_values() -> None:
     found = queries.records(anomalies(rows, "c", "m", 3.5))
     assert [(row["label"], row["quantity"], row["z_neighbours"]) for row in found] == [(4, "m_k_cell", None)]
     assert "neighbours" not in found[0]["reason"]
+
+
+def with_intervals(
+    values: list[float], half: list[float], neighbours: list[list[int]] | None = None
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": i,
+            "uid": f"c:{i}",
+            "feed": None,
+            "mse_train": None,
+            "neighbours": neighbours[i] if neighbours else [],
+        }
+        | {"k_cell": v, "k_cell_low": max(v - h, 0.0), "k_cell_high": v + h}
+        for i, (v, h) in enumerate(zip(values, half, strict=True))
+    ]
+
+
+USUAL = [1.0, 1.02, 0.98, 1.01, 0.99, 1.03, 0.97]
+
+
+def named(rows: list[dict[str, Any]]) -> list[int]:
+    return sorted(anomalies(rows, "c", "m", 3.5)["label"].tolist())
+
+
+def test_an_imprecise_value_is_no_anomaly() -> None:
+    """Thirty deviations off, but known to within as much."""
+    assert named(with_intervals([*USUAL, 2.0, 2.0], [0.04] * 7 + [0.04, 0.9])) == [7]
+
+
+def test_an_interval_cut_at_zero_is_as_wide_as_its_other_side() -> None:
+    assert named(with_intervals([*USUAL, 0.05, 0.05], [0.04] * 7 + [0.04, 0.9])) == [7]
+
+
+def test_a_coupling_is_off_by_a_quarter_at_least() -> None:
+    """Both lie beyond 3.5 deviations of 0.03 and of their own 0.01."""
+    assert named(with_intervals([*USUAL, 1.2, 0.7], [0.02] * 9)) == [8]
+
+
+def test_a_cell_beside_abnormal_ones_is_not_abnormal_for_that() -> None:
+    around = [[1, 2]] * 7 + [[8, 9, 10], [7], [7], [7]]
+    values = [*USUAL, 1.0, 3.0, 3.1, 2.9]
+    assert named(with_intervals(values, [0.04] * 11, around)) == [8, 9, 10]
+    without = [
+        {name: v for name, v in row.items() if name[-4:] not in ("_low", "high")}
+        for row in with_intervals(values, [0.04] * 11, around)
+    ]
+    assert named(without) == [7, 8, 9, 10], "by the plain definition it is"
+
+
+def test_a_cell_unlike_its_usual_neighbours_is_named() -> None:
+    """Within the culture's range but not within its neighbourhood's."""
+    spread = np.linspace(0.5, 2.0, 40).tolist()
+    near = [[38, 39]] + [[max(i - 1, 1), min(i + 1, 39)] for i in range(1, 40)]
+    rows = with_intervals(spread, [0.01] * 40, near)
+    assert named(rows) == []
+    tight = [1.0 + 0.01 * np.sin(i) for i in range(40)]
+    assert named(with_intervals([1.5, *tight[1:]], [0.01] * 40, near)) == [0]
+
+
+def test_both_engines_give_the_intervals(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    """An imprecise cell is left out of the query, too."""
+    data = make_culture("known", rows=8, columns=8)
+    fit = make_fit(data)
+    fit.cells["k_cell"][[3, 9]] = 0.05
+    half = np.full(len(fit.labels), 0.001)
+    half[9] = 0.05
+    sides = {"k_cell_low": fit.cells["k_cell"] - half, "k_cell_high": fit.cells["k_cell"] + half}
+    empty.write_culture(data)
+    empty.write_fit(replace(fit, cells={**fit.cells, **sides}), "2026-01-01T00:00:00+00:00", "0.1.0")
+    found = queries.run(empty, "anomalies", culture="known")
+    found = found[found["quantity"] == "robust_k_cell"]["label"].tolist()
+    assert found == [int(fit.labels[3])]

@@ -118,11 +118,11 @@ def test_other_options_are_refused_unless_told(
 def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, _ = cultures
     with pytest.raises(
-        NotFoundError, match=r"no fit of crlsm .* unfitted: run `calcigraph fit unfitted --model crlsm`"
+        NotFoundError, match=r"no fit of robust .* unfitted: run `calcigraph fit unfitted --model robust`"
     ):
         queries.compare(graph, ["w1", "unfitted"])
-    with pytest.raises(NotFoundError, match="run `calcigraph fit w1 w2 --model robust`"):
-        queries.compare(graph, ["w1", "w2"], model="robust")
+    with pytest.raises(NotFoundError, match="run `calcigraph fit w1 w2 --model crlsm`"):
+        queries.compare(graph, ["w1", "w2"], model="crlsm")
     with pytest.raises(NotFoundError, match="there is no culture nowhere"):
         queries.compare(graph, ["w1", "nowhere"])
     with pytest.raises(NotFoundError, match=r"there is no experiment gaps .*there is gap, gap 2"):
@@ -214,3 +214,17 @@ def test_a_fit_without_null_has_no_synchrony(permuted: Graph) -> None:
     assert (row["n_a"], row["median_a"]) == (1, pytest.approx(0.05))
     assert row["note"].endswith("fitted without null, so without synchrony: w2")
     assert "synchrony" not in set(queries.compare(permuted, ["w1", "z1"])["parameter"])
+
+
+def test_facts_and_reasons_are_no_options(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    """What the data decided differs between any two cultures and must not keep them from being compared."""
+    for name, noise in (("f1", 0.1), ("f2", 0.2)):
+        data = make_culture(name, condition=name)
+        empty.write_culture(data)
+        fit = make_fit(data, facts={"trace_noise": noise}, identified="weak", why=(f"noise {noise}",))
+        empty.write_fit(fit, CREATED, "0.1.0")
+    assert queries.compare(empty, ["f1", "f2"])["parameter"].tolist()[0] == "k"
+    for name in ("f1", "f2"):
+        empty.delete_culture(name)

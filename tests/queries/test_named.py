@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from calcigraph.store.types import CultureData, Fit
 
 CELLS = ["uid", "culture", "label", "area_px", "x_px", "y_px", "border", "neighbours"]
 FITS = (
-    "run culture model case options k k_low k_high feed feed_low feed_high mse_train mse_test null_k "
-    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p created version"
+    "run culture model case k k_low k_high identified why feed feed_low feed_high mse_train mse_test null_k "
+    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p facts options created version"
 )
+PARAMETERS = "k k_low k_high feed feed_low feed_high k_cell k_cell_low k_cell_high identified mse_train group leak why"
 NAMES = ["anomalies", "cells", "contacts", "cultures", "fits", "parameters", "subgraph", "traces"]
 
 
@@ -47,7 +49,7 @@ def test_cultures(stored: Graph) -> None:
 
 def test_cells(stored: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]) -> None:
     table = queries.run(stored, "cells", culture="wt-1")
-    fitted = ["crlsm_k", "crlsm_feed", "crlsm_k_cell", "crlsm_mse_train", "crlsm_group"]
+    fitted = ["robust_k", "robust_feed", "robust_k_cell", "robust_mse_train", "robust_group"]
     assert list(table.columns) == CELLS + fitted
     data = make_culture("wt-1")
     assert table["label"].dtype == "int64"
@@ -58,8 +60,8 @@ def test_cells(stored: Graph, make_culture: Callable[..., CultureData], make_fit
     ends = np.concatenate([data.contacts.label_a, data.contacts.label_b]).tolist()
     assert table["neighbours"].tolist() == [ends.count(label) for label in data.cells.labels.tolist()]
     inner = table[~table["border"]]
-    np.testing.assert_array_equal(inner["crlsm_k_cell"], make_fit(data).cells["k_cell"])
-    assert table[table["border"]]["crlsm_k_cell"].isna().all()
+    np.testing.assert_array_equal(inner["robust_k_cell"], make_fit(data).cells["k_cell"])
+    assert table[table["border"]]["robust_k_cell"].isna().all()
 
 
 def test_cells_without_a_fit_have_the_fixed_columns_only(stored: Graph) -> None:
@@ -117,11 +119,49 @@ def test_fits(stored: Graph, make_culture: Callable[..., CultureData], make_fit:
     assert list(table.columns) == FITS.split()
     row, fit = queries.records(table)[0], make_fit(make_culture("wt-1"))
     assert row["run"] == fit.run
-    assert (row["model"], row["case"], row["k"], row["feed"]) == ("crlsm", "per-cell", fit.k, fit.feed)
+    assert (row["model"], row["case"], row["k"], row["feed"]) == ("robust", "per-cell", fit.k, fit.feed)
     assert json.loads(row["options"]) == fit.options
     assert row["null_sync_p"] is None
     assert row["mse_test"] is None
     assert len(queries.run(stored, "fits", culture="101")) == 0
+
+
+def test_a_fit_says_whether_and_why_not(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    data = make_culture("told")
+    empty.write_culture(data)
+    known = {"identified": "weak", "why": ("k is known to within 30 % only", "film faster"), "facts": {"tails": True}}
+    fit = make_fit(data, **known, curves={"blocks": []}, k_low=0.008, k_high=0.012)
+    count = len(fit.labels)
+    words = {"identified": ("weak",) * count, "why": ("it has no contacts",) * count} | dict(fit.words)
+    cells = {f"{name}{side}": fit.cells[name] for name in ("k", "feed", "k_cell") for side in ("", "_low", "_high")}
+    fit = replace(fit, words=words, cells={**cells, "mse_train": fit.cells["mse_train"], "leak": fit.cells["k"]})
+    empty.write_fit(fit, "2026-01-01T00:00:00+00:00", "0.1.0")
+    row = queries.records(queries.run(empty, "fits", culture="told"))[0]
+    assert (row["identified"], row["why"]) == ("weak", "k is known to within 30 % only; film faster")
+    assert (row["k_low"], row["k_high"], row["facts"]) == (0.008, 0.012, '{"tails": true}')
+    order = [
+        "k",
+        "k_low",
+        "k_high",
+        "feed",
+        "feed_low",
+        "feed_high",
+        "k_cell",
+        "k_cell_low",
+        "k_cell_high",
+        "identified",
+        "mse_train",
+        "group",
+        "leak",
+        "why",
+    ]
+    assert list(queries.run(empty, "parameters", culture="told").columns)[5:] == order
+    cells_table = queries.run(empty, "cells", culture="told")
+    assert list(cells_table.columns)[len(CELLS) :] == [f"robust_{name}" for name in order]
+    assert set(cells_table["robust_why"].dropna()) == {"it has no contacts"}
+    empty.delete_culture("told")
 
 
 def test_parameters_are_those_of_the_latest_run(
@@ -138,7 +178,7 @@ def test_parameters_are_those_of_the_latest_run(
     assert list(table.columns) == ["culture", "label", "uid", "model", "run", *fitted]
     inner = data.cells.labels[~data.cells.border].tolist()
     assert table["label"].tolist() == inner + inner
-    assert set(table[table["model"] == "crlsm"]["k"]) == {0.03}
+    assert set(table[table["model"] == "robust"]["k"]) == {0.03}
     assert set(table[table["model"] == "other"]["k"]) == {0.5}
     empty.delete_culture("refitted")
 

@@ -1,0 +1,98 @@
+"""`calcigraph fit`: its options reach the fit, its help groups them, and --weights all ranks the weightings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calcigraph.cli.app import run
+
+Ask = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ingested")
+    size = ["--cells", "30", "--frames", "80", "--size", "256", "--k", "0.02", "--seed", "2"]
+    assert run(["simulate", str(folder / "m.tif"), *size]) == 0
+    masks = ["--masks", str(folder / "m_labels.tif")]
+    assert run(["--workspace", str(folder / "ws"), "ingest", str(folder / "m.tif"), "--culture", "c", *masks]) == 0
+    return folder / "ws"
+
+
+@pytest.fixture
+def ask(ingested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
+    shutil.copytree(ingested, tmp_path / "ws")
+
+    def ask(*words: str) -> list[dict[str, Any]]:
+        capsys.readouterr()
+        assert run(["--workspace", str(tmp_path / "ws"), *words, "--format", "json"]) == 0
+        return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+    return ask
+
+
+def options_of(row: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(row["options"])  # type: ignore[no-any-return]
+
+
+def test_options_reach_the_fit(ask: Ask) -> None:
+    row = ask("fit", "c", "--null", "20")[0]
+    assert (row["model"], row["case"]) == ("robust", "per-cell")
+    assert row["k_low"] < row["k"] < row["k_high"]
+    assert row["identified"] in ("identified", "weak", "not identified")
+    assert row["null_k_p"] >= 1 / 21
+    words = ("--case", "per-cell-k", "--no-correct", "--leak", "--half-width", "4", "--null", "0", "--seed", "3")
+    row = ask("fit", "c", *words, "--weights", "border", "--k-bounds", "0", "1", "--feed-bounds", "-1", "1")[0]
+    assert {"half_width": 4.0, "correct": False, "leak": True, "weights": "border", "null": 0, "seed": 3}.items() <= (
+        options_of(row).items()
+    )
+    assert (options_of(row)["k_bounds"], options_of(row)["feed_bounds"]) == ([0.0, 1.0], [-1.0, 1.0])
+    assert json.loads(row["facts"])["half_width_frames"] == pytest.approx(4.0)
+    assert row["null_k_p"] is None
+    row = ask("fit", "c", "--model", "crlsm", "--ridge", "0.1", "--interpolate", "2", "--no-feed", "--null", "0")[0]
+    assert {"ridge": 0.1, "interpolate": 2, "no_feed": True}.items() <= options_of(row).items()
+    assert row["feed"] is None
+    assert len(ask("query", "fits", "-p", "culture=c")) == 3
+
+
+def test_all_weightings_are_ranked_and_stored_the_best_last(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
+    ranked = ask("fit", "c", "--weights", "all", "--null", "0")
+    assert [row["error"] for row in ranked] == sorted(row["error"] for row in ranked)
+    assert {row["weights"] for row in ranked} == {"distance*border", "border/distance", "border", "uniform"}
+    assert ranked[0]["behind"] == 0 < ranked[1]["behind"]
+    stored = ask("query", "fits", "-p", "culture=c")
+    assert {row["run"] for row in stored} == {row["run"] for row in ranked}
+    cells = [row for row in ask("query", "cells", "-p", "culture=c") if not row["border"]]
+    assert {row["robust_k"] for row in cells} == {ranked[0]["k"]}
+
+
+def test_tables_have_no_walls_of_json(ask: Ask, ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = ["--workspace", str(ingested)]
+    assert run([*workspace, "fit", "c", "--null", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(("identified", "run")) for line in lines)
+    assert all(len(part) <= 60 for line in lines for part in line.split("  ") if part.strip().startswith("{"))
+
+
+def test_help_groups_the_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run(["fit", "--help"]) == 0
+    text = capsys.readouterr().out
+    panels = ["Options", "Uncertainty", "Model robust", "Models robust and crlsm", "Model crlsm", "Model pinn"]
+    at = [text.index(f" {panel} \u2500") for panel in panels]
+    assert at == sorted(at)
+    ends = dict(zip(panels, [*at[1:], len(text)], strict=True))
+    for panel, option in (
+        ("Uncertainty", "--null"),
+        ("Model robust", "--leak"),
+        ("Models robust and crlsm", "--k-bounds"),
+        ("Model crlsm", "--ridge"),
+        ("Model pinn", "--k-start"),
+    ):
+        assert option in text[at[panels.index(panel)] : ends[panel]]
