@@ -16,6 +16,7 @@ from calcigraph.models.consensus import Operator, simulate
 from calcigraph.models.pooling import Pooled
 from calcigraph.models.robust import (
     BATCH_CELLS,
+    DEPARTING,
     Batch,
     Estimate,
     Settings,
@@ -29,8 +30,6 @@ from calcigraph.models.sources import core
 from calcigraph.store.types import FloatArray
 
 COPIED_CELLS, MOST, FEWEST = 1152, 16, 2
-OUTLYING_WEIGHT = 0.5
-"""Below this weight in the shared k, a cell is simulated with its own."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,7 @@ def _start(found: Estimate, count: int) -> State:
     return replace(
         state,
         theta=np.repeat(state.theta, count, axis=0),
+        k=np.tile(state.k, count),
         feed=np.tile(state.feed, count),
         q=np.tile(state.q, count),
         found=None,
@@ -103,7 +103,7 @@ def _start(found: Estimate, count: int) -> State:
 
 def _parameters(found: Estimate, own_k: bool) -> tuple[FloatArray, FloatArray]:
     pooled: Pooled = found.pooled
-    own = own_k | (pooled.weight < OUTLYING_WEIGHT)
+    own = own_k | (pooled.weight < DEPARTING)
     shared = pooled.theta[0, 0]
     k = np.maximum(np.where(own & np.isfinite(pooled.k_cell), pooled.k_cell, shared), 0.0)
     return k, np.nan_to_num(np.where(own, pooled.feed_cell, pooled.feed))
@@ -116,7 +116,7 @@ def _sources(found: Estimate) -> FloatArray:
     noise = float(found.pooled.noise[0])
     for batch, frames in zip(found.batches, state.found, strict=True):
         last = first + len(batch.own)
-        rest, tail = batch.residual(state.theta[batch.group], state.feed[first:last], frames if state.tails else None)
+        rest, tail = batch.residual(*state.of(batch, first)[:2], frames if state.tails else None)
         strong = core(frames, rest / np.sqrt(2 * noise * batch.own)[:, None]) if noise > 0 else frames
         parts.append(np.where(strong, rest, tail) / batch.dt)
         first = last

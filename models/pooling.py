@@ -179,7 +179,7 @@ class _Pool:
         weight, spread, theta = np.ones(len(chosen)), 1.0, _solved(clean.sum(axis=0), right.sum(axis=0))
         for n in range(ROUNDS):
             k = (right[:, 0] - clean[:, 0, 1:] @ theta[1:]) / np.where(clean[:, 0, 0] > 0, clean[:, 0, 0], np.nan)
-            middle = theta[0] if n else _weighted_median(k, precision)
+            middle = theta[0] if n else _typical(k, precision)
             scores = (k - middle) * np.sqrt(precision)
             spread = max(1.0, CONSISTENT * float(np.nanmedian(np.abs(scores))))
             weight = np.nan_to_num(np.clip(1 - (scores / (CELL_OUTLYING * spread)) ** 2, 0, None) ** 2)
@@ -221,10 +221,9 @@ def _solved(normal: FloatArray, right: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(normal, right, rcond=1e-10)[0])
 
 
-def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
-    good = np.isfinite(values) & (weights > 0)
-    if not good.any():
-        return 0.0
-    order = np.argsort(values[good])
-    total = np.cumsum(weights[good][order])
-    return float(values[good][order][np.searchsorted(total, total[-1] / 2)])
+def _typical(k: FloatArray, precision: FloatArray) -> float:
+    """The median cell's k: one vote a cell, because a cell that follows no neighbour stands out all the more precisely;
+    no vote for those that are far less precise than the rest."""
+    good = np.isfinite(k)
+    good &= precision > 0.05 * np.median(precision[good]) if good.any() else good
+    return float(np.median(k[good])) if good.any() else 0.0

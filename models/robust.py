@@ -29,6 +29,11 @@ from calcigraph.store.types import BoolArray, FloatArray, IntArray
 BATCH_CELLS = 1024
 PLAIN, WITH_TAILS = 6, 4
 """Rounds without and with tails, from nothing; simulated cultures start from a result and need half as many."""
+COMMON, ALONE = 10, 5
+"""Reweightings for the start: with one k, and with each cell's own."""
+TUKEY = 4.685
+DEPARTING = 0.5
+"""A cell of less weight in the shared k is taken by its own."""
 NOISE_WITHIN = 4.0
 """A cell's measurement noise is taken to lie within this factor of the median cell's."""
 THIRD_DIFFERENCE = 20.0
@@ -88,6 +93,8 @@ class State:
 
     theta: FloatArray
     """(g, c + 4), shared: k; leak; feed; amplitudes of the tails."""
+    k: FloatArray
+    """(p,), the shared one, or a cell's own where it departs: by a k that is not its own, all of it were a source."""
     feed: FloatArray
     """(p,), intensity per frame; 0 where it is shared or absent."""
     q: FloatArray
@@ -95,6 +102,13 @@ class State:
     tails: bool = False
     found: tuple[BoolArray, ...] | None = None
     """Per batch, (p, F): frames with a source."""
+
+    def of(self, batch: Batch, first: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Parameters (p, c + 4), feed and q of a batch whose cells start at `first`."""
+        cut = slice(first, first + len(batch.own))
+        theta = self.theta[batch.group]
+        theta[:, 0] = self.k[cut]
+        return theta, self.feed[cut], self.q[cut]
 
 
 @dataclass(frozen=True)
@@ -194,43 +208,53 @@ def estimate(batches: Sequence[Batch], settings: Settings, spread: Spread, start
 
 
 def _start(batches: Sequence[Batch], settings: Settings) -> State:
-    """Least squares on the increments themselves, reweighted by the bisquare: a first k and first feeds."""
+    """Least squares on the increments themselves, reweighted by the bisquare: a first k and first feeds, then each
+    cell's own, so that a cell that departs is not taken for one that is active all the time."""
     c = len(batches[0].regressors)
     a, d = (np.concatenate(parts) for parts in zip(*((b.regressors[0], b.increments) for b in batches), strict=True))
     own = settings.feed != "none"
-    k, feed = 0.0, np.median(d, axis=1) * own
-    for _ in range(10):
-        residual = d - k * a - feed[:, None]
+    k, feed = np.zeros(len(d)), np.median(d, axis=1) * own
+    for n in range(COMMON + ALONE):
+        residual = d - k[:, None] * a - feed[:, None]
         scale = max(CONSISTENT * float(np.median(np.abs(residual))), float(np.finfo(float).tiny))
-        weight = np.clip(1 - (residual / (4.685 * scale)) ** 2, 0, None) ** 2
+        weight = np.clip(1 - (residual / (TUKEY * scale)) ** 2, 0, None) ** 2
         total = np.maximum(weight.sum(axis=1), 1e-9)
         mean_a, mean_d = (weight * a).sum(axis=1) / total * own, (weight * d).sum(axis=1) / total * own
         centred = weight * (a - mean_a[:, None])
-        below = float((centred * a).sum())
-        k = float((centred * d).sum()) / below if below > 0 else 0.0
+        above, below = (centred * d).sum(axis=1), (centred * a).sum(axis=1)
+        if n < COMMON:
+            shared = float(above.sum() / below.sum()) if below.sum() > 0 else 0.0
+        k = (
+            np.where(below > 0, above / np.where(below > 0, below, 1.0), 0.0)
+            if n >= COMMON
+            else np.full_like(k, shared)
+        )
         feed = mean_d - k * mean_a
     theta = np.zeros((1, c + len(TAIL_FRAMES)))
-    theta[0, 0] = k
+    theta[0, 0] = shared
     if settings.feed == "shared":
         theta[0, c - 1] = float(np.median(feed)) / batches[0].dt
         feed = np.zeros_like(feed)
-    return State(theta, feed, np.full(len(feed), 0.1))
+    return State(theta, k, feed, np.full(len(feed), 0.1))
 
 
 def _round(batches: Sequence[Batch], settings: Settings, spread: Spread, state: State) -> tuple[State, Pooled]:
     """Residuals, sources, normal equations, batch by batch; then the culture's numbers from all of them."""
-    ends = np.cumsum([0] + [len(batch.own) for batch in batches])
+    starts = np.cumsum([0] + [len(batch.own) for batch in batches])[:-1]
     found = state.found or (None,) * len(batches)
     calls = [
-        (batch, before, state.theta[batch.group], state.feed[first:last], state.q[first:last])
-        for batch, before, first, last in zip(batches, found, ends[:-1], ends[1:], strict=True)
+        (batch, before, *state.of(batch, first)) for batch, before, first in zip(batches, found, starts, strict=True)
     ]
     pieces: list[Piece] = spread(_piece, calls, settings.feed == "own", state.tails)
     pooled = pool(batches, pieces, settings, state.tails)
     theta = np.zeros_like(state.theta)
     theta[:, : pooled.theta.shape[1]] = pooled.theta
-    feed = pooled.feed * batches[0].dt if settings.feed == "own" else np.zeros_like(state.feed)
-    return State(theta, feed, pooled.q, state.tails, tuple(piece.found for piece in pieces)), pooled
+    shared = theta[np.concatenate([batch.group for batch in batches]), 0]
+    departs = pooled.weight < DEPARTING
+    k = np.where(departs, np.nan_to_num(pooled.k_cell), shared)
+    feed = np.where(departs, pooled.feed_cell, pooled.feed) * batches[0].dt
+    feed = np.nan_to_num(feed) if settings.feed == "own" else np.zeros_like(feed)
+    return State(theta, k, feed, pooled.q, state.tails, tuple(piece.found for piece in pieces)), pooled
 
 
 def _piece(call: tuple[Batch, BoolArray | None, FloatArray, FloatArray, FloatArray], feed: bool, tailed: bool) -> Piece:
