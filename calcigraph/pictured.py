@@ -111,5 +111,6 @@ def _free_runs(
     rows = fitted_cells(subgraph, options)
     absent = np.full(len(subgraph.labels), np.nan)
     k, feed = (cells.get(f"{model}_{name}", absent)[rows] for name in ("k", "feed"))
-    runs = predict(subgraph, options, k, feed)
+    leaks = np.nan_to_num(cells.get(f"{model}_leak", absent)[rows])
+    runs = predict(subgraph, options, k, feed, float(leaks[0]))  # one leak for all
     return dict(zip(subgraph.labels[rows].tolist(), runs, strict=True))

@@ -96,3 +96,22 @@ def test_help_groups_the_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         ("Model pinn", "--k-start"),
     ):
         assert option in text[at[panels.index(panel)] : ends[panel]]
+
+
+def test_pictures_and_fits_run_with_the_same_leak(ingested: Path, tmp_path: Path) -> None:
+    """The free run that is drawn has the error that the fit stored."""
+    import numpy as np
+
+    from calcigraph import FitOptions, Workspace
+    from calcigraph.pictured import picture_data
+
+    shutil.copytree(ingested, tmp_path / "ws")
+    with Workspace(tmp_path / "ws") as workspace:
+        fitted = workspace.fit("c", options=FitOptions(leak=True, null=0))
+        assert (fitted.cells["leak"] != 0).all()
+        data = picture_data(workspace.graph, workspace.culture("c"), None, "traces", "robust", 0)
+        subgraph = workspace.subgraph("c")
+    rows = np.searchsorted(subgraph.labels, fitted.labels)
+    drawn = np.array([data.traces[label] for label in fitted.labels.tolist()])
+    error = ((drawn - subgraph.intensity[rows]) ** 2).mean(axis=1)
+    np.testing.assert_allclose(error, fitted.cells["mse_train"], rtol=1e-9)
