@@ -29,7 +29,7 @@ from calcigraph.models.robust import (
 from calcigraph.models.sources import core
 from calcigraph.store.types import FloatArray
 
-COPIED_CELLS, MOST, FEWEST = 1152, 16, 2
+COPIED_CELLS, MOST, FEWEST = 1152, 16, 1
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Copies:
 
     count: int
     scatter: FloatArray
-    """(c,), standard deviation of the shared parameters: k, leak, feed, tails."""
+    """(c,), standard deviation of the shared parameters: k, leak, feed, tails; 0 where there is one copy only."""
     bias: FloatArray
     """(c,), mean of the shared parameters, less what the copies were made with."""
     k_cell: float
@@ -73,7 +73,7 @@ def copies(
     off = again.theta - pooled.theta[0]
     return Copies(
         count,
-        off.std(axis=0, ddof=1),
+        off.std(axis=0, ddof=1) if count > 1 else np.zeros(off.shape[1]),
         off.mean(axis=0),
         _error(again.k_cell, k, pooled.k_cell_error),
         _error(again.feed, feed, pooled.feed_error),

@@ -10,7 +10,7 @@ import numpy as np
 from calcigraph.errors import FitError
 from calcigraph.models.copies import Copies, copies
 from calcigraph.models.options import Bounds
-from calcigraph.models.robust import Estimate, Settings, estimate, make_batches, noise_profile
+from calcigraph.models.robust import DEPARTING, Estimate, Settings, estimate, make_batches, noise_profile
 from calcigraph.models.task import Interval, Solved, Task
 from calcigraph.store.types import BoolArray, FloatArray
 
@@ -122,7 +122,10 @@ def _feeds(task: Task, found: Estimate, again: Copies) -> tuple[FloatArray, Floa
         wide = NORMAL * max(float(pooled.error[0, at]), float(again.scatter[at]))
         feed, half = np.full(len(task.op.inner), found.shared_feed), np.full(len(task.op.inner), wide)
     else:
-        feed, error = (pooled.feed_cell, pooled.feed_cell_error) if own else (pooled.feed, pooled.feed_error)
+        # With a k that is not its own, a departing cell's feed would be off as well.
+        departs = own | (pooled.weight < DEPARTING)
+        feed = np.where(departs, pooled.feed_cell, pooled.feed)
+        error = np.where(departs, pooled.feed_cell_error, pooled.feed_error)
         half = NORMAL * error * max(again.feed_cell if own else again.feed, 1.0)
     return np.clip(feed, *options.feed_box("robust")), half
 

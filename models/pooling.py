@@ -21,7 +21,7 @@ CELL_OUTLYING = 6.0
 """Standard errors at which a cell's own k has no weight in the shared one."""
 SIGNIFICANT_TAILS = 20.0
 """Chi squared with 4 degrees of freedom (p = 0.0005) from which tails are kept."""
-LEAST_EXCESS = 0.5
+LEAST_EXCESS, LEAST_UNIT = 0.5, 1e-12
 MASKING = 0.1
 """Share of the residuals' variance by which the measure of noise may fall short because of masked frames."""
 ROUNDS = 12
@@ -106,7 +106,7 @@ class _Pool:
         q_seen = self._omega(-noise[at] * self.expected[1], expected)
         excess_cell = self.covariance[0] / np.maximum(expected, np.finfo(float).tiny)
         # Omega has 2 + q on its diagonal: what its unit stands for. The q in use may not be the one that is seen.
-        self.unit = np.clip(excess_cell, LEAST_EXCESS, None) * expected / (2 + q_seen)
+        self.unit = np.maximum(np.clip(excess_cell, LEAST_EXCESS, None) * expected / (2 + q_seen), LEAST_UNIT)
         self.variance = self.unit * np.maximum(self.normal[:, 0, 0] + (q_seen - self.q_used) * self.squares, 0.0)
         spare = (q_seen - self.q_used) * self.feed_squares
         self.feed_variance = self.unit * np.maximum(self.information + spare, 0.0)
@@ -181,7 +181,8 @@ class _Pool:
             k = (right[:, 0] - clean[:, 0, 1:] @ theta[1:]) / np.where(clean[:, 0, 0] > 0, clean[:, 0, 0], np.nan)
             middle = theta[0] if n else _typical(k, precision)
             scores = (k - middle) * np.sqrt(precision)
-            spread = max(1.0, CONSISTENT * float(np.nanmedian(np.abs(scores))))
+            told = np.abs(scores[np.isfinite(scores)])
+            spread = max(1.0, CONSISTENT * float(np.median(told))) if len(told) else 1.0
             weight = np.nan_to_num(np.clip(1 - (scores / (CELL_OUTLYING * spread)) ** 2, 0, None) ** 2)
             theta = _solved(np.einsum("p,pab->ab", weight, clean), weight @ right)
         total = np.einsum("p,pab->ab", weight, clean)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ COMMON, ALONE = 10, 5
 TUKEY = 4.685
 DEPARTING = 0.5
 """A cell of less weight in the shared k is taken by its own."""
+SETTLED = 0.02
+"""A change of k, in standard errors, from which further plain rounds are left out."""
 NOISE_WITHIN = 4.0
 """A cell's measurement noise is taken to lie within this factor of the median cell's."""
 THIRD_DIFFERENCE = 20.0
@@ -169,7 +172,9 @@ def make_batches(
     stacked, coefficient, increments = np.stack(regressors), np.stack(coefficients, axis=1), np.diff(inner, axis=1)
     around = dt**2 * replace(op, weight=op.weight**2).neighbours(profile[:, None] ** 2)[:, 0]
     own, groups = profile[op.inner] ** 2, np.full(len(inner), group)
-    cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(inner), BATCH_CELLS)]
+    count = -(-len(inner) // BATCH_CELLS)
+    edges = [len(inner) * n // count for n in range(count + 1)]  # even ones: a batch measures its own noise
+    cuts = [slice(first, last) for first, last in pairwise(edges)]
     return [
         Batch(increments[cut], stacked[:, cut], coefficient[cut], around[cut], own[cut], groups[cut], dt)
         for cut in cuts
@@ -196,7 +201,10 @@ def estimate(batches: Sequence[Batch], settings: Settings, spread: Spread, start
     tails_wanted, fewer = (True, 1) if start is None else (start.tails, 2)
     state, pooled = _round(batches, settings, spread, replace(state, tails=False, found=None))
     for _ in range(PLAIN // fewer - 1):
+        before = pooled.theta[:, 0]
         state, pooled = _round(batches, settings, spread, state)
+        if (np.abs(pooled.theta[:, 0] - before) <= SETTLED * pooled.model_error).all():
+            break
     if tails_wanted and settings.correct:
         plain = state, pooled
         state = replace(state, tails=True)
@@ -216,7 +224,7 @@ def _start(batches: Sequence[Batch], settings: Settings) -> State:
     k, feed = np.zeros(len(d)), np.median(d, axis=1) * own
     for n in range(COMMON + ALONE):
         residual = d - k[:, None] * a - feed[:, None]
-        scale = max(CONSISTENT * float(np.median(np.abs(residual))), float(np.finfo(float).tiny))
+        scale = CONSISTENT * float(np.median(np.abs(residual))) or float(residual.std()) or 1.0
         weight = np.clip(1 - (residual / (TUKEY * scale)) ** 2, 0, None) ** 2
         total = np.maximum(weight.sum(axis=1), 1e-9)
         mean_a, mean_d = (weight * a).sum(axis=1) / total * own, (weight * d).sum(axis=1) / total * own

@@ -25,6 +25,8 @@ GROWING = 0.6
 """A source goes on while the three-frame mean is beyond this many robust deviations."""
 STANDS_OUT = 2.5
 """Deviations of a single increment."""
+STILL = 1e-6
+"""Of the median cell's residual, below which a cell stands still."""
 TAIL_FRAMES = (3.0, 6.0, 12.0, 24.0)
 """Time constants of the tails that may follow a source; sums of them come close to any decay."""
 SAMPLE = 1 << 20
@@ -63,14 +65,21 @@ def source_frames(residual: FloatArray) -> BoolArray:
     """Where a source is, (p, F), from residual increments in units of each cell's noise, (p, F)."""
     total = np.concatenate([np.zeros((len(residual), 1)), np.cumsum(residual, axis=1)], axis=1)
     found = np.zeros(residual.shape, dtype=np.bool_)
+    alive = _alive(residual)
     for _ in range(PASSES):
-        found = _outlying(total, found)
-    return _grown(found, residual)
+        found = _outlying(total, found, alive)
+    return _grown(found, residual, alive)
 
 
-def _outlying(total: FloatArray, found: BoolArray) -> BoolArray:
+def _alive(residual: FloatArray) -> BoolArray:
+    """(p, 1), cells that vary at all: those that stand still would make the others' noise look large."""
+    level = np.abs(residual).mean(axis=1)
+    return np.asarray(level > STILL * np.median(level))[:, None]
+
+
+def _outlying(total: FloatArray, found: BoolArray, alive: BoolArray) -> BoolArray:
     """Frames in a window whose sum departs, by the measure of windows without frames found before; total (p, F + 1)."""
-    frames, any_found = found.shape[1], bool(found.any())
+    frames, whole = found.shape[1], bool(alive.all() and not found.any())
     before = np.zeros(total.shape, dtype=np.int32)
     np.cumsum(found, axis=1, dtype=np.int32, out=before[:, 1:])
     # Of every frame: the windows that hit and begin there, less those that ended before it.
@@ -79,7 +88,7 @@ def _outlying(total: FloatArray, found: BoolArray) -> BoolArray:
         if length >= frames:
             continue
         window = total[:, length:] - total[:, :-length]
-        quiet = window[before[:, length:] == before[:, :-length]] if any_found else window
+        quiet = window if whole else window[(before[:, length:] == before[:, :-length]) & alive]
         if quiet.size < QUIET * window.size:
             quiet = window
         middle, deviation = middle_and_deviation(quiet)
@@ -90,10 +99,10 @@ def _outlying(total: FloatArray, found: BoolArray) -> BoolArray:
     return np.asarray(np.cumsum(hits[:, :-1], axis=1, dtype=np.int8) > 0)
 
 
-def _grown(found: BoolArray, residual: FloatArray) -> BoolArray:
+def _grown(found: BoolArray, residual: FloatArray, alive: BoolArray) -> BoolArray:
     padded = np.pad(residual, ((0, 0), (1, 1)), mode="edge")
     mean = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
-    goes_on = (np.abs(mean) > GROWING * middle_and_deviation(mean[~found])[1]).T.copy()
+    goes_on = (np.abs(mean) > GROWING * middle_and_deviation(mean[~found & alive])[1]).T.copy()
     grown = found.T.copy()
     for m in range(1, len(grown)):
         grown[m] |= grown[m - 1] & goes_on[m]
