@@ -259,10 +259,19 @@ def _round(batches: Sequence[Batch], settings: Settings, spread: Spread, state: 
     theta[:, : pooled.theta.shape[1]] = pooled.theta
     shared = theta[np.concatenate([batch.group for batch in batches]), 0]
     departs = pooled.weight < DEPARTING
-    k = np.where(departs, np.nan_to_num(pooled.k_cell), shared)
+    lost = ~np.isfinite(pooled.k_cell)  # no frame is left: the k that it was taken by may have been wrong
+    k = np.where(lost, np.where(state.k == 0, shared, 0.0), np.where(departs, pooled.k_cell, shared))
     feed = np.where(departs, pooled.feed_cell, pooled.feed) * batches[0].dt
+    if lost.any():
+        feed[lost] = _median_rest(batches, k)[lost]
     feed = np.nan_to_num(feed) if settings.feed == "own" else np.zeros_like(feed)
     return State(theta, k, feed, pooled.q, state.tails, tuple(piece.found for piece in pieces)), pooled
+
+
+def _median_rest(batches: Sequence[Batch], k: FloatArray) -> FloatArray:
+    """The median increment beyond coupling, (p,): a first feed."""
+    a, d = (np.concatenate(parts) for parts in zip(*((b.regressors[0], b.increments) for b in batches), strict=True))
+    return np.asarray(np.median(d - k[:, None] * a, axis=1))
 
 
 def _piece(call: tuple[Batch, BoolArray | None, FloatArray, FloatArray, FloatArray], feed: bool, tailed: bool) -> Piece:

@@ -221,8 +221,13 @@ def test_cells_that_never_change_do_no_harm(small, case, count):
     traces[rows] = 0.5
     found = fit(replace(small, intensity=traces), options=FitOptions(case=case, null=0))
     assert np.isfinite(found.k)
-    assert np.isfinite(found.cells["k"]).all()
-    assert np.isfinite(found.cells["feed"]).all()
+    known = np.isfinite(found.cells["k"])
+    assert all(word == "not identified" for word in np.array(found.words["identified"])[~known])
+    if case not in ("cell", "per-cell-k"):  # else a cell whose neighbours stand still may have nothing to tell its k
+        assert known.all()
+        assert np.isfinite(found.cells["feed"]).all()
+    elif count == 1:
+        assert known.mean() > 0.9
 
 
 def test_a_culture_that_never_changes_is_refused(small):
@@ -254,7 +259,10 @@ def test_units_do_not_matter(small, scale, offset):
 def test_quantised_traces(small, step):
     found = fit(replace(small, intensity=np.round(small.intensity / step) * step), options=QUICK)
     assert np.isfinite([found.k, found.k_low, found.k_high]).all()
-    assert found.k == pytest.approx(0.01, rel=0.03 if step < 5e-3 else 0.3)
+    if step > 0.02:  # steps larger than most of what the cells do
+        assert found.identified != "identified"
+    else:
+        assert found.k == pytest.approx(0.01, rel=0.03 if step < 5e-3 else 0.3)
 
 
 @pytest.mark.usefixtures("few_copies")
@@ -309,7 +317,7 @@ def test_the_size_of_a_batch_changes_little(small, monkeypatch, size):
     monkeypatch.setattr(estimator, "BATCH_CELLS", size)
     other = fit(small, options=QUICK)
     assert other.k == pytest.approx(plain.k, rel=0.01)
-    assert np.median(np.abs(other.cells["k_cell"] / plain.cells["k_cell"] - 1)) < 0.02
+    assert np.nanmedian(np.abs(other.cells["k_cell"] / plain.cells["k_cell"] - 1)) < 0.02
 
 
 def test_the_seed_moves_the_interval_only(small):
