@@ -99,13 +99,13 @@ def test_spikes_rise_over_three_frames(culture):
     ("k", "low", "high"), [(0.004, 0.25, 0.6), (0.01, 0.25, 0.6), (0.03, 0.25, 0.6), (0.08, 0.2, 0.6)]
 )
 def test_spikes_mislead_the_paper_s_least_squares_as_found(k, low, high):
-    ratios = [fit(make_culture(SyntheticOptions(k=k, seed=seed)).subgraph()).k / k for seed in range(3)]
+    ratios = [fit(make_culture(SyntheticOptions(k=k, seed=seed)).subgraph(), "crlsm").k / k for seed in range(3)]
     assert low < np.median(ratios) < high
 
 
 def test_without_spikes_least_squares_finds_k():
     culture = make_culture(SyntheticOptions(k=0.01, spikes=0, trace_noise=0.0, seed=7))
-    result = fit(culture.subgraph(), options=FitOptions(interpolate=1, feed_bounds=(-1.0, 1.0)))
+    result = fit(culture.subgraph(), "crlsm", FitOptions(interpolate=1, feed_bounds=(-1.0, 1.0)))
     assert result.k == pytest.approx(0.01, rel=0.05)
     inner = ~culture.border
     assert np.corrcoef(result.cells["feed"], culture.feed[inner])[0, 1] > 0.95
@@ -133,7 +133,7 @@ def test_the_movie_gives_the_traces_back(culture, movie):
         assert slope / gain == pytest.approx(1, abs=0.05)
         assert np.std(trace - slope * culture.intensity[row] - offset) < 0.01 * gain
     made = replace(culture.subgraph(), intensity=traces, intensity_gain=gain)
-    quiet = fit(made, options=FitOptions(feed_bounds=(-1.0, 1.0)))
+    quiet = fit(made, "crlsm", FitOptions(feed_bounds=(-1.0, 1.0)))
     expected = effective_feed(culture)[~culture.border]
     assert np.corrcoef(quiet.cells["feed"] / gain, expected)[0, 1] > 0.99
 
@@ -143,7 +143,7 @@ def test_the_paper_s_least_squares_on_a_movie_is_off_as_found(k):
     """About 0.4 of the truth, with the paper's box, from a noisy movie with spikes."""
     made = make_culture(SyntheticOptions(k=k, seed=2, frames=200))
     traces, gain = eq23_traces(np.array(list(movie_frames(made))), made)
-    result = fit(replace(made.subgraph(), intensity=traces, intensity_gain=gain))
+    result = fit(replace(made.subgraph(), intensity=traces, intensity_gain=gain), "crlsm")
     assert 0.25 < result.k / k < 0.6
 
 
