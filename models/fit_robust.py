@@ -10,6 +10,7 @@ import numpy as np
 from calcigraph.errors import FitError
 from calcigraph.models.copies import Copies, copies
 from calcigraph.models.options import Bounds
+from calcigraph.models.pooling import Pooled
 from calcigraph.models.robust import DEPARTING, Estimate, Settings, estimate, make_batches, noise_profile
 from calcigraph.models.task import Interval, Solved, Task
 from calcigraph.store.types import BoolArray, FloatArray
@@ -18,7 +19,7 @@ MIN_FRAMES = 12
 NORMAL = 1.959964
 """Half-width of a 95 % interval in standard errors."""
 SYSTEMATIC = 0.5
-"""Share of the copies' bias that counts as a systematic error."""
+"""Share that counts as a systematic error, of the copies' bias and of what the cells differ by beyond chance."""
 NOISE_KNOWN = 0.05
 """The measurement noise (variance) that is taken out of the regressors is known to within this share."""
 SMALL_SAMPLE = 2.4
@@ -33,6 +34,8 @@ CONSTANT = 0.999
 """Share of the coupling regressor that a constant explains."""
 MISFIT = 2.0
 """Up to this factor the scatter of the cells' own k widens their intervals; beyond, the cells themselves differ."""
+BY_CHANCE = 1.5
+"""The scatter of the cells' own k, squared, in units of their variance, that chance may give."""
 UNEXPLAINED = 4.0
 """Variance of a cell's residuals, in units of the culture's."""
 MIN_QUIET = 0.15
@@ -98,9 +101,19 @@ def shared_k(found: Estimate, again: Copies, box: Bounds) -> tuple[float, float,
     statistical = hypot(float(pooled.error[0, 0]), modelled) / sqrt(2)
     share = min(float(pooled.attenuation[0]), 0.99)
     noise = NOISE_KNOWN * abs(k) * share / (1 - share)
-    half = (NORMAL + SMALL_SAMPLE / max(count - 1, 1)) * hypot(statistical, SYSTEMATIC * float(again.bias[0]), noise)
+    systematic = hypot(SYSTEMATIC * float(again.bias[0]), noise, SYSTEMATIC * _misfit(pooled))
+    half = (NORMAL + SMALL_SAMPLE / max(count - 1, 1)) * hypot(statistical, systematic)
     low, middle, high = np.clip([k - half, k, k + half], *box).tolist()
     return low, middle, high
+
+
+def _misfit(pooled: Pooled) -> float:
+    """1/s, by how much the cells' own k differ beyond their errors and chance: wrong contacts, drift, or the cells."""
+    known = np.isfinite(pooled.k_cell_error)
+    if not known.any():
+        return 0.0
+    beyond = max(float(pooled.spread[0]) ** 2 - BY_CHANCE, 0.0)
+    return float(np.median(pooled.k_cell_error[known])) * sqrt(beyond)
 
 
 def _common(k: FloatArray, low: float, high: float) -> Interval:
