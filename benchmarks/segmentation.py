@@ -25,7 +25,7 @@ from calcigraph.models import synthetic, tissue
 from calcigraph.store.types import LabelImage, Masks
 
 FIRST_SEED = 10_000
-MAX_GAP_PX = 4  # what ingest uses with Cellpose
+MAX_GAP_PX = 6  # what ingest uses with Cellpose
 ACROSS_PX = (15, 20, 30, 40, 49, 60)
 
 

@@ -34,7 +34,7 @@ def ingest(
     min_area: Annotated[int, typer.Option(help="Smallest cell, px.")] = 500,
     min_border: Annotated[int, typer.Option(help="Shortest shared border of a contact, px.")] = 5,
     max_gap: Annotated[
-        int | None, typer.Option(help="Widest gap between touching cells, px; default 0 with --masks, else 4.")
+        int | None, typer.Option(help="Widest gap between touching cells, px; default 0 with --masks, else 6.")
     ] = None,
     trace_inset: Annotated[int, typer.Option(help="Leave out pixels this close to another cell or background.")] = 1,
     detrend: Annotated[str, typer.Option(help="none, or global: divide each frame by its global mean.")] = "none",

@@ -35,7 +35,8 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
     """Cells of at least `min_area` px; contacts of at least `min_border` unlike 4-neighbour pixel pairs.
 
     Contacts and border are read from a copy of the labels that is grown by ceil(max_gap / 2) px without merging; area
-    and centroid from the masks as they are. A border cell has a pixel at the image edge, or touches a cell that was too
+    and centroid from the masks as they are. A border cell has a pixel at the image edge, or within ceil(max_gap / 3) px
+    of it (a narrow strip that a segmentation leaves along the edge is narrower than the gap between two cells), or touches a cell that was too
     small, or an empty region that reaches the edge and holds a disc of radius DISC_PX. Raises InputError if no cell is
     large enough.
     """
@@ -49,7 +50,8 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
         )
     grown = grow(every, -(-max_gap // 2))
     a, b, lengths = shared_borders(grown)
-    border = _at_edge(grown, len(labels)) | _touching_dropped(a, b, kept) | _touching_outside(grown, len(labels))
+    at_edge = _at_edge(grow(every, -(-max_gap // 3)), len(labels))
+    border = at_edge | _touching_dropped(a, b, kept) | _touching_outside(grown, len(labels))
     rows = np.cumsum(kept) - 1
     cells = np.where(kept, rows + 1, 0).astype(np.int32)
     cells = np.concatenate([np.zeros(1, np.int32), cells])[every]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 BLEACHING = 0.1
 SHIFT_PX = 1.0
 SATURATED = 1e-3
-CELLPOSE_GAP = 4
+CELLPOSE_GAP = 6
 
 
 @dataclass(frozen=True)
