@@ -36,9 +36,9 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
 
     Contacts and border are read from a copy of the labels that is grown by ceil(max_gap / 2) px without merging; area
     and centroid from the masks as they are. A border cell has a pixel at the image edge, or within ceil(max_gap / 3) px
-    of it (a narrow strip that a segmentation leaves along the edge is narrower than the gap between two cells), or touches a cell that was too
-    small, or an empty region that reaches the edge and holds a disc of radius DISC_PX. Raises InputError if no cell is
-    large enough.
+    of it (a strip that a segmentation leaves along the edge is narrower than the gap between two cells), or touches a
+    cell that was too small, or an empty region that reaches the edge and holds a disc of radius DISC_PX. Raises
+    InputError if no cell is large enough.
     """
     labels, every = compact(masks.labels)
     areas = np.bincount(every.ravel(), minlength=len(labels) + 1)[1:]
