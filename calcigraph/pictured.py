@@ -99,7 +99,7 @@ def _trained(graph: Graph, subgraph: Subgraph, run_uid: str, options: dict[str, 
     labels = subgraph.labels[fitted_cells(subgraph, options)].tolist()
     return {
         "training": tuple(Training(*block) for block in blocks),
-        "network": dict(zip(labels, traces, strict=True)),
+        "network": dict(zip(labels, traces, strict=True)) if len(traces) else {},  # too many to be kept
     }
 
 

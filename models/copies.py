@@ -20,13 +20,13 @@ from calcigraph.models.robust import (
     Batch,
     Estimate,
     Settings,
-    Spread,
     State,
     estimate,
     joined,
     make_batches,
 )
 from calcigraph.models.sources import core
+from calcigraph.models.task import Spread
 from calcigraph.store.types import FloatArray
 
 COPIED_CELLS, MOST, FEWEST = 1152, 16, 1

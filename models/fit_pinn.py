@@ -12,6 +12,8 @@ from calcigraph.models.pinn import PinnBlock, PinnFit, PinnOptions, combine, fit
 from calcigraph.models.task import Interval, Solved, Task
 from calcigraph.store.types import FloatArray
 
+MOST_VALUES = 1_000_000
+"""Values of the network's traces that are kept with a fit."""
 CURVE_POINTS = 200
 """Recorded epochs that are kept, evenly spaced."""
 
@@ -55,7 +57,7 @@ def _solved(task: Task, fit: PinnFit) -> Solved:
         culture_k=_middle(fit.k, fit.k_low, fit.k_high),
         culture_feed=_middle(feed, fit.feed_low, fit.feed_high),
         culture_reasons=() if fit.converged else ("the training has not converged",),
-        advice=fit.advice,
+        advice=(*fit.advice, *(() if _kept(fit) else ("the network's traces are too many to be kept",))),
         curves=_curves(fit),
     )
 
@@ -81,7 +83,11 @@ def _curves(fit: PinnFit) -> dict[str, Any]:
                 "feed": _short(history.feed[kept]),
             }
         )
-    return {"blocks": blocks, "traces": [_short(trace) for trace in fit.traces]}
+    return {"blocks": blocks, "traces": [_short(trace) for trace in fit.traces] if _kept(fit) else []}
+
+
+def _kept(fit: PinnFit) -> bool:
+    return fit.traces.size <= MOST_VALUES
 
 
 def _short(values: FloatArray) -> list[float]:

@@ -14,7 +14,7 @@ batch may hold several simulated cultures, told apart by `group`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 from calcigraph.models.consensus import Operator
 from calcigraph.models.pooling import Pooled, pool
 from calcigraph.models.sources import CONSISTENT, TAIL_FRAMES, beside, source_frames, tails
+from calcigraph.models.task import Spread
 from calcigraph.models.weakform import EDGE_FRAMES, Moments, Rows, frame_means, moments, residual_covariance
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
@@ -41,9 +42,6 @@ NOISE_WITHIN = 4.0
 """A cell's measurement noise is taken to lie within this factor of the median cell's."""
 THIRD_DIFFERENCE = 20.0
 """Variance of third differences of white noise of variance 1."""
-
-Spread = Callable[..., list[Any]]
-"""spread(function, calls, shared...): function(call, *shared) for every call, in order."""
 
 
 @dataclass(frozen=True)
