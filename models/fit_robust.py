@@ -182,11 +182,12 @@ def culture_reasons(found: Estimate, dt: float) -> tuple[str, ...]:
 
 
 def facts(found: Estimate) -> dict[str, Any]:
-    """What the data decided: noise, half-width, frames set aside."""
+    """What the data decided: noise, half-width, frames set aside; the leak in 1/s with its standard error."""
     pooled, state = found.pooled, found.state
     assert state.found is not None
     own = np.concatenate([batch.own for batch in found.batches])
-    return {
+    leak = {"leak": found.leak, "leak_error": float(pooled.error[0, 1])} if found.settings.leak else {}
+    return leak | {
         "half_width_frames": float(np.median(1 / np.sqrt(pooled.q))),
         "trace_noise": float(np.sqrt(pooled.noise[0] * np.median(own))),
         "source_frames": float(np.mean(np.concatenate([frames.mean(axis=1) for frames in state.found]))),
