@@ -44,7 +44,7 @@ NULL_CULTURES, NULL_PERMUTATIONS = 200, 200
 STARTS = (1 / 3, 3.0)
 PINN_CULTURES, PAPER_CULTURES, PATHS, PATH_POINTS = 20, 3, 3, 80
 COMPARED_K = (0.005, 0.02)
-COMPARED, COMPARED_SLOW = 20, 5
+COMPARED, COMPARED_SLOW = 20, 3
 SLOW = ("pinn", "pinn-paper", "deepxde", "deepxde-plain")
 VARIANTS = ("as recorded", "logarithms", "every second frame", "first half", "second half")
 

@@ -68,7 +68,7 @@ def sums(traces: FloatArray, consensus: FloatArray, dt: float, points: int | Non
     frames = traces.shape[1]
     rows = (frames - 1) * interpolate if points is None else points - 1
     if interpolate == 1:
-        return _sums_at_frames(dt * consensus[:, :rows], np.diff(traces[:, : rows + 1], axis=1), dt)
+        return _sums_at_frames(traces[:, : rows + 1], consensus[:, :rows], dt)
     in_frame = np.clip(rows - interpolate * np.arange(frames - 1), 0, interpolate)
     h = dt / interpolate
     step, ramp = np.diff(traces, axis=1) / interpolate, h * np.diff(consensus, axis=1) / interpolate
@@ -81,13 +81,14 @@ def sums(traces: FloatArray, consensus: FloatArray, dt: float, points: int | Non
     return Sums(h, np.full(len(traces), rows), mean_a, mean_d, aa, ad)
 
 
-def _sums_at_frames(a: FloatArray, d: FloatArray, dt: float) -> Sums:
-    """The sums where every frame is one point, from the rows' regressors and increments, (p, rows)."""
-    mean_a, mean_d = a.mean(axis=1), d.mean(axis=1)
-    a -= mean_a[:, None]
-    d -= mean_d[:, None]
-    aa, ad = np.einsum("pt,pt->p", a, a), np.einsum("pt,pt->p", a, d)
-    return Sums(dt, np.full(len(a), a.shape[1]), mean_a, mean_d, aa, ad)
+def _sums_at_frames(traces: FloatArray, consensus: FloatArray, dt: float) -> Sums:
+    """The sums where every frame is one point, from (p, rows + 1) and (p, rows)."""
+    rows = consensus.shape[1]
+    mean = consensus.mean(axis=1)
+    centred = consensus - mean[:, None]
+    aa = dt**2 * np.vecdot(centred, centred)
+    ad = dt * np.vecdot(centred, traces[:, 1:] - traces[:, :-1])  # the increments' mean has no share in it
+    return Sums(dt, np.full(len(traces), rows), dt * mean, (traces[:, -1] - traces[:, 0]) / rows, aa, ad)
 
 
 def solve_cells(data: Sums, ridge: float, k_bounds: Bounds, feed_bounds: Bounds) -> tuple[FloatArray, FloatArray]:
