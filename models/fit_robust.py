@@ -96,9 +96,8 @@ def shared_k(found: Estimate, again: Copies, box: Bounds) -> tuple[float, float,
     """The group's k between the ends of its 95 % interval, 1/s."""
     pooled, count = found.pooled, len(found.pooled.k_cell)
     k = float(pooled.theta[0, 0])
-    # Two measures of the same: the scatter between cells, and the noise as modelled or as simulated.
-    modelled = max(float(pooled.model_error[0]), float(again.scatter[0]))
-    statistical = hypot(float(pooled.error[0, 0]), modelled) / sqrt(2)
+    # Measures of the same: the scatter between cells, the noise as modelled, and as simulated.
+    statistical = max(float(pooled.error[0, 0]), float(pooled.model_error[0]), float(again.scatter[0]))
     share = min(float(pooled.attenuation[0]), 0.99)
     noise = NOISE_KNOWN * abs(k) * share / (1 - share)
     systematic = hypot(SYSTEMATIC * float(again.bias[0]), noise, SYSTEMATIC * _misfit(pooled))
