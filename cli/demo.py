@@ -82,7 +82,7 @@ def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None
         rows += [{"culture": name, "quantity": what, "found": value, "truth": true} for what, value, true in pairs]
     show(["culture", "quantity", "found", "truth"], rows, Format.table)
     print("Model robust sets spikes aside; the paper's least squares (fit --model crlsm) is pulled far off by them.")
-    print("An interval takes the masks as exact: where Cellpose errs about a border, k moves by some per cent more.")
+    print("Where Cellpose errs about a border the cells' own k come to differ: the interval of k is wider for it.")
 
 
 def _show_anomalies(workspace: Workspace, name: str) -> None:
