@@ -18,7 +18,6 @@ from calcigraph.models.task import Interval, Solved, Task
 from calcigraph.store.types import FloatArray
 
 BATCH_CELLS = 256
-AT_BOUND = 1e-9
 
 
 def fit_crlsm(task: Task) -> Solved:

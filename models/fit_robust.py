@@ -61,7 +61,7 @@ def fit_robust(task: Task) -> Solved:
         feed=feed,
         k_cell=k_cell,
         k_interval=k_cell_interval if own else _common(k, low, high),
-        feed_interval=Interval(feed - feed_half, feed + feed_half),
+        feed_interval=Interval.around(feed, feed_half),
         k_cell_interval=k_cell_interval,
         culture_k=(k_shared, low, high),
         culture_feed=_culture_feed(found, feed, feed_half),
