@@ -40,7 +40,8 @@ from calcigraph.models import (
     sums,
 )
 from calcigraph.models.options import FEED_BOUNDS, K_BOUNDS, RIDGE
-from calcigraph.models.pinn import PinnOptions, fit_group
+from calcigraph.models.pinn.blocks import fit_group
+from calcigraph.models.pinn.options import PinnOptions
 
 BASELINE = "crlsm"
 START = 1 / 3

@@ -22,7 +22,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from calcigraph.ingest import IngestOptions, ingest_movie
-from calcigraph.models.synthetic import SyntheticOptions, make_culture, movie_frames
+from calcigraph.models.synthetic.camera import movie_frames
+from calcigraph.models.synthetic.make import make_culture
+from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.store import Graph
 from calcigraph.store.types import CultureData
 

@@ -41,7 +41,7 @@ OTHERS: tuple[Settings, ...] = (
 def one(setting: Settings, permutations: int, seed: int) -> tuple[float, float, float, float, float]:
     """k, its permutation mean, its p and synchrony's p, and the seconds that the null took."""
     from calcigraph.models import SyntheticOptions, make_culture
-    from calcigraph.models.null import null
+    from calcigraph.models.permutation import null
 
     culture = make_culture(SyntheticOptions(size_px=256, seed=seed, **setting))
     graph = culture.subgraph()

@@ -13,18 +13,18 @@ import numpy as np
 from page_runs import COVERAGE, RECOVERY, SPIKES, VARIANTS
 from page_tables import Data, condition, conditions
 
-from calcigraph.queries.pictures_style import (
+from calcigraph.pictures.style import (
     DOUBLE,
     FAINT,
     INK,
     PALE,
     SMALL,
+    journal_style,
     letters,
     log_ticks,
     new_figure,
     place,
     plain,
-    style,
 )
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ PICTURES: dict[str, Callable[[Data], Any]] = {
 def draw(data: Data, folder: Path) -> None:
     """Every picture that there are results for, as PNG."""
     for name, picture in PICTURES.items():
-        with style():
+        with journal_style():
             figure = picture(data)
             if figure is not None:
                 figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.ingest.segment import segment
-from calcigraph.models import synthetic, tissue
+from calcigraph.models.synthetic import make as synthetic
+from calcigraph.models.synthetic import tissue as tissue
 from calcigraph.store.types import LabelImage, Masks
 
 FIRST_SEED = 10_000

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import CalcigraphError
+from calcigraph.version import __version__
 from calcigraph.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ __all__ = [
     "parse_parameters",
     "records",
 ]
-
-__version__ = "0.1.0"
 
 _LATE = {
     "IngestOptions": "ingest",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
+from calcigraph.version import __version__
 
 if TYPE_CHECKING:
     import pandas
@@ -127,7 +127,7 @@ class Workspace:
                 culture=culture,
                 options=options,
                 store_path=store,
-                version=_version(),
+                version=__version__,
                 movie_name=self._movies.relative(store),
                 digest=digest,
                 progress=progress,
@@ -222,7 +222,7 @@ class Workspace:
         from calcigraph.models import FitOptions, fit
 
         result = fit(self.subgraph(culture), model, options or FitOptions(), scheduler=scheduler, progress=progress)
-        self.graph.write_fit(result, created=_now(), version=_version())
+        self.graph.write_fit(result, created=_now(), version=__version__)
         return result
 
     def rank_weights(
@@ -238,11 +238,11 @@ class Workspace:
 
         The best one's is written last, so that the node properties are its. Raises as `fit`.
         """
-        from calcigraph.models.choose import rank_weights
+        from calcigraph.models.weightings import rank_weights
 
         ranked = rank_weights(self.subgraph(culture), model, options, scheduler=scheduler, progress=progress)
         for each in reversed(ranked):
-            self.graph.write_fit(each.fit, created=_now(), version=_version())
+            self.graph.write_fit(each.fit, created=_now(), version=__version__)
         return ranked
 
     # Queries.
@@ -275,10 +275,10 @@ class Workspace:
         allow_different_options: bool = False,
     ) -> pandas.DataFrame:
         """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
-        from calcigraph.queries import compare
+        from calcigraph.queries import compare_cultures
 
         _check_model(model)
-        return compare(
+        return compare_cultures(
             self.graph,
             cultures=list(cultures),
             experiment=experiment,
@@ -301,8 +301,8 @@ class Workspace:
 
         Raises NotFoundError (no such culture, cell or fit), InputError (no such kind or frame, no movie).
         """
-        from calcigraph.pictured import picture_data
-        from calcigraph.queries import draw
+        from calcigraph.pictures import draw
+        from calcigraph.pictures.pull import picture_data
 
         about = self.culture(culture)
         _check_model(model)
@@ -315,7 +315,7 @@ class Workspace:
         graph, totals = self.graph, self.rows("cultures")[1]
         cultures = [culture for culture in graph.cultures() if culture.complete]
         rows: list[tuple[str, str | None, Any]] = [
-            ("calcigraph", None, _version()),
+            ("calcigraph", None, __version__),
             ("engine", None, f"{graph.engine} {graph.version}"),
             ("graph", None, graph.where),
             ("workspace", None, str(self.folder.resolve())),
@@ -338,42 +338,11 @@ class Workspace:
 
         Returns
         -------
-        The truth: k, feed per label, border flags, contacts (models/synthetic.py says in which units).
+        The truth: k, feed per label, border flags, contacts (models/synthetic/ground_truth.py says in which units).
         """
-        from calcigraph.models import make_culture, movie_frames, truth
-        from calcigraph.store.tiff import write_atomically, write_labels, write_movie
+        from calcigraph.simulation import write_simulation
 
-        path = _tiff_path(out)
-        culture = make_culture(options)
-        shape = (options.frames, options.size_px, options.size_px)
-        frames = _counted(movie_frames(culture), options.frames, progress)
-        write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
-        write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)
-        if options.spoils_masks:
-            write_labels(path.with_name(f"{path.stem}_masks.tif"), culture.masks)
-        known = truth(culture)
-        text = json.dumps(known, indent=1)
-        write_atomically(path.with_name(f"{path.stem}_truth.json"), lambda target: _write_text(target, text))
-        return known
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-def _tiff_path(out: str) -> Path:
-    path = Path(out)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise InputError(f"{out} is not a TIFF name: give OUT.tif (OUT_labels.tif and OUT_truth.json go beside it)")
-    if not path.parent.is_dir():
-        raise InputError(f"folder {path.parent} does not exist: make it first")
-    return path
-
-
-def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
-    for done, frame in enumerate(frames, start=1):
-        yield frame
-        progress("simulate", done, total)
+        return write_simulation(out, options, progress)
 
 
 def _unfinished(row: Mapping[str, Any]) -> str:
@@ -403,12 +372,6 @@ def _heap_mb() -> int:
     if not text.isdigit() or int(text) < 64:
         raise InputError(f"CALCIGRAPH_HEAP_MB is {text!r}: give the engine's heap in MB, 64 or more")
     return int(text)
-
-
-def _version() -> str:
-    from calcigraph import __version__
-
-    return __version__
 
 
 def _now() -> str:

@@ -19,6 +19,7 @@ from calcigraph.cli.query import query
 from calcigraph.cli.simulate import simulate
 from calcigraph.cli.status import status
 from calcigraph.errors import CalcigraphError
+from calcigraph.version import __version__
 from calcigraph.workspace import Workspace, default_folder
 
 UsageError: Any = typer.BadParameter.__mro__[2]
@@ -39,8 +40,6 @@ for command in (ingest, ingest_traces, fit, query, compare, picture, simulate, s
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from calcigraph import __version__
-
         print(f"calcigraph {__version__}")
         raise typer.Exit
 

@@ -229,13 +229,13 @@ class _Job:
         ).run(self.progress)
 
     def _segment(self, writer: MovieWriter, denoised: Denoised) -> Masks:
-        from calcigraph.ingest.segment import segment
+        from calcigraph.ingest.segment import find_cells
         from calcigraph.store.movie import normalise
 
         logs = denoised.picture
         if logs is None:
             logs = np.log1p(writer.frame(int(self.options.segment_on)), dtype=np.float64)
-        return segment(normalise(logs, denoised.normalisation), self.options.cellpose_model, self.progress)
+        return find_cells(normalise(logs, denoised.normalisation), self.options.cellpose_model, self.progress)
 
     def _sums(self, writer: MovieWriter, found: tuple[Tissue, TracePixels]) -> CellSums:
         from calcigraph.ingest.denoise import sums_of_store

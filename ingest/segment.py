@@ -1,7 +1,8 @@
 """From a picture of the culture to cell masks, with Cellpose 3 and the model that calcigraph ships.
 
 The shipped model (`weights/`) was trained by `training/train_segmenter.py` from synthetic tissue. Nothing is ever
-downloaded: a model that is not on this machine is an error. torch and cellpose are imported only when `segment` runs.
+downloaded: a model that is not on this machine is an error. torch and cellpose are imported only when cells are
+looked for.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def find_weights(model: str | None = None) -> Weights:
     return Weights(path, Path(model).name, smallest_px=20, largest_px=45, large_tiles=False)
 
 
-def segment(image: NDArray[Any], model: str | None = None, progress: Progress = silent) -> Masks:
+def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress = silent) -> Masks:
     """Find the cells in a picture.
 
     The picture is looked at in its own resolution first; when the cells found are smaller or larger than the model can

@@ -1,19 +1,16 @@
 """Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
 
-from calcigraph.models.choose import Ranked, rank_weights
 from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
-from calcigraph.models.crlsm import Sums, solve_cells, solve_group, sums
+from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
 from calcigraph.models.options import CASES, MODELS, FitOptions
 from calcigraph.models.run import fit, fitted_cells, predict
-from calcigraph.models.synthetic import (
-    SyntheticCulture,
-    SyntheticOptions,
-    effective_feed,
-    make_culture,
-    movie_frames,
-    truth,
-)
+from calcigraph.models.synthetic.camera import movie_frames
+from calcigraph.models.synthetic.culture import SyntheticCulture
+from calcigraph.models.synthetic.ground_truth import effective_feed, truth
+from calcigraph.models.synthetic.make import make_culture
+from calcigraph.models.synthetic.options import SyntheticOptions
+from calcigraph.models.weightings import Ranked, rank_weights
 
 __all__ = [
     "CASES",

@@ -324,3 +324,44 @@ def _taylor_step(matrix: Any, state: FloatArray, source: FloatArray, slope: Floa
         term = (h / n) * (matrix @ term)
         total = total + term
     return total
+
+
+def sub_operator(op: Operator, cells: IntArray) -> tuple[IntArray, Operator]:
+    """The rows of the traces that some inner cells need (m,), themselves and neighbours, and their operator on those.
+
+    `cells` are positions among the inner cells; neighbours outside become driven.
+    """
+    edges = np.concatenate([np.arange(op.start[cell], op.start[cell + 1]) for cell in cells]).astype(np.int64)
+    rows = np.unique(np.concatenate([op.inner[cells], op.neighbour[edges]]))
+    inner = np.searchsorted(rows, op.inner[cells])
+    part = Operator(
+        cells=len(rows),
+        inner=inner,
+        driven=np.setdiff1d(np.arange(len(rows)), inner),
+        degree=op.degree[cells],
+        start=np.concatenate([[0], np.cumsum(np.diff(op.start)[cells])]),
+        neighbour=np.searchsorted(rows, op.neighbour[edges]),
+        weight=op.weight[edges],
+        scale=op.scale,
+    )
+    return rows, part
+
+
+def matrix(op: Operator) -> FloatArray:
+    """M as a dense (p, n) matrix: a block is small."""
+    dense = np.zeros((len(op.inner), op.cells))
+    dense[np.repeat(np.arange(len(op.inner)), np.diff(op.start)), op.neighbour] = op.weight
+    dense[np.arange(len(op.inner)), op.inner] -= op.rate
+    return dense
+
+
+RULE = np.array([-1.0, 13.0, 13.0, -1.0]) / 24
+"""The mean over a frame of the cubic through the four samples around it."""
+
+
+def frame_means(values: FloatArray) -> FloatArray:
+    """Mean over each frame, (p, T - 1), of what is sampled at its ends, (p, T); the outermost by the trapezoid."""
+    means: FloatArray = 0.5 * (values[:, 1:] + values[:, :-1])
+    middle = 13 * (values[:, 1:-2] + values[:, 2:-1]) - values[:, :-3] - values[:, 3:]
+    means[:, 1:-1] = middle / 24
+    return means

@@ -6,23 +6,22 @@ how many workers or threads there are, to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from calcigraph.errors import FitError, InputError
+from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, default_weights, operator
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.identify import at_bound, cell_words, culture_word
 from calcigraph.models.options import FitOptions
-from calcigraph.models.task import Solved, Split, Spread, Task, free_run
+from calcigraph.models.scheduler import batches_on
+from calcigraph.models.task import Solved, Split, Task, free_run
 from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph, silent
 
 BATCH_CELLS = 256
-SCHEDULER_TIMEOUT_S = 6
 RAW_SPREAD = 10.0
 """Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
 FEWEST_NULL_FRAMES = 8
@@ -67,7 +66,7 @@ def fit(
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
     split = Split.of(subgraph, options)
-    with _batches_on(scheduler) as spread:
+    with batches_on(scheduler) as spread:
         task = Task(subgraph, op, options, split, spread, progress)
         progress("fit", 0, 1)
         solved = _solve(task, model)
@@ -139,14 +138,14 @@ def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
 
 def _solve(task: Task, model: str) -> Solved:
     if model == "crlsm":
-        from calcigraph.models.fit_crlsm import fit_crlsm
+        from calcigraph.models.crlsm.fit import fit_crlsm
 
         return fit_crlsm(task)
     if model == "pinn":
-        from calcigraph.models.fit_pinn import fit_pinn
+        from calcigraph.models.pinn.fit import fit_pinn
 
         return fit_pinn(task)
-    from calcigraph.models.fit_robust import fit_robust
+    from calcigraph.models.robust.fit import fit_robust
 
     return fit_robust(task)
 
@@ -156,7 +155,7 @@ def _null(task: Task) -> dict[str, Any]:
     permutations = task.options.null
     if not permutations or task.train.shape[1] < FEWEST_NULL_FRAMES:
         return {}
-    from calcigraph.models.null import null
+    from calcigraph.models.permutation import null
 
     subgraph = task.subgraph
     # Whatever the setup, the cells that are driven change places among themselves.
@@ -177,59 +176,6 @@ def _columns(solved: Solved, errors: Mapping[str, FloatArray]) -> dict[str, Floa
     if solved.leak:
         columns["leak"] = np.full(len(solved.k), solved.leak)
     return columns | dict(errors)
-
-
-@contextmanager
-def _batches_on(scheduler: str | None) -> Iterator[Spread]:
-    """Run batches in threads of this process, or on the cluster at an address."""
-    import dask
-    from dask import threaded
-
-    if scheduler is None:
-
-        def in_threads(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
-            tasks = [dask.delayed(function)(call, *shared) for call in calls]
-            return list(dask.compute(*tasks, scheduler=threaded.get))  # by name it would import distributed
-
-        yield in_threads
-        return
-    client = _connect(scheduler)
-    try:
-
-        def on_cluster(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
-            futures = [client.submit(function, data, *shared, pure=False) for data in client.scatter(list(calls))]
-            try:
-                return list(client.gather(futures))
-            except ImportError as error:
-                raise InputError(
-                    f"the workers of the Dask scheduler at {scheduler!r} cannot run the fit ({error}); "
-                    "install the same version of calcigraph there"
-                ) from error
-
-        yield on_cluster
-    finally:
-        client.close()
-
-
-def _connect(scheduler: str) -> Any:
-    from distributed import Client
-
-    problem = ""
-    try:
-        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        problem = str(error) or type(error).__name__
-    if problem:
-        raise InputError(
-            f"no Dask scheduler answers at {scheduler!r} within {SCHEDULER_TIMEOUT_S} s "
-            f"({problem.splitlines()[0][:120]}); give an address such as tcp://host:8786, or leave --scheduler out"
-        )
-    try:
-        client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT_S)
-    except TimeoutError:
-        client.close()
-        raise InputError(f"the Dask scheduler at {scheduler!r} has no workers; start some (dask worker)") from None
-    return client
 
 
 def _cut(total: int) -> list[slice]:
@@ -295,7 +241,7 @@ def _model_options(options: FitOptions, model: str) -> dict[str, Any]:
         return {"ridge": ridge, "ridge_scaling": "unscaled", "interpolate": options.points_a_frame}
     from dataclasses import asdict
 
-    from calcigraph.models.fit_pinn import pinn_options
+    from calcigraph.models.pinn.fit import pinn_options
 
     return asdict(pinn_options(options))
 

@@ -1,18 +1,15 @@
-"""Questions to the graph: named queries, users' own Cypher, comparisons and pictures."""
+"""Questions to the graph: named queries, users' own Cypher, and comparisons."""
 
-from calcigraph.queries.compare import compare
+from calcigraph.queries.compare import compare_cultures
 from calcigraph.queries.library import Declared, Query, load, names, require_culture, unknown_culture
-from calcigraph.queries.pictures import KINDS, draw
 from calcigraph.queries.readonly import declared_parameters, parse_parameters, run_user
 from calcigraph.queries.tables import records, rows, run, subgraph
 
 __all__ = [
-    "KINDS",
     "Declared",
     "Query",
-    "compare",
+    "compare_cultures",
     "declared_parameters",
-    "draw",
     "load",
     "names",
     "parse_parameters",

@@ -34,7 +34,7 @@ COLUMNS = {
 }
 
 
-def anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, threshold: float) -> pandas.DataFrame:
+def find_anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, threshold: float) -> pandas.DataFrame:
     """The cells of `rows` (label, uid, k_cell, feed, mse_train, neighbours) that depart by more than `threshold`.
 
     z_culture = (v - median) / s and z_neighbours = (v - median of the fitted neighbours) / s, s = 1.4826 MAD of the

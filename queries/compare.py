@@ -4,9 +4,10 @@ A culture's value is the median over its inner cells. From 3 cultures a side: We
 difference of means, its two-sided test, and Holm's correction over all rows. The coupling is a positive rate and is
 compared by its ratio, so that interval and the test are Welch's on logarithms where all values are positive.
 
-`synchrony` is one value a culture, from its null (models/null.py): the mean correlation of intensity changes between
-contacts minus its mean over shuffled positions. Never its z, which grows with the number of cells. Nothing says that it
-is normally distributed, so a test is given only where exchanging the cultures between the groups could reach 5 %.
+`synchrony` is one value a culture, from its permutation test (models/permutation.py): the mean correlation of intensity
+changes between contacts minus its mean over shuffled positions. Never its z, which grows with the number of cells.
+Nothing says that it is normally distributed, so a test is given only where exchanging the cultures between the groups
+could reach 5 %.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class _Fitted:
     """1.4826 median absolute deviations over the inner cells."""
 
 
-def compare(
+def compare_cultures(
     graph: Reader,
     cultures: Sequence[str] | None = None,
     experiment: str | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import NotFoundError
-from calcigraph.queries.anomalies import anomalies
+from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.store.types import Subgraph
 
@@ -210,7 +210,7 @@ def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
             f"culture {values['culture']} has no fit of {values['model']}: "
             f"run `calcigraph fit {values['culture']} --model {values['model']}`"
         )
-    return anomalies(rows, values["culture"], values["model"], values["threshold"])
+    return find_anomalies(rows, values["culture"], values["model"], values["threshold"])
 
 
 def _subgraph(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:

@@ -7,13 +7,10 @@ to `endpoint.json`. Others connect there. The kernel drops the lock when its hol
 from __future__ import annotations
 
 import atexit
-import base64
 import contextlib
-import hashlib
 import importlib
 import json
 import os
-import secrets
 import shlex
 import shutil
 import socket
@@ -25,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from calcigraph.errors import CalcigraphError, GraphError, WorkspaceError
+from calcigraph.store.credentials import ADMIN, stored_passwords, write_private
 
 DATABASE = "calcigraph"
 ROOM_BYTES = 60 * 2**20
@@ -42,7 +40,6 @@ _LAYOUT = (
 """A declared array takes a third of the heap that a list of boxed numbers does. (The engine's EXTERNAL properties would
 spare rewriting traces with each fit, but cost the square of a trace's length.)"""
 
-ADMIN, READER = "root", "reader"
 
 Connected = TypeVar("Connected")
 
@@ -246,7 +243,7 @@ def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
         require_room(folder)
         shutil.rmtree(folder / "databases", ignore_errors=True)
     arcadedb = _load(folder, heap_mb)
-    passwords = _passwords(folder)
+    passwords = stored_passwords(folder)
     server = None
     try:
         server, port = _listen(arcadedb, folder, passwords)
@@ -262,7 +259,7 @@ def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
             "restore it from a backup, or move it away and ingest again"
         ) from error
     address = Address(port=port, version=str(arcadedb.__version__), passwords=passwords)
-    _write_private(folder / "endpoint.json", json.dumps({"port": port, "version": address.version, "pid": os.getpid()}))
+    write_private(folder / "endpoint.json", json.dumps({"port": port, "version": address.version, "pid": os.getpid()}))
     return _Engine(server=server, lock=lock, address=address, process=os.getpid())
 
 
@@ -340,53 +337,6 @@ def _stop_all() -> None:
                 _stop(folder)
 
 
-def _passwords(folder: Path) -> dict[str, str]:
-    """The random passwords of this graph, made on its first start together with the engine's user and group files."""
-    path = folder / "credentials.json"
-    users = folder / "config" / "server-users.jsonl"
-    if not (path.exists() and users.exists()):
-        users.parent.mkdir(mode=0o700, exist_ok=True)
-        made = {name: secrets.token_urlsafe(32) for name in (ADMIN, READER)}
-        _write_private(path, json.dumps(made))
-        _write_private(folder / "config" / "server-groups.json", json.dumps(_GROUPS))
-        groups = {ADMIN: "admin", READER: "reader"}
-        lines = [
-            json.dumps({"name": name, "databases": {"*": [groups[name]]}, "password": _hashed(password)})
-            for name, password in made.items()
-        ]
-        _write_private(users, "\n".join(lines) + "\n")
-    return {str(name): str(password) for name, password in json.loads(path.read_text()).items()}
-
-
-def _group(access: list[str], records: list[str]) -> dict[str, Any]:
-    return {"resultSetLimit": -1, "readTimeout": -1, "access": access, "types": {"*": {"access": records}}}
-
-
-_GROUPS = {
-    "databases": {
-        "*": {
-            "groups": {
-                "admin": _group(
-                    ["updateSecurity", "updateSchema", "updateDatabaseSettings"],
-                    ["createRecord", "readRecord", "updateRecord", "deleteRecord"],
-                ),
-                "reader": _group([], ["readRecord"]),
-                "*": _group([], []),
-            }
-        }
-    },
-    "version": 2,
-}
-"""The engine's groups: it lets READ sessions write, so user queries log in as a user that can only read."""
-
-
-def _hashed(password: str) -> str:
-    """The engine's password format; its salt is the base64 text itself."""
-    salt = base64.b64encode(secrets.token_bytes(32)).decode()
-    key = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 65536, 32)
-    return f"PBKDF2WithHmacSHA256$65536${salt}${base64.b64encode(key).decode()}"
-
-
 def _read_address(folder: Path) -> Address | None:
     try:
         stored = json.loads((folder / "endpoint.json").read_text())
@@ -400,17 +350,6 @@ def port_of(folder: Path) -> int | None:
     """The port that the engine's owner says it listens on; None when nobody does, or is stopping."""
     address = _read_address(folder)
     return None if address is None else address.port
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write atomically with mode 0600."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
 
 
 def _free_port() -> int:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from calcigraph.errors import GraphError
 from calcigraph.store import embedded
+from calcigraph.store.credentials import ADMIN, READER
 
 if TYPE_CHECKING:
     from neo4j import Driver
@@ -76,7 +77,7 @@ def open_endpoint(workspace: Path, heap_mb: int = 256) -> Endpoint:
 def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
     def connect(address: embedded.Address) -> tuple[Driver, Driver]:
         where = f"the graph engine of {folder}"
-        login = [_login(address, name) for name in (embedded.ADMIN, embedded.READER)]
+        login = [_login(address, name) for name in (ADMIN, READER)]
         neo4j = import_driver()
         uri = f"bolt://127.0.0.1:{address.port}"
         driver = neo4j.GraphDatabase.driver(uri, auth=login[0], **_DRIVER_OPTIONS)

@@ -1,8 +1,7 @@
-"""Movies and label images out, as TIFF: written beside the target and renamed, so never half-written."""
+"""Movies and label images out, as TIFF, and texts: written beside the target and renamed, so never half-written."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import WorkspaceError
+from calcigraph.store.files import write_atomically
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call write(temporary path beside `path`), fsync it and rename it. Raises WorkspaceError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
+def _written(path: Path, write: Callable[[Path], object]) -> None:
+    """Write atomically. Raises WorkspaceError."""
     try:
-        write(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        write_atomically(path, write)
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 atomically. Raises WorkspaceError."""
+    _written(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def write_movie(
@@ -50,7 +49,7 @@ def write_movie(
         with tifffile.TiffWriter(temporary, bigtiff=big, ome=True) as writer:
             writer.write(iter(frames), shape=shape, dtype=np.uint16, metadata=metadata, photometric="minisblack")
 
-    write_atomically(path, write)
+    _written(path, write)
 
 
 def write_labels(path: Path, labels: NDArray[np.integer[Any]]) -> None:
@@ -58,4 +57,4 @@ def write_labels(path: Path, labels: NDArray[np.integer[Any]]) -> None:
     import tifffile
 
     dtype = np.uint16 if labels.max(initial=0) < 2**16 else np.int32
-    write_atomically(path, lambda temporary: tifffile.imwrite(temporary, labels.astype(dtype), compression="zlib"))
+    _written(path, lambda temporary: tifffile.imwrite(temporary, labels.astype(dtype), compression="zlib"))

@@ -103,7 +103,7 @@ def test_pictures_and_fits_run_with_the_same_leak(ingested: Path, tmp_path: Path
     import numpy as np
 
     from calcigraph import FitOptions, Workspace
-    from calcigraph.pictured import picture_data
+    from calcigraph.pictures.pull import picture_data
 
     shutil.copytree(ingested, tmp_path / "ws")
     with Workspace(tmp_path / "ws") as workspace:

@@ -1,11 +1,13 @@
-"""The package as it is laid out: folders, links, import order, start-up."""
+"""The package as it is laid out: rooms, links, import order, file sizes, start-up."""
 
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -13,63 +15,197 @@ import pytest
 import calcigraph
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("ingest", "store", "models", "queries", "cli")
+ROOMS = ("ingest", "store", "models", "queries", "pictures", "cli")
+"""The top-level folders that make up the package, beside calcigraph/ itself."""
 MAY_IMPORT = {
     "store": {"store"},
     "ingest": {"ingest", "store"},
     "models": {"models", "store"},
-    "queries": {"queries", "store"},
+    "queries": {"queries", "store", "models.scale"},
+    "pictures": {"pictures", "queries", "models", "store"},
+    "simulation": {"simulation", "store", "models"},
+    "workspace": {"workspace", "simulation", "store", "ingest", "models", "queries", "pictures"},
     "cli": {"cli", "workspace", "store", "queries"},
 }
+"""A room, and what it may import beside errors; a dotted name allows that module only."""
+MAY_IMPORT_IN_MODELS = {
+    "robust": {"robust"},
+    "crlsm": {"crlsm", "robust"},
+    "pinn": {"pinn"},
+    "synthetic": {"synthetic"},
+}
+"""An estimator's folder, and the folders of models/ it may import beside the files of models/ itself."""
+MOST_LINES = 400
+
+Import = tuple[str, int]
+"""A module that is imported, and the line that does it."""
 
 
-def imported_parts(path: Path) -> set[tuple[str, int]]:
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of the package below `root`, by its dotted name without `calcigraph.`."""
+    files = [path for room in ROOMS for path in sorted((root / room).rglob("*.py"))]
+    found = {".".join(path.relative_to(root).with_suffix("").parts): path for path in files}
+    found |= {path.stem: path for path in sorted((root / "calcigraph").glob("*.py"))}
+    return {name.removesuffix(".__init__"): path for name, path in found.items()}
+
+
+def imports(path: Path, known: Collection[str]) -> set[Import]:
+    """The package's modules that a file imports, wherever in the file: inside functions and for typing too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = (
-                [f"{node.module}.{alias.name}" for alias in node.names]
-                if node.module == "calcigraph"
-                else [node.module]
-            )
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "calcigraph":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        found |= {(name.split(".")[1], node.lineno) for name in names if name.startswith("calcigraph.")}
+            names = [alias.name for alias in node.names if alias.name.startswith("calcigraph.")]
+        else:
+            continue
+        for name in names:
+            inside = name.removeprefix("calcigraph.")
+            found.add((inside if inside in known else inside.rpartition(".")[0] or inside, node.lineno))
     return found
 
 
+def circles(root: Path) -> list[str]:
+    """Modules that reach themselves through imports; a package's `__init__` counts where it is named itself."""
+    known = modules(root)
+    edges = {name: {target for target, _ in imports(path, known)} & set(known) for name, path in known.items()}
+    found = []
+    for name in known:
+        seen: set[str] = set()
+        ahead = list(edges[name])
+        while ahead:
+            target = ahead.pop()
+            if target not in seen:
+                seen.add(target)
+                ahead += edges[target]
+        if name in seen:
+            found.append(name)
+    return found
+
+
+def upward(root: Path) -> list[str]:
+    """Imports against MAY_IMPORT and MAY_IMPORT_IN_MODELS, wherever in a file they stand."""
+    known, wrong = modules(root), []
+    for name, path in known.items():
+        room, _, inner = name.partition(".")
+        allowed = MAY_IMPORT.get(room)
+        if allowed is None:
+            continue
+        for target, line in sorted(imports(path, known)):
+            there, _, deeper = target.partition(".")
+            fits = there in allowed or target in allowed or there in ("errors", "version")
+            fits |= room == "cli" and target in calcigraph.__all__
+            folder, deeper_folder = inner.split(".")[0], deeper.split(".")[0]
+            if room == there == "models" and folder in MAY_IMPORT_IN_MODELS and deeper_folder in MAY_IMPORT_IN_MODELS:
+                fits &= deeper_folder in MAY_IMPORT_IN_MODELS[folder]
+            if not fits:
+                wrong.append(f"{name}:{line} imports {target}")
+    return wrong
+
+
+def too_long(root: Path) -> list[str]:
+    return [name for name, path in modules(root).items() if len(path.read_text().splitlines()) > MOST_LINES]
+
+
+def unlisted(root: Path) -> set[str]:
+    """Packages that pyproject.toml and the folders do not agree on: the wheel would lack them."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    with_modules = {path.parent.relative_to(root).as_posix() for room in ROOMS for path in (root / room).rglob("*.py")}
+    expected = {"calcigraph", *(f"calcigraph.{folder.replace('/', '.')}" for folder in with_modules)}
+    return expected ^ set(settings["packages"])
+
+
+def namesakes(root: Path) -> list[str]:
+    """Modules that define a function or class of their own name, which then hides the module or is hidden by it."""
+    found = []
+    for name, path in modules(root).items():
+        last = name.rpartition(".")[2]
+        names = [getattr(node, "name", "") for node in ast.parse(path.read_text(encoding="utf-8")).body]
+        if last in names and not name.startswith("cli."):  # there, a file is named after its command
+            found.append(name)
+    return found
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package's files without git, for planting a breach."""
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    (tmp_path / "calcigraph").mkdir()
+    for path in (ROOT / "calcigraph").glob("*.py"):
+        shutil.copy(path, tmp_path / "calcigraph")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def plant(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text()}\n{line}\n")
+
+
+def test_no_circle() -> None:
+    assert circles(ROOT) == []
+
+
+def test_a_planted_circle_is_found(copy: Path) -> None:
+    plant(copy / "models" / "robust" / "weakform.py", "from calcigraph.models.robust.rounds import estimate")
+    assert {"models.robust.weakform", "models.robust.rounds"} <= set(circles(copy))
+
+
+def test_nothing_imports_upward() -> None:
+    assert upward(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "line"),
+    [
+        ("models/robust/fit.py", "from calcigraph.queries import rows"),
+        ("models/synthetic/tissue.py", "from calcigraph.models.robust.fit import fit_robust"),
+        ("store/types.py", "import calcigraph.models.run"),
+        ("queries/compare.py", "def late():\n    from calcigraph.models.run import fit"),
+        ("pictures/style.py", "from calcigraph.workspace import Workspace"),
+        ("cli/status.py", "from calcigraph.models.options import FitOptions"),
+    ],
+)
+def test_a_planted_import_upward_is_found(copy: Path, at: str, line: str) -> None:
+    plant(copy / at, line)
+    assert len(upward(copy)) == 1
+
+
+def test_no_file_is_too_long() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_a_planted_long_file_is_found(copy: Path) -> None:
+    plant(copy / "models" / "pinn" / "paper.py", "#\n" * MOST_LINES)
+    assert too_long(copy) == ["models.pinn.paper"]
+
+
 def test_pyproject_lists_every_package() -> None:
+    assert unlisted(ROOT) == set()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    expected = {"calcigraph", *(f"calcigraph.{part}" for part in PARTS)}
-    assert set(settings["packages"]) == expected
-    assert settings["package-dir"] == {f"calcigraph.{part}": part for part in PARTS}
-    with_modules = {path.parent.relative_to(ROOT).as_posix() for part in PARTS for path in (ROOT / part).rglob("*.py")}
-    assert with_modules == set(PARTS), "a subpackage that pyproject.toml does not list is missing from the wheel"
+    assert settings["package-dir"] == {f"calcigraph.{room}": room for room in ROOMS}
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_links_make_one_package(part: str) -> None:
-    link = ROOT / "calcigraph" / part
+def test_a_planted_package_is_found(copy: Path) -> None:
+    (copy / "models" / "toy").mkdir()
+    (copy / "models" / "toy" / "fit.py").touch()
+    assert unlisted(copy) == {"calcigraph.models.toy"}
+
+
+def test_no_module_is_named_like_what_it_defines() -> None:
+    assert namesakes(ROOT) == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_links_make_one_package(room: str) -> None:
+    link = ROOT / "calcigraph" / room
     assert link.is_symlink()
-    assert link.readlink() == Path("..") / part
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_nothing_imports_upward(part: str) -> None:
-    allowed = MAY_IMPORT[part] | {"errors"}
-    wrong = [
-        f"{path.name}:{line} imports {target}"
-        for path in sorted((ROOT / part).glob("*.py"))
-        for target, line in sorted(imported_parts(path))
-        if target not in allowed and not (part == "cli" and target in calcigraph.__all__)
-    ]
-    assert not wrong
+    assert link.readlink() == Path("..") / room
 
 
 def test_models_touch_neither_files_nor_drivers() -> None:
     banned = {"neo4j", "arcadedb", "tifffile", "zarr", "pathlib", "os", "shutil"}
-    for path in sorted((ROOT / "models").glob("*.py")):
+    for path in sorted((ROOT / "models").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -79,13 +215,13 @@ def test_models_touch_neither_files_nor_drivers() -> None:
 def test_only_one_file_knows_dask() -> None:
     users = {
         path.relative_to(ROOT).as_posix()
-        for part in PARTS
-        for path in (ROOT / part).glob("*.py")
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
         if any(
             word in path.read_text() for word in ("import dask", "from dask", "import distributed", "from distributed")
         )
     }
-    assert users <= {"models/run.py"}
+    assert users == {"models/scheduler.py"}
 
 
 @pytest.mark.parametrize("command", [[], ["fit"], ["ingest"], ["query"]])

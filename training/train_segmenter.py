@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcigraph.models import tissue
+from calcigraph.models.synthetic import tissue as tissue
 
 SIDE_PX = 224
 PAD_PX = 12  # cellpose pads images with zeros before the network; so does this

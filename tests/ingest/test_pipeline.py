@@ -22,7 +22,9 @@ from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
 from calcigraph.ingest.denoise import quartiles
 from calcigraph.ingest.pipeline import fall
 from calcigraph.ingest.shift import ShiftGauge
-from calcigraph.models.synthetic import SyntheticOptions, make_culture, movie_frames
+from calcigraph.models.synthetic.camera import movie_frames
+from calcigraph.models.synthetic.make import make_culture
+from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.store.movie import open_store
 from calcigraph.store.types import Masks
 
@@ -156,7 +158,7 @@ def test_detrending_equals_the_formulas(tmp_path, monkeypatch, kind, segmented):
     def segment(image, model=None, progress=None):
         return Masks(CELLS.astype(np.int32), "cellpose:test", "digest")
 
-    monkeypatch.setattr("calcigraph.ingest.segment.segment", segment)
+    monkeypatch.setattr("calcigraph.ingest.segment.find_cells", segment)
     movie = TYPES[kind](tissue_movie(light=np.linspace(1, 0.7, FRAMES)))
     data = run(tmp_path, movie, detrend="global", **({"masks": None, "segment_on": "max"} if segmented else {}))
     plain = movie.astype(movie.dtype.newbyteorder("="))
@@ -351,7 +353,7 @@ def test_segmenting_looks_at_the_chosen_picture(tmp_path, monkeypatch, segment_o
         seen.append(image)
         return Masks(CELLS.astype(np.int32), "cellpose:test", "digest")
 
-    monkeypatch.setattr("calcigraph.ingest.segment.segment", segment)
+    monkeypatch.setattr("calcigraph.ingest.segment.find_cells", segment)
     movie = TYPES["uint16"](tissue_movie())
     data = run(tmp_path, movie, masks=None, segment_on=segment_on, max_gap=gap)
     _, normalised, traces = plainly(movie)

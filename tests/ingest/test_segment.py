@@ -13,9 +13,9 @@ import pytest
 from scipy.ndimage import label as connected
 
 from calcigraph.errors import InputError, MissingExtraError, NotFoundError
-from calcigraph.ingest import segment as segmentation
-from calcigraph.ingest.segment import find_weights, segment
-from calcigraph.models.tissue import STYLES, confluent_labels, render
+from calcigraph.ingest import find_cells as segmentation
+from calcigraph.ingest.segment import find_cells, find_weights
+from calcigraph.models.synthetic.tissue import STYLES, confluent_labels, render
 from calcigraph.store.types import LabelImage
 
 needs_cellpose = pytest.mark.skipif(importlib.util.find_spec("cellpose") is None, reason="the extra segment is missing")
@@ -105,13 +105,13 @@ def test_a_path_without_a_file_is_refused(where: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_picture_is_refused(image: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        segment(image)
+        find_cells(image)
 
 
 def test_a_missing_extra_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cellpose.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'calcigraph\[segment\]'") as caught:
-        segment(tissue("membrane-dark", 30, 1)[1])
+        find_cells(tissue("membrane-dark", 30, 1)[1])
     assert "\n" not in str(caught.value)
 
 
@@ -121,7 +121,7 @@ def test_a_missing_extra_is_one_line_with_the_command(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("across_px", [18, 45])
 def test_unseen_tissue_is_segmented(style: str, across_px: float) -> None:
     truth, image = tissue(style, across_px, seed=31)
-    masks = segment(image)
+    masks = find_cells(image)
     assert masks.labels.dtype == np.int32
     assert masks.labels.shape == image.shape
     assert np.unique(masks.labels[masks.labels > 0]).tolist() == list(range(1, masks.labels.max() + 1))
@@ -133,7 +133,7 @@ def test_unseen_tissue_is_segmented(style: str, across_px: float) -> None:
 @pytest.mark.segment
 def test_cells_beyond_the_trained_sizes_are_rescaled() -> None:
     truth, image = tissue("membrane-dark", 100, seed=5, side=400)
-    assert average_precision(truth, segment(image).labels) >= 0.8
+    assert average_precision(truth, find_cells(image).labels) >= 0.8
 
 
 @needs_cellpose
@@ -141,9 +141,9 @@ def test_cells_beyond_the_trained_sizes_are_rescaled() -> None:
 def test_the_same_picture_gives_the_same_masks_quietly(capfd: pytest.CaptureFixture[str]) -> None:
     _, image = tissue("membrane-bright", 40, seed=2, side=160)
     stages: list[tuple[str, int, int]] = []
-    first = segment(image, progress=lambda *step: stages.append(step))
-    again = segment(3 * image + 5)  # the scale of the picture does not matter
-    assert np.array_equal(segment(image).labels, first.labels)
+    first = find_cells(image, progress=lambda *step: stages.append(step))
+    again = find_cells(3 * image + 5)  # the scale of the picture does not matter
+    assert np.array_equal(find_cells(image).labels, first.labels)
     assert (again.labels != first.labels).mean() < 0.01
     assert (first.source, first.digest) == ("cellpose:confluent", find_weights().digest)
     assert stages[-1] == ("segment", 3, 3)
@@ -155,7 +155,7 @@ def test_the_same_picture_gives_the_same_masks_quietly(capfd: pytest.CaptureFixt
 def test_a_users_own_weights_are_used(tmp_path: Path, state: dict[str, Any]) -> None:
     path = save({name: value.float() for name, value in state.items()}, tmp_path / "mine.pt")
     truth, image = tissue("membrane-bright", 26, seed=3, side=160)
-    masks = segment(image, str(path))
+    masks = find_cells(image, str(path))
     assert masks.source == "cellpose:mine.pt"
     assert masks.digest != find_weights().digest
     assert average_precision(truth, masks.labels) >= 0.7
@@ -170,7 +170,7 @@ def test_no_cells_is_one_line_with_advice(
     bias[2] = -1000
     path = save(state | {"output.2.bias": bias}, tmp_path / "blind.pt")
     with pytest.raises(InputError, match=r"no cells found by the model blind\.pt .*--segment-on") as caught:
-        segment(tissue("membrane-dark", 30, 1, side=64)[1], str(path))
+        find_cells(tissue("membrane-dark", 30, 1, side=64)[1], str(path))
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
@@ -182,13 +182,13 @@ def test_files_that_are_no_cpnet_are_refused(tmp_path: Path, state: dict[str, An
     junk = tmp_path / "junk.pt"
     junk.write_bytes(b"not weights")
     with pytest.raises(InputError, match="cannot be read as Cellpose 3 weights"):
-        segment(image, str(junk))
+        find_cells(image, str(junk))
     partial = save({name: value for name, value in state.items() if "output" not in name}, tmp_path / "partial.pt")
     with pytest.raises(InputError, match="does not hold a default-width Cellpose 3 CPnet"):
-        segment(image, str(partial))
+        find_cells(image, str(partial))
     wide = save(state | {"output.2.weight": state["output.2.weight"].repeat(2, 1, 1, 1)}, tmp_path / "wide.pt")
     with pytest.raises(InputError, match="does not hold a default-width"):
-        segment(image, str(wide))
+        find_cells(image, str(wide))
 
 
 def test_strays_and_fragments_are_dropped() -> None:

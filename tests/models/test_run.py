@@ -183,7 +183,7 @@ def test_a_cluster_gives_the_same_bits(grid):
 def test_no_scheduler_is_one_line():
     code = (
         "from calcigraph.errors import InputError\n"
-        "from calcigraph.models.run import _connect\n"
+        "from calcigraph.models.scheduler import _connect\n"
         "try: _connect('tcp://127.0.0.1:9')\n"
         "except InputError as error: print(error)\n"
     )

@@ -11,7 +11,7 @@ import pytest
 
 from calcigraph import queries
 from calcigraph.errors import InputError, NotFoundError
-from calcigraph.queries.anomalies import anomalies
+from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit, FloatArray
 
@@ -111,7 +111,7 @@ def test_cells_without_fitted_neighbours_or_values() -> None:
         for i, v in enumerate(values)
     ]
     rows.append(rows[0] | {"label": 7, "uid": "c:7", "k_cell": None})
-    found = queries.records(anomalies(rows, "c", "m", 3.5))
+    found = queries.records(find_anomalies(rows, "c", "m", 3.5))
     assert [(row["label"], row["quantity"], row["z_neighbours"]) for row in found] == [(4, "m_k_cell", None)]
     assert "neighbours" not in found[0]["reason"]
 
@@ -136,7 +136,7 @@ USUAL = [1.0, 1.02, 0.98, 1.01, 0.99, 1.03, 0.97]
 
 
 def named(rows: list[dict[str, Any]]) -> list[int]:
-    return sorted(anomalies(rows, "c", "m", 3.5)["label"].tolist())
+    return sorted(find_anomalies(rows, "c", "m", 3.5)["label"].tolist())
 
 
 def test_an_imprecise_value_is_no_anomaly() -> None:

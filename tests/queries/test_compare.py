@@ -38,7 +38,7 @@ def cultures(
 
 def test_by_condition_from_three_a_side(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, _ = cultures
-    rows = queries.records(queries.compare(graph, [], experiment="gap"))
+    rows = queries.records(queries.compare_cultures(graph, [], experiment="gap"))
     assert [row["parameter"] for row in rows] == ["k", "k_cell", "feed / gain", "mse_train"]
     assert {(row["group_a"], row["group_b"], row["n_a"], row["n_b"]) for row in rows} == {
         ("wild type", "zpg RNAi", 3, 3)
@@ -61,7 +61,7 @@ def test_by_condition_from_three_a_side(cultures: tuple[Graph, dict[str, Fit]]) 
 
 def test_the_unit_is_the_culture_and_feed_is_over_gain(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, fits = cultures
-    rows = {row["parameter"]: row for row in queries.records(queries.compare(graph, experiment="gap"))}
+    rows = {row["parameter"]: row for row in queries.records(queries.compare_cultures(graph, experiment="gap"))}
     feeds = [float(np.median(fits[name].cells["feed"])) / (0.5 + seed / 10) for seed, name in enumerate(WILD)]
     assert rows["feed / gain"]["mean_a"] == pytest.approx(np.mean(feeds))
     assert rows["feed / gain"]["ratio"] is None
@@ -75,7 +75,7 @@ def test_the_unit_is_the_culture_and_feed_is_over_gain(cultures: tuple[Graph, di
 
 def test_below_three_a_side_there_is_no_test_and_it_says_so(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, _ = cultures
-    for row in queries.records(queries.compare(graph, ["w1", "w2", "z1", "z2"])):
+    for row in queries.records(queries.compare_cultures(graph, ["w1", "w2", "z1", "z2"])):
         assert (row["n_a"], row["n_b"]) == (2, 2)
         assert row["difference"] is not None
         for name in ("difference_low", "ratio_low", "p", "p_holm", "test"):
@@ -85,16 +85,16 @@ def test_below_three_a_side_there_is_no_test_and_it_says_so(cultures: tuple[Grap
 
 def test_one_condition_is_compared_by_name(cultures: tuple[Graph, dict[str, Fit]]) -> None:
     graph, _ = cultures
-    row = queries.records(queries.compare(graph, ["w2", "w1"]))[0]
+    row = queries.records(queries.compare_cultures(graph, ["w2", "w1"]))[0]
     assert (row["group_a"], row["group_b"]) == ("w2", "w1")
     assert row["difference"] == pytest.approx(-0.001)
     assert row["ratio"] == pytest.approx(10 / 11)
     assert row["sd_a"] is None
     assert row["cell_spread_a"] == 0
-    three = queries.compare(graph, ["w1", "odd", "z1"])
+    three = queries.compare_cultures(graph, ["w1", "odd", "z1"])
     pairs = three[["group_a", "group_b"]].drop_duplicates().to_numpy().tolist()
     assert pairs == [["wild type", "odd"], ["wild type", "zpg RNAi"], ["odd", "zpg RNAi"]]
-    by_name = queries.compare(graph, ["w1", "w2", "z1"], by="culture")
+    by_name = queries.compare_cultures(graph, ["w1", "w2", "z1"], by="culture")
     assert set(by_name["group_a"]) == {"w1", "w2"}
 
 
@@ -108,9 +108,9 @@ def test_other_options_are_refused_unless_told(
     with pytest.raises(
         ConflictError, match=r"ridge \(0.1: other; 0.001: w1\), weights \(\"border\": other; \"dist"
     ) as caught:
-        queries.compare(graph, ["other", "w1"])
+        queries.compare_cultures(graph, ["other", "w1"])
     assert "weight_scale" not in str(caught.value)
-    table = queries.compare(graph, ["other", "w1"], allow_different_options=True)
+    table = queries.compare_cultures(graph, ["other", "w1"], allow_different_options=True)
     assert table["note"].str.contains("options differ: ridge, weights").all()
     graph.delete_culture("other")
 
@@ -120,23 +120,23 @@ def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None
     with pytest.raises(
         NotFoundError, match=r"no fit of robust .* unfitted: run `calcigraph fit unfitted --model robust`"
     ):
-        queries.compare(graph, ["w1", "unfitted"])
+        queries.compare_cultures(graph, ["w1", "unfitted"])
     with pytest.raises(NotFoundError, match="run `calcigraph fit w1 w2 --model crlsm`"):
-        queries.compare(graph, ["w1", "w2"], model="crlsm")
+        queries.compare_cultures(graph, ["w1", "w2"], model="crlsm")
     with pytest.raises(NotFoundError, match="there is no culture nowhere"):
-        queries.compare(graph, ["w1", "nowhere"])
+        queries.compare_cultures(graph, ["w1", "nowhere"])
     with pytest.raises(NotFoundError, match=r"there is no experiment gaps .*there is gap, gap 2"):
-        queries.compare(graph, experiment="gaps")
+        queries.compare_cultures(graph, experiment="gaps")
     with pytest.raises(InputError, match="experiment gap 2 has only the culture unfitted"):
-        queries.compare(graph, experiment="gap 2")
+        queries.compare_cultures(graph, experiment="gap 2")
     for wrong in (["w1"], ["w1", "w1"]):
         with pytest.raises(InputError, match="two or more different cultures"):
-            queries.compare(graph, wrong)
+            queries.compare_cultures(graph, wrong)
     for both in ({}, {"cultures": []}, {"cultures": ["w1", "w2"], "experiment": "gap"}):
         with pytest.raises(InputError, match="either two or more cultures or an experiment"):
-            queries.compare(graph, **both)
+            queries.compare_cultures(graph, **both)
     with pytest.raises(InputError, match="by condition or by culture"):
-        queries.compare(graph, ["w1", "w2"], by="day")
+        queries.compare_cultures(graph, ["w1", "w2"], by="day")
 
 
 def test_welch_is_scipys() -> None:
@@ -174,7 +174,7 @@ def permuted(
 
 
 def test_synchrony_beyond_its_permutation_mean_per_group(permuted: Graph) -> None:
-    rows = queries.records(queries.compare(permuted, experiment="null"))
+    rows = queries.records(queries.compare_cultures(permuted, experiment="null"))
     found = {(row["group_a"], row["group_b"]): row for row in rows if row["parameter"] == "synchrony"}
     row = found["wild type", "zpg RNAi"]
     assert (row["n_a"], row["n_b"]) == (3, 3)
@@ -189,31 +189,33 @@ def test_synchrony_beyond_its_permutation_mean_per_group(permuted: Graph) -> Non
 
 
 def test_no_test_of_synchrony_that_so_few_cultures_could_not_pass(permuted: Graph) -> None:
-    rows = queries.records(queries.compare(permuted, experiment="null"))
+    rows = queries.records(queries.compare_cultures(permuted, experiment="null"))
     for row in (row for row in rows if row["parameter"] == "synchrony"):
         assert [row[name] for name in ("p", "p_holm", "test", "difference_low")] == [None] * 4
         assert "no interval and no test" in row["note"]
     names = [f"n{name}" for name in SYNC if name[0] in "wz"]
-    four = {row["parameter"]: row for row in queries.records(queries.compare(permuted, names))}["synchrony"]
+    four = {row["parameter"]: row for row in queries.records(queries.compare_cultures(permuted, names))}["synchrony"]
     a, b = ([SYNC[name[1:]] for name in names if name[1] == letter] for letter in "wz")
     assert four["p"] == pytest.approx(stats.ttest_ind(b, a, equal_var=False).pvalue)
     assert (four["n_a"], four["n_b"], four["test"]) == (4, 4, "Welch t")
-    three = {row["parameter"]: row for row in queries.records(queries.compare(permuted, names[:-1]))}["synchrony"]
+    three = {row["parameter"]: row for row in queries.records(queries.compare_cultures(permuted, names[:-1]))}[
+        "synchrony"
+    ]
     assert three["p"] is None
     assert "4 and 3 cultures can be dealt in 35 ways" in three["note"]
     assert "0.057" in three["note"]
 
 
 def test_a_fit_without_null_has_no_synchrony(permuted: Graph) -> None:
-    one_side = queries.records(queries.compare(permuted, ["nw1", "nw2", "z1"]))
+    one_side = queries.records(queries.compare_cultures(permuted, ["nw1", "nw2", "z1"]))
     row = next(row for row in one_side if row["parameter"] == "synchrony")
     assert (row["n_a"], row["n_b"], row["median_b"]) == (2, 0, None)
     assert row["note"] == "fitted without null, so without synchrony: z1"
-    mixed = queries.records(queries.compare(permuted, ["nw1", "w2", "nz1"]))
+    mixed = queries.records(queries.compare_cultures(permuted, ["nw1", "w2", "nz1"]))
     row = next(row for row in mixed if row["parameter"] == "synchrony")
     assert (row["n_a"], row["median_a"]) == (1, pytest.approx(0.05))
     assert row["note"].endswith("fitted without null, so without synchrony: w2")
-    assert "synchrony" not in set(queries.compare(permuted, ["w1", "z1"])["parameter"])
+    assert "synchrony" not in set(queries.compare_cultures(permuted, ["w1", "z1"])["parameter"])
 
 
 def test_facts_and_reasons_are_no_options(
@@ -225,6 +227,6 @@ def test_facts_and_reasons_are_no_options(
         empty.write_culture(data)
         fit = make_fit(data, facts={"trace_noise": noise}, identified="weak", why=(f"noise {noise}",))
         empty.write_fit(fit, CREATED, "0.1.0")
-    assert queries.compare(empty, ["f1", "f2"])["parameter"].tolist()[0] == "k"
+    assert queries.compare_cultures(empty, ["f1", "f2"])["parameter"].tolist()[0] == "k"
     for name in ("f1", "f2"):
         empty.delete_culture(name)

@@ -1,0 +1,46 @@
+"""Synthetic movies as files: the movie, its labels and masks as TIFF, its truth as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from calcigraph.errors import InputError
+from calcigraph.models import SyntheticOptions, make_culture, movie_frames, truth
+from calcigraph.store.tiff import write_labels, write_movie, write_text
+from calcigraph.store.types import Progress
+
+
+def write_simulation(out: str, options: SyntheticOptions, progress: Progress) -> dict[str, Any]:
+    """Write OUT.tif, OUT_labels.tif, OUT_truth.json and, where masks are spoilt, OUT_masks.tif; return the truth.
+
+    Raises InputError (not a TIFF name, no such folder, options that no culture has), WorkspaceError.
+    """
+    path = _tiff_path(out)
+    culture = make_culture(options)
+    shape = (options.frames, options.size_px, options.size_px)
+    frames = _counted(movie_frames(culture), options.frames, progress)
+    write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
+    write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)
+    if options.spoils_masks:
+        write_labels(path.with_name(f"{path.stem}_masks.tif"), culture.masks)
+    known = truth(culture)
+    write_text(path.with_name(f"{path.stem}_truth.json"), json.dumps(known, indent=1))
+    return known
+
+
+def _tiff_path(out: str) -> Path:
+    path = Path(out)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"{out} is not a TIFF name: give OUT.tif (OUT_labels.tif and OUT_truth.json go beside it)")
+    if not path.parent.is_dir():
+        raise InputError(f"folder {path.parent} does not exist: make it first")
+    return path
+
+
+def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
+    for done, frame in enumerate(frames, start=1):
+        yield frame
+        progress("simulate", done, total)

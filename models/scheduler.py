@@ -1,0 +1,65 @@
+"""Where batches of cells are fitted: threads of this process or a Dask cluster. The one file that knows Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from calcigraph.errors import InputError
+from calcigraph.models.task import Spread
+
+SCHEDULER_TIMEOUT_S = 6
+
+
+@contextmanager
+def batches_on(scheduler: str | None) -> Iterator[Spread]:
+    """Run batches in threads of this process, or on the cluster at an address."""
+    import dask
+    from dask import threaded
+
+    if scheduler is None:
+
+        def in_threads(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
+            tasks = [dask.delayed(function)(call, *shared) for call in calls]
+            return list(dask.compute(*tasks, scheduler=threaded.get))  # by name it would import distributed
+
+        yield in_threads
+        return
+    client = _connect(scheduler)
+    try:
+
+        def on_cluster(function: Callable[..., Any], calls: Sequence[Any], *shared: Any) -> list[Any]:
+            futures = [client.submit(function, data, *shared, pure=False) for data in client.scatter(list(calls))]
+            try:
+                return list(client.gather(futures))
+            except ImportError as error:
+                raise InputError(
+                    f"the workers of the Dask scheduler at {scheduler!r} cannot run the fit ({error}); "
+                    "install the same version of calcigraph there"
+                ) from error
+
+        yield on_cluster
+    finally:
+        client.close()
+
+
+def _connect(scheduler: str) -> Any:
+    from distributed import Client
+
+    problem = ""
+    try:
+        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        problem = str(error) or type(error).__name__
+    if problem:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler!r} within {SCHEDULER_TIMEOUT_S} s "
+            f"({problem.splitlines()[0][:120]}); give an address such as tcp://host:8786, or leave --scheduler out"
+        )
+    try:
+        client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT_S)
+    except TimeoutError:
+        client.close()
+        raise InputError(f"the Dask scheduler at {scheduler!r} has no workers; start some (dask worker)") from None
+    return client

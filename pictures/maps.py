@@ -1,0 +1,257 @@
+"""A frame, the outlines, the cells by intensity, and the contact graph (figures 2 to 7 of arXiv:2505.20327)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calcigraph.pictures.canvas import (
+    Map,
+    colour_bar,
+    fill,
+    frame_cell,
+    line_width,
+    map_figure,
+    outline_paths,
+    scale_bar,
+    spacing,
+    strokes,
+    time_stamp,
+    view,
+    where,
+)
+from calcigraph.pictures.data import PictureData
+from calcigraph.pictures.style import BORDER, DOUBLE, FRAMED, INK, INNER, SINGLE, SMALL, limits
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+
+def draw_frame(data: PictureData, number: int, cell: int | None) -> Figure:
+    """The normalised frame (eq. 23) with colour bar, scale bar and time."""
+    from matplotlib.colors import Normalize
+
+    assert data.image is not None
+    paths = outline_paths(data) if cell is not None else []
+    # A journal column prints about 1,400 pixels.
+    width = SINGLE if data.image.shape[1] <= 1400 else DOUBLE
+    figure, chart = map_figure(view(data, paths), width, below=0.22)
+    low, high = limits(data.image, 0.5, 99.5)
+    shown = chart.axes.imshow(data.image, cmap="viridis", norm=Normalize(low, high))
+    frame_cell(chart, data, paths, cell)
+    colour_bar(chart, shown, data.image, "normalised intensity")
+    _surround(chart, data, number)
+    return figure
+
+
+def draw_outlines(data: PictureData, number: int, cell: int | None) -> Figure:
+    """The frame in grey under the outlines of inner and border cells, with label numbers where they have room."""
+    from matplotlib.lines import Line2D
+
+    assert data.image is not None
+    paths = outline_paths(data)
+    bounds = view(data, paths)
+    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=0.48 + _line(cell))
+    labels = _room_for_labels(chart, data)
+    if len(labels) < 0.9 * len(paths):
+        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=0.48 + _line(cell))
+        labels = _room_for_labels(chart, data)
+    low, high = limits(data.image, 1, 99.5)
+    chart.axes.imshow(data.image, cmap="gray", vmin=low, vmax=high)
+    border = data.subgraph.border
+    width = 2 * line_width(chart, len(paths))
+    strokes(chart, where(paths, ~border), INNER, width)
+    strokes(chart, where(paths, border), BORDER, width, zorder=2.1)
+    if len(labels) >= 0.5 * len(paths):
+        _write_labels(chart.axes, data, labels)
+    frame_cell(chart, data, paths, cell)
+    _surround(chart, data, number)
+    kinds = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
+    counts = [(colour, f"{name} ({count})") for colour, name, count in kinds if count]
+    handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in counts]
+    _legend_below(chart, [*handles, *_framed(cell)])
+    return figure
+
+
+def draw_cells(data: PictureData, number: int, cell: int | None) -> Figure:
+    """Cells filled by their intensity at a frame; colours cover the whole recording, so frames compare."""
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+
+    paths = outline_paths(data)
+    bounds = view(data, paths)
+    figure, chart = map_figure(bounds, SINGLE if len(paths) < 2500 else DOUBLE, below=0.48 + _line(cell))
+    intensity = data.subgraph.intensity
+    now = intensity[:, number]
+    shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 2, 98)))
+    border = data.subgraph.border
+    strokes(chart, where(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
+    frame_cell(chart, data, paths, cell)
+    colour_bar(chart, shown, intensity, data.intensity_unit)
+    _surround(chart, data, number)
+    text = f"border cells ({int(border.sum())} of {len(paths)})"
+    handles = [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else []
+    _legend_below(chart, [*handles, *_framed(cell)], columns=1)
+    return figure
+
+
+def draw_graph(data: PictureData, number: int, cell: int | None) -> Figure:
+    """Nodes at the centroids coloured by intensity, contacts as wide as the shared border, darker when nearer."""
+    paths = outline_paths(data)
+    bounds = view(data, paths)
+    width = SINGLE if len(paths) < 250 else DOUBLE
+    below = 0.92 if len(data.subgraph.pairs) and data.subgraph.has_borders else 0.68
+    figure, chart = map_figure(bounds, width, below=below + _line(cell))
+    if not data.from_traces:
+        strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
+    handles = [*_edges(chart, data), *_nodes(chart, data, number), *_framed(cell)]
+    frame_cell(chart, data, paths, cell)
+    _surround(chart, data, number)
+    _legend_below(chart, handles, columns=1)
+    return figure
+
+
+def _edges(chart: Map, data: PictureData) -> list[Line2D]:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    pairs = data.subgraph.pairs
+    if len(pairs) == 0:
+        return []
+    spots = np.column_stack([data.subgraph.x_px, data.subgraph.y_px])
+    unit = data.pixel_size_um or 1.0
+    distance = data.subgraph.centroid_distance_px * unit
+    shade = LinearSegmentedColormap.from_list("nearer is darker", ["#303030", "#c8c8c8"])
+    norm = Normalize(*limits(distance, 2, 98))
+    widest = float(np.clip(0.16 * spacing(data) * chart.points_per_px, 0.4, 2.6))
+    border = data.subgraph.shared_border_px * unit
+    most = limits(border, 2, 98)[1]
+    known = np.isfinite(border)
+    widths = np.where(known, widest * np.clip(np.where(known, border, 0) / most, 0.08, 1), 0.4 * widest)
+    lines = LineCollection(
+        spots[pairs].tolist(), cmap=shade, norm=norm, linewidths=widths.tolist(), zorder=2, capstyle="round"
+    )
+    lines.set_array(distance)
+    lines.set_rasterized(len(pairs) > 10_000)
+    chart.axes.add_collection(lines, autolim=False)
+    name = "centroid distance (µm)" if data.pixel_size_um else "centroid distance (px)"
+    colour_bar(chart, ScalarMappable(norm, shade), distance, name, beneath=True)
+    return _width_key(most, widest, "µm" if data.pixel_size_um else "px") if known.all() else []
+
+
+def _width_key(most: float, widest: float, unit: str) -> list[Line2D]:
+    """Sample edges: shared borders of about a third, two thirds and all of the widest."""
+    from matplotlib.lines import Line2D
+
+    samples = sorted({float(f"{most * share:.1g}") for share in (0.33, 0.67, 1.0)})
+    return [
+        Line2D(
+            [],
+            [],
+            color="#606060",
+            linewidth=widest * min(1.0, length / most),
+            label=f"shared border {length:g} {unit}",
+        )
+        for length in samples
+    ]
+
+
+def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+
+    graph = data.subgraph
+    now = graph.intensity[:, number]
+    across = float(np.clip(0.42 * spacing(data) * chart.points_per_px, 1.0, 9.0))
+    norm = Normalize(*limits(graph.intensity, 2, 98))
+    for chosen, edge, marker in ((~graph.border, INK, "o"), (graph.border, BORDER, "s")):
+        if not chosen.any():
+            continue
+        shown = chart.axes.scatter(
+            graph.x_px[chosen],
+            graph.y_px[chosen],
+            s=across**2,
+            c=now[chosen],
+            cmap="viridis",
+            norm=norm,
+            marker=marker,
+            edgecolors=edge,
+            linewidths=float(np.clip(0.11 * across, 0.2, 1.0)),
+            zorder=3,
+            clip_on=False,
+        )
+    colour_bar(chart, shown, graph.intensity, data.intensity_unit)
+    key = Line2D([], [], linestyle="none", marker="s", markersize=4.5, markerfacecolor="white", markeredgecolor=BORDER)
+    key.set_label(f"border cells ({int(graph.border.sum())} of {len(graph.border)})")
+    return [key] if graph.border.any() else []
+
+
+# ---------------------------------------------------------------------------------------------------- around the map
+
+
+def _surround(chart: Map, data: PictureData, number: int) -> None:
+    scale_bar(chart, data.pixel_size_um)
+    time_stamp(chart, data, number)
+
+
+def _line(cell: int | None) -> float:
+    """Inches that a framed cell's line of the legend takes."""
+    return 0.0 if cell is None else 0.16
+
+
+def _framed(cell: int | None) -> list[Line2D]:
+    """What the outline of frame_cell is."""
+    from matplotlib.lines import Line2D
+
+    return [] if cell is None else [Line2D([], [], color=FRAMED, linewidth=1.3, label=f"cell {cell}")]
+
+
+def _legend_below(chart: Map, handles: list[Line2D], columns: int = 2) -> None:
+    if handles:
+        chart.axes.legend(
+            handles=handles,
+            loc="upper left",
+            ncols=columns,
+            bbox_to_anchor=(0, -14 / (72 * chart.height)),
+            borderaxespad=0,
+            borderpad=0,
+        )
+
+
+def _room_for_labels(chart: Map, data: PictureData) -> list[int]:
+    """Rows whose number fits in its cell and on no other number."""
+    graph = data.subgraph
+    area = graph.area_px if graph.area_px is not None else np.full(len(graph.labels), spacing(data) ** 2)
+    wide = np.array([len(str(label)) for label in graph.labels.tolist()]) * 0.64 * SMALL / chart.points_per_px
+    high = 0.8 * SMALL / chart.points_per_px
+    fits = np.flatnonzero(np.sqrt(area) * 0.95 > wide)
+    chosen: list[int] = []
+    for row in fits[np.argsort(-area[fits], kind="stable")].tolist():
+        near = np.array(chosen, dtype=np.intp)
+        apart_x = np.abs(graph.x_px[near] - graph.x_px[row]) > (wide[near] + wide[row]) / 2
+        apart_y = np.abs(graph.y_px[near] - graph.y_px[row]) > high
+        if (apart_x | apart_y).all():
+            chosen.append(row)
+    return chosen
+
+
+def _write_labels(axes: Axes, data: PictureData, rows: list[int]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    graph = data.subgraph
+    halo = [withStroke(linewidth=1.2, foreground=INK)]
+    for row in rows:
+        axes.text(
+            float(graph.x_px[row]),
+            float(graph.y_px[row]),
+            str(int(graph.labels[row])),
+            color="white",
+            ha="center",
+            va="center_baseline",
+            path_effects=halo,
+            zorder=4,
+        )
