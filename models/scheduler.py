@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,6 +54,9 @@ def _connect(scheduler: str) -> Any:
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         problem = str(error) or type(error).__name__
     if problem:
+        # The client that failed sits in a cycle. Collected later, while another one starts, it would wait for a lock
+        # that its own thread holds.
+        gc.collect()
         raise InputError(
             f"no Dask scheduler answers at {scheduler!r} within {SCHEDULER_TIMEOUT_S} s "
             f"({problem.splitlines()[0][:120]}); give an address such as tcp://host:8786, or leave --scheduler out"
