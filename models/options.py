@@ -96,5 +96,5 @@ def _outside(each: Declared, value: Any) -> FitError:
     option = each.option
     kind = "a whole number" if int in (each.kind, *get_args(each.kind)) else "a number"
     counted = f" of {option.unit}" if option.unit else ""
-    limits = f"at least {option.low:g}" if option.high is None else f"{option.low:g} to {option.high:g}"
+    limits = f"at least {option.low}" if option.high is None else f"from {option.low} to {option.high}"
     return FitError(f"{each.flag.removeprefix('--')} is {value}; it must be {kind}{counted}, {limits}")
