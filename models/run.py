@@ -6,8 +6,9 @@ how many workers or threads there are, to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from math import isfinite
 from typing import Any
 
@@ -19,7 +20,7 @@ from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.identify import at_bound, cell_words, culture_word
 from calcigraph.models.permutation import FEWEST_FRAMES, Null, null
 from calcigraph.models.scheduler import batches_on
-from calcigraph.models.table import FitOptions, model_named
+from calcigraph.models.table import FitOptions, Model, model_named
 from calcigraph.models.task import Solved, Split, Task, free_run
 from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph, silent
 
@@ -79,7 +80,7 @@ def fit(
             progress=progress,
         )
         progress("fit", 0, 1)
-        solved = task.model.solver()(task)
+        solved = _solver(task.model)(task)
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     return _result(task, solved, errors, _null(task))
@@ -148,6 +149,13 @@ def predict(
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
     """The rows of the subgraph that a fit with these options treats as inner cells, (p,), ascending."""
     return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1))).inner
+
+
+def _solver(model: Model) -> Callable[[Task], Solved]:
+    """The function that solves tasks, imported only now: a network brings torch."""
+    module, _, function = model.solve.partition(":")
+    solve: Callable[[Task], Solved] = getattr(import_module(module), function)
+    return solve
 
 
 def _null(task: Task) -> Null | None:

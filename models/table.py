@@ -6,12 +6,11 @@ To add one: a folder models/NAME with its options and its fit, a row in TABLE, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from math import inf, isfinite
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from calcigraph.errors import FitError
 from calcigraph.models.crlsm import options as paper
@@ -20,9 +19,6 @@ from calcigraph.models.options import Bounds, CommonOptions, Options, one_of, or
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.robust.options import RobustOptions
 from calcigraph.option import Option, declared, value_of
-
-if TYPE_CHECKING:
-    from calcigraph.models.task import Solved, Task
 
 BOUNDED = "Models robust and crlsm"
 
@@ -110,12 +106,6 @@ class Model:
     """Whether it leaves curves of a training that can be drawn."""
     recorded: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What else is recorded among its settings: choices that are not the user's."""
-
-    def solver(self) -> Callable[[Task], Solved]:
-        """The function that solves a task."""
-        module, _, function = self.solve.partition(":")
-        solve: Callable[[Task], Solved] = getattr(import_module(module), function)
-        return solve
 
     def k_box(self, options: FitOptions) -> Bounds:
         """The bounds of k in force, 1/s."""
