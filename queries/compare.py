@@ -21,6 +21,7 @@ import numpy as np
 from calcigraph.errors import ConflictError, InputError, NotFoundError
 from calcigraph.queries.effects import SYNCHRONY, effect_of, holm
 from calcigraph.queries.library import Reader, fetch, load, require_culture
+from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
 
 PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
 """What is compared, in the order of the rows."""
-FACTS = frozenset(
-    {
-        "weight_scale", "dt", "dt_s", "frame_interval_s", "intensity_gain", "inner_cells", "driven_cells", "driven",
-        "inner", "frames", "train_frames",
-    }
-)  # fmt: skip
-"""Recorded options that follow from the culture; all others are settings, which must agree."""
 UNLIKE = {
     "frames": "the recordings differ in their number of frames, which biases estimates unlike",
     "frame_interval_s": "the recordings differ in their frame interval, which biases estimates unlike",
@@ -58,7 +52,7 @@ class _Fitted:
     """Normalised intensity per unit of log(raw + 1)."""
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
-    """Recorded options that follow from the culture."""
+    """What followed from the culture and its data."""
     weight_scale: float | None
     medians: Mapping[str, float]
     """Over the inner cells, by parameter; the feed is divided by the gain. Synchrony is one value per culture."""
@@ -204,7 +198,7 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
     from calcigraph.models.scale import mad_scale
 
     first = rows[0]
-    options = json.loads(first["options"] or "{}")
+    recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
     for name in PARAMETERS:
@@ -215,16 +209,13 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
             spreads[name] = mad_scale(values - medians[name])
     if None not in (first["null_sync"], first["null_sync_mean"]):
         medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
-    scale = options.get("weight_scale")
-    settings = {"case": first["case"]} | {key: value for key, value in options.items() if key not in FACTS}
-    facts = {key: value for key, value in options.items() if key in FACTS}
     return _Fitted(
         culture=first["culture"],
         condition=first["condition"],
         gain=gain,
-        settings=settings,
-        facts=facts,
-        weight_scale=scale,
+        settings={"case": first["case"], **recorded.settings},
+        facts=recorded.facts,
+        weight_scale=recorded.facts.get("weight_scale"),
         medians=medians,
         spreads=spreads,
     )
