@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import InputError
+from calcigraph.models.scale import NORMAL, mad_scale
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
@@ -141,9 +142,6 @@ def _record(departure: _Departure, row: Mapping[str, Any], culture: str, model: 
 
 def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], threshold: float) -> list[_Departure]:
     """The cells beyond the threshold; none where the MAD is 0."""
-    # Here, because what stands beside it in models/ costs every query 30 ms that only this one needs.
-    from calcigraph.models.scale import mad_scale
-
     values, errors = _column(rows, quantity), _errors(rows, quantity)
     known = np.isfinite(values)
     if not known.any():
@@ -185,8 +183,6 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> FloatArray:
 
 def _errors(rows: Sequence[Mapping[str, Any]], quantity: str) -> FloatArray:
     """Standard errors from the 95 % intervals, (n,), NaN where there is none."""
-    from calcigraph.models.scale import NORMAL
-
     value, low, high = (_column(rows, f"{quantity}{side}") for side in ("", "_low", "_high"))
     # The longer side, because the other may be cut off at a bound of the parameter.
     return np.fmax(value - low, high - value) / NORMAL

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import ConflictError, InputError, NotFoundError
+from calcigraph.models.scale import mad_scale
 from calcigraph.queries.effects import SYNCHRONY, effect_of, holm
 from calcigraph.queries.library import Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
@@ -195,8 +196,6 @@ def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
 
 def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
     """One culture's fit from its rows of queries/comparison.cypher, one per inner cell."""
-    from calcigraph.models.scale import mad_scale
-
     first = rows[0]
     recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
