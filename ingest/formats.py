@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.numbering import number
 from calcigraph.ingest.sequence import FRAME_SUFFIXES, TIFF_SUFFIXES
 
 
@@ -25,7 +25,7 @@ def open_movie(source: str, *, timed: bool = False) -> Movie:
 
     Returns
     -------
-    The movie. Its `info.frame_interval_s` and `info.pixel_size_um` are None where the file has none.
+    The movie. Its `info.times` and `info.pixel_size_um` say nothing where the file says nothing.
 
     Raises
     ------
@@ -38,14 +38,18 @@ def open_movie(source: str, *, timed: bool = False) -> Movie:
     if path.is_dir():
         if any((path / name).exists() for name in ("zarr.json", ".zattrs", ".zgroup", ".zarray")):
             return _open_zarr(path, source)
-        return _open_sequence(_frames_of(path), source, timed)
+        files = [file for file in path.iterdir() if file.suffix.lower() in FRAME_SUFFIXES]
+        if not files:
+            raise InputError(f"{path}: no frames in this folder; expected {', '.join(FRAME_SUFFIXES)} files")
+        return _open_sequence(files, source, timed)
     if path.is_file():
         return _open_file(path, source, timed)
     if glob.has_magic(source):
-        matches = sorted((Path(match) for match in glob.glob(source)), key=_natural)
-        if not matches:
+        # A folder may have brackets in its name: then only the file's name is a pattern.
+        found = glob.glob(source) or glob.glob(str(Path(glob.escape(str(path.parent))) / path.name))
+        if not found:
             raise NotFoundError(f"{source}: no file matches; expected a movie, or a glob of single frames")
-        return _open_sequence(matches, source, timed)
+        return _open_sequence([Path(match) for match in found], source, timed)
     raise NotFoundError(f"{source}: no such file or folder; expected a TIFF, a folder of frames or an OME-Zarr")
 
 
@@ -66,25 +70,15 @@ def _open_zarr(path: Path, source: str) -> Movie:
 
 
 def _open_sequence(files: Sequence[Path], source: str, timed: bool) -> Movie:
-    if len(files) == 1 and files[0].is_file() and files[0].suffix.lower() in TIFF_SUFFIXES:
-        return _open_file(files[0], source, timed)
+    frames = [file for file in files if not _is_no_frame(file)]
+    left = sorted(file.name for file in files if _is_no_frame(file))
+    if len(frames) == 1 and frames[0].is_file() and frames[0].suffix.lower() in TIFF_SUFFIXES:
+        return _open_file(frames[0], source, timed)
     from calcigraph.ingest.sequence import SequenceMovie
 
-    return SequenceMovie(files, source)
+    return SequenceMovie(number(frames), source, left)
 
 
-def _frames_of(folder: Path) -> list[Path]:
-    files = sorted((f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES), key=_natural)
-    if not files:
-        raise InputError(f"{folder}: no frames in this folder; expected {', '.join(FRAME_SUFFIXES)} files")
-    return files
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts t2 before t10.
-
-    >>> [path.name for path in sorted(map(Path, ["t10.tif", "t2.tif"]), key=_natural)]
-    ['t2.tif', 't10.tif']
-    """
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]
+def _is_no_frame(file: Path) -> bool:
+    """Whether a file that lies among frames is none: what macOS and Cellpose leave beside them."""
+    return file.name.startswith(".") or file.stem.endswith(("_cp_masks", "_masks", "_seg", "_flows", "_cp_outlines"))

@@ -29,6 +29,8 @@ class Movie(ABC):
     """
 
     info: MovieInfo
+    broken_off: str | None = None
+    """What does not agree where a file's pages are not as many as its description names; None where they are."""
 
     @abstractmethod
     def _read(self, index: int) -> NDArray[Any]:

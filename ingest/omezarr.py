@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie, first_line
 from calcigraph.ingest.units import micrometres, seconds
-from calcigraph.store.types import MovieInfo
+from calcigraph.store.types import FrameTimes, MovieInfo
 
 _BLOCK_BYTES = 2**26
 """Most that is decoded at once, 64 MiB."""
@@ -44,12 +44,34 @@ class ZarrMovie(Movie):
         self.info = MovieInfo(
             shape=(frames, height, width),
             dtype=dtype.name,
-            frame_interval_s=seconds(level.scales[t], level.units[t]),
-            pixel_size_um=micrometres(level.scales[x], level.units[x]),
+            pixel_size_um=None if level.scales is None else micrometres(level.scales[x], level.units[x]),
             source=source,
+            times=FrameTimes(
+                interval_s=None if level.scales is None else seconds(level.scales[t], level.units[t]),
+                interval_from="the scale of its time axis",
+            ),
         )
+        self._see_what_is_there(path / level.path)
         self._lock = threading.Lock()
         self._start, self._block = 0, np.empty((0, height, width), dtype)
+
+    def _see_what_is_there(self, folder: Path) -> None:
+        """A chunk without a file would be read as 0: a copy that broke off has none from some frame on."""
+        size = self._array.shards or self._array.chunks
+        grid = [-(-length // side) for length, side in zip(self._array.shape, size, strict=True)]
+        keys = {place: self._array.metadata.encode_chunk_key(place) for place in np.ndindex(*grid)}
+        missing = [place for place, key in keys.items() if not (folder / key).is_file()]
+        if not missing:
+            return
+        t, frames = self._axes.index("t"), self.info.shape[0]
+        first = min(place[t] for place in missing) * size[t]
+        whole = sum(1 for place in keys if place[t] * size[t] >= first)
+        some = ", ".join(keys[place] for place in missing[:3]) + (", ..." if len(missing) > 3 else "")
+        says = f"{len(missing)} of the {len(keys)} chunks of {folder.name} are not there ({some})"
+        if len(missing) < whole or first < 2:
+            raise InputError(f"{self.info.source}: {says} and would be read as 0; copy it again")
+        self.broken_off = f"its metadata names {frames} frames, {first} are there (0 to {first - 1}): {says}"
+        self.info = replace(self.info, shape=(first, *self.info.shape[1:]))
 
     def _read(self, index: int) -> NDArray[Any]:
         with self._lock:
@@ -77,8 +99,10 @@ class _Level:
     axes: list[str]
     """Names."""
     units: list[str]
-    scales: list[float]
-    """Units per element."""
+    scales: list[float] | None
+    """Units per element; None where nobody set them: not given, or all 1 as a writer's placeholder."""
+    path: str
+    """Of the array inside the image's folder."""
 
 
 def _open_level(path: Path, source: str) -> _Level:
@@ -104,17 +128,17 @@ def _open_level(path: Path, source: str) -> _Level:
     if len(names) != array.ndim:
         raise InputError(f"{source}: {len(names)} axes named for {array.ndim} dimensions; repair its metadata")
     units = [str(axis.get("unit")) for axis in axes]
-    return _Level(array=array, axes=names, units=units, scales=_scale(scales, len(names)))
+    return _Level(array=array, axes=names, units=units, scales=_scale(scales, len(names)), path=str(level["path"]))
 
 
-def _scale(transformations: list[Any], count: int) -> list[float]:
-    """Product of the scale transformations, one number an axis."""
+def _scale(transformations: list[Any], count: int) -> list[float] | None:
+    """Product of the scale transformations, one number an axis; None if there is none, or nothing but ones."""
     product = np.ones(count)
     for transformation in transformations:
         values = _mapping(transformation).get("scale")
         if values is not None and len(values) == count:
             product = product * np.asarray(values, dtype=float)
-    return [float(value) for value in product]
+    return None if (product == 1).all() else [float(value) for value in product]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +12,55 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie
-from calcigraph.store.types import MovieInfo
+from calcigraph.ingest.numbering import Numbering
+from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
+from calcigraph.store.types import FrameTimes, MovieInfo
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 """Of files that tifffile reads."""
 FRAME_SUFFIXES = (".tif", ".tiff", ".png")
 """Of files that are taken for frames in a folder."""
+INVERTED = "pixels: 0 is white in this file (MinIsWhite); they were inverted, so that more light is a larger number"
 
 
 class SequenceMovie(Movie):
-    """Single-frame TIFF or PNG files in the order given; the first one's metadata is the movie's.
+    """Single-frame TIFF or PNG files, in the order of the numbers in their names.
 
-    Raises InputError for files of several kinds, a single file, or a first one that is no grey image.
+    The first file's metadata is the movie's; where it has Micro-Manager's times, each file's own are read. Files that
+    were left out are named among the notes. Raises InputError for files of several kinds, a single file, names that
+    tell of several movies, or a first one that is no grey image.
     """
 
-    def __init__(self, files: Sequence[Path], source: str) -> None:
-        suffixes = {file.suffix.lower().replace(".tiff", ".tif") for file in files}
+    def __init__(self, files: Numbering, source: str, left_out: Sequence[str] = ()) -> None:
+        suffixes = {file.suffix.lower().replace(".tiff", ".tif") for file in files.files}
         if len(suffixes) > 1:
             raise InputError(f"{source}: files of several kinds ({', '.join(sorted(suffixes))}); expected one kind")
-        if len(files) < 2:
+        if len(files.files) < 2:
             raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
-        self._files = list(files)
-        first = read_image(self._files[0])
-        interval, pixel = _metadata(self._files[0])
+        _check_names(files, source)
+        self._files = list(files.files)
+        first, self._inverted = _read_frame(self._files[0])
+        said = _metadata(self._files[0])
         self._dtype = first.dtype.newbyteorder("=")
         height, width = first.shape
+        steps = None if files.steps is None else np.array(files.steps, dtype=np.int64)
+        notes: tuple[str, ...] = (INVERTED,) if self._inverted else ()
+        if left_out:
+            notes += (f"files left out: {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}: no frames",)
         self.info = MovieInfo(
-            shape=(len(files), height, width),
+            shape=(len(self._files), height, width),
             dtype=self._dtype.name,
-            frame_interval_s=interval,
-            pixel_size_um=pixel,
+            pixel_size_um=said.pixel_size_um,
             source=source,
+            times=replace(_times(said, self._files), numbers=steps, numbers_from="the names of its files"),
+            notes=notes,
         )
 
     def _read(self, index: int) -> NDArray[Any]:
         file = self._files[index]
-        image = read_image(file)
+        image, inverted = _read_frame(file)
+        if inverted != self._inverted:
+            raise InputError(f"{file}: 0 is {'white' if inverted else 'black'} in it, unlike in the first frame")
         if image.shape != self.info.shape[1:] or image.dtype.newbyteorder("=") != self._dtype:
             raise InputError(
                 f"{file}: {image.shape} {image.dtype.name}, the first frame is {self.info.shape[1:]} "
@@ -55,25 +69,58 @@ class SequenceMovie(Movie):
         return image
 
 
+def _check_names(files: Numbering, source: str) -> None:
+    if len(files.axes) == 1:
+        raise InputError(
+            f"{source}: files with {files.axes[0]}; expected the frames of one movie: "
+            "give a glob that picks one kind, in quotes"
+        )
+    if files.axes:
+        raise InputError(
+            f"{source}: the names of its files tell of several movies: {' x '.join(files.axes)}; "
+            "give a glob that picks one channel, z-plane and position, in quotes"
+        )
+    if files.double is not None:
+        raise InputError(f"{source}: {files.double[0]} and {files.double[1]} have one number; remove one of them")
+
+
 def read_image(path: Path) -> NDArray[Any]:
-    """One grey image, (Y, X), from a TIFF or PNG. Raises InputError if there is none, or the file is damaged."""
-    image = _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_other(path)
+    """One grey image, (Y, X), from a TIFF or PNG, its numbers as they are: for labels.
+
+    Raises InputError if there is none, or the file is damaged.
+    """
+    return _grey(_read_tiff(path)[0] if path.suffix.lower() in TIFF_SUFFIXES else _read_other(path), path)
+
+
+def _read_frame(path: Path) -> tuple[NDArray[Any], bool]:
+    """One grey image, brighter where its numbers are larger, and whether it was inverted for that."""
+    if path.suffix.lower() not in TIFF_SUFFIXES:
+        return _grey(_read_other(path), path), False
+    from calcigraph.ingest.tiff import inverted
+
+    image, white_is_0 = _read_tiff(path)
+    return _grey(inverted(image) if white_is_0 else image, path), white_is_0
+
+
+def _grey(image: NDArray[Any], path: Path) -> NDArray[Any]:
     if image.ndim != 2:
         raise InputError(f"{path}: an image of shape {image.shape}; expected one grey image (height, width)")
     return image
 
 
-def _read_tiff(path: Path) -> NDArray[Any]:
-    from calcigraph.ingest.tiff import open_tiff
+def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
+    """The only page, and whether 0 is white in it."""
+    from calcigraph.ingest.tiff import is_inverted, open_tiff
 
     # is_ome False: in a set of files each may describe the whole set, and would be read as all of it.
     with open_tiff(path, str(path), is_ome=False) as tiff:
         if len(tiff.pages) != 1:
             raise InputError(f"{path}: holds {len(tiff.pages)} pages; expected one image a file")
         try:
-            return np.asarray(tiff.pages[0].asarray()).squeeze()
+            image = np.asarray(tiff.pages[0].asarray()).squeeze()
         except Exception as error:  # decoders raise whatever they like on damaged data
             raise InputError(f"{path}: cannot be decoded ({error}); export it again") from error
+        return image, is_inverted(tiff.pages[0], str(path))
 
 
 def _read_other(path: Path) -> NDArray[Any]:
@@ -90,11 +137,20 @@ def _read_other(path: Path) -> NDArray[Any]:
     return np.asarray(image)
 
 
-def _metadata(path: Path) -> tuple[float | None, float | None]:
-    """(frame interval in s, pixel size in um) of the first file, None where it does not say."""
+def _metadata(path: Path) -> TiffMetadata:
     if path.suffix.lower() not in TIFF_SUFFIXES:
-        return None, None
-    from calcigraph.ingest.tiff import metadata, open_tiff
+        return TiffMetadata()
+    from calcigraph.ingest.tiff import open_tiff
 
     with open_tiff(path, str(path)) as tiff:
-        return metadata(tiff)
+        return read_metadata(tiff)
+
+
+def _times(first: TiffMetadata, files: Sequence[Path]) -> FrameTimes:
+    """The times of frames of which each file has its own stamp, if the first has one."""
+    if first.times.times_s is None or len(first.times.times_s) != 1:
+        return replace(first.times, times_s=None)
+    each = [_metadata(file).times.times_s for file in files]
+    if any(stamps is None or len(stamps) != 1 for stamps in each):
+        return replace(first.times, times_s=None)
+    return replace(first.times, times_s=np.concatenate([stamps for stamps in each if stamps is not None]))

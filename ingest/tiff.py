@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import xml.etree.ElementTree as ElementTree
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,18 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie, first_line
-from calcigraph.ingest.units import micrometres, seconds
-from calcigraph.store.types import MovieInfo
-
-_CENTIMETRE = 3
-"""TIFF's ResolutionUnit for pixels per cm; inches are a printer's default and say nothing of the sample."""
+from calcigraph.ingest.sequence import INVERTED
+from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
+from calcigraph.store.types import FrameTimes, MovieInfo
 
 _DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
 """What tifffile's log says of a file whose directory points beyond its end."""
 
 
 class TiffMovie(Movie):
-    """A TIFF whose only axes longer than 1 are time, Y and X; `timed` as for `open_movie`.
+    """A TIFF whose only axis longer than 1 beside Y and X is time; `timed` as for `open_movie`.
 
+    A file that holds fewer pages than its description names, as a stopped acquisition leaves it, has `broken_off`.
     Raises InputError if it is something else, or damaged.
     """
 
@@ -36,31 +36,38 @@ class TiffMovie(Movie):
         self._tiff = open_tiff(path, source)
         try:
             series = only_series(self._tiff, source)
-            interval, pixel = metadata(self._tiff)
-            frames, height, width = _movie_shape(series, source, timed or interval is not None)
+            said = read_metadata(self._tiff)
+            known = said.times.interval_s is not None or said.times.times_s is not None
+            frames, height, width = _movie_shape(series, source, timed or known)
             self._pages = series.pages
             self._dtype = series.dtype.newbyteorder(self._tiff.byteorder)
+            self._inverted = is_inverted(series.keyframe, source)
             self._offset = _contiguous_offset(series, self._tiff, (frames, height, width), source)
+            there = _pages_there(self._pages, frames) if self._tiff.is_ome and self._offset is None else frames
+            self.broken_off = _broken_off(source, there, frames, len(self._tiff.pages), series, said)
         except BaseException:
             self._tiff.close()
             raise
+        # Pages of a set lie in several files, whose handles tifffile closes and opens again: one reader at a time.
+        self._one_at_a_time = threading.Lock() if getattr(series, "is_multifile", False) else nullcontext()
         # A second descriptor for plain blocks: reading at an offset needs no lock, so that threads do not wait.
         self._descriptor = os.open(path, os.O_RDONLY) if self._offset is not None else None
         self.info = MovieInfo(
-            shape=(frames, height, width),
+            shape=(there, height, width),
             dtype=series.dtype.name,
-            frame_interval_s=interval,
-            pixel_size_um=pixel,
+            pixel_size_um=said.pixel_size_um,
             source=source,
+            times=_of_frames(said.times, there),
+            notes=(INVERTED,) if self._inverted else (),
         )
 
     def _read(self, index: int) -> NDArray[Any]:
         if self._descriptor is not None and self._offset is not None:
-            return self._read_contiguous(self._descriptor, self._offset, index)
-        page = self._pages[index]
-        if page is None:
-            raise InputError(f"{self.info.source}: frame {index} is missing from the OME-TIFF; export it again")
-        return np.asarray(page.asarray()).squeeze()
+            frame = self._read_contiguous(self._descriptor, self._offset, index)
+        else:
+            with self._one_at_a_time:
+                frame = np.asarray(self._pages[index].asarray()).squeeze()
+        return inverted(frame) if self._inverted else frame
 
     def _read_contiguous(self, descriptor: int, offset: int, index: int) -> NDArray[Any]:
         frame = np.empty(self.info.shape[1:], self._dtype)
@@ -126,25 +133,71 @@ def only_series(tiff: Any, source: str) -> Any:
 
 
 def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
-    """(T, Y, X). Raises InputError if the axes are others."""
-    sizes = {axis: size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"}
-    if "S" in sizes:
+    """(T, Y, X) by the places of the axes: a program may give several of them one letter."""
+    axes, shape = str(series.axes), tuple(series.shape)
+    if "S" in axes and shape[axes.index("S")] > 1:
         raise InputError(f"{source}: a colour (RGB) image; expected one grey channel: split it and save that channel")
-    others = "".join(axis for axis in sizes if axis not in "YX")
+    others = [(axis, size) for axis, size in zip(axes[:-2], shape[:-2], strict=True) if size > 1]
+    if axes[-2:] != "YX":
+        raise InputError(f"{source}: axes {axes} of size {shape}; expected time, Y and X in that order: save it so")
     if not others:
         raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
     if len(others) > 1:
         raise InputError(
-            f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected only time, Y and X: "
+            f"{source}: axes {axes} of size {shape}; expected only time, Y and X: "
             "save one channel and one z-plane (in ImageJ, Image > Properties turns slices into frames)"
         )
-    # Many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time.
-    if others not in "TIQR" and not timed:
+    axis, size = others[0]
+    # many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time
+    if axis not in "TIQR" and not timed:
         raise InputError(
-            f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected time, Y and X: if {others} is time, "
+            f"{source}: axes {axes} of size {shape}; expected time, Y and X: if {axis} is time, "
             "give --frame-interval in seconds, else save the frames of one channel and one z-plane"
         )
-    return sizes[others], sizes["Y"], sizes["X"]
+    return size, shape[-2], shape[-1]
+
+
+def is_inverted(page: Any, source: str) -> bool:
+    """Whether 0 is white in a page: its numbers run against its brightness. Raises InputError for floats."""
+    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
+        return False
+    if page.dtype.kind != "u":
+        raise InputError(
+            f"{source}: its photometric interpretation is MinIsWhite (0 is white), which has no meaning for pixels of "
+            f"type {page.dtype}; save it as MinIsBlack"
+        )
+    return True
+
+
+def inverted(frame: NDArray[Any]) -> NDArray[Any]:
+    """The brightness of unsigned pixels of which 0 is white: the type's largest value less the pixel."""
+    return np.asarray(np.iinfo(frame.dtype).max - frame)
+
+
+def _pages_there(pages: Any, frames: int) -> int:
+    """How many frames there are from the first on, up to the first that is missing."""
+    return next((index for index in range(frames) if pages[index] is None), frames)
+
+
+def _broken_off(source: str, there: int, frames: int, pages: int, series: Any, said: TiffMetadata) -> str | None:
+    """What is wrong where the pages and their description do not agree in number; None where they do."""
+    promised, by = said.promised, said.promised_by
+    if there < frames:
+        promised, by = frames, by or "its description"
+    if promised is None or promised == there:
+        # A description of fewer frames than there are pages would leave the rest out without a word.
+        several = getattr(series, "is_multifile", False)
+        more = promised is not None and not several and pages > there
+        return f"{by} names {there} frames, {pages} pages are there" if more else None
+    return f"{by} names {promised} frames, {there} are there (0 to {there - 1})"
+
+
+def _of_frames(times: FrameTimes, frames: int) -> FrameTimes:
+    """The first so many stamps."""
+    stamps = times.times_s
+    if stamps is None or len(stamps) == frames:
+        return times
+    return replace(times, times_s=stamps[:frames] if len(stamps) > frames else None)
 
 
 def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], source: str) -> int | None:
@@ -157,55 +210,6 @@ def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], sour
             f"{source}: the TIFF is cut short ({tiff.filehandle.size} bytes, its pixels need {end}); copy it again"
         )
     return int(series.dataoffset)
-
-
-def metadata(tiff: Any) -> tuple[float | None, float | None]:
-    """(frame interval in s, pixel size in um) of a tifffile.TiffFile, None where the file does not say."""
-    if tiff.is_ome and tiff.ome_metadata:
-        return _ome_metadata(tiff.ome_metadata)
-    if tiff.is_imagej and tiff.imagej_metadata is not None:
-        words = tiff.imagej_metadata
-        interval = seconds(words.get("finterval"), words.get("tunit", "sec"))
-        return interval, _resolution(tiff, str(words.get("unit", "")))
-    page = tiff.pages[0]
-    unit = page.tags.get("ResolutionUnit")
-    return None, _resolution(tiff, "cm") if unit is not None and unit.value == _CENTIMETRE else None
-
-
-def _resolution(tiff: Any, unit: str) -> float | None:
-    """um per pixel from the tag of pixels per `unit`; None where that is missing or 0."""
-    tag = tiff.pages[0].tags.get("XResolution")
-    if tag is None or not all(tag.value):
-        return None
-    count, per = tag.value
-    return micrometres(per / count, unit)
-
-
-def _ome_metadata(text: str) -> tuple[float | None, float | None]:
-    """As `metadata`, from the XML of an OME-TIFF."""
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
-        return None, None
-    pixels = next((node for node in root.iter() if node.tag.endswith("}Pixels") or node.tag == "Pixels"), None)
-    if pixels is None:
-        return None, None
-    interval = seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
-    size = micrometres(pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeXUnit", "um"))
-    return interval if interval is not None else _plane_interval(pixels), size
-
-
-def _plane_interval(pixels: ElementTree.Element) -> float | None:
-    """Median step between the planes' DeltaT, for writers that give no TimeIncrement."""
-    times = {}
-    for plane in pixels:
-        if plane.tag.endswith("Plane") and plane.get("TheC", "0") == "0" and plane.get("TheZ", "0") == "0":
-            time = seconds(plane.get("DeltaT"), plane.get("DeltaTUnit", "s"))
-            times[int(plane.get("TheT", "0"))] = 0.0 if time is None else time
-    if len(times) < 3:
-        return None
-    step = float(np.median(np.diff([times[index] for index in sorted(times)])))
-    return step if step > 0 else None
 
 
 @contextmanager

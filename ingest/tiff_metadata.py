@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.ingest.times import FrameTimes
 from calcigraph.ingest.units import micrometres, seconds
-from calcigraph.store.types import FloatArray
+from calcigraph.store.types import FloatArray, FrameTimes
 
 _CENTIMETRE = 3
 """TIFF's ResolutionUnit for pixels per cm; inches are a printer's default and say nothing of the sample."""
@@ -38,7 +37,9 @@ def read_metadata(tiff: Any) -> TiffMetadata:
         return _ome(str(tiff.ome_metadata), tiff)
     if tiff.is_imagej and tiff.imagej_metadata is not None:
         words = tiff.imagej_metadata
-        times = FrameTimes(interval_s=seconds(words.get("finterval"), words.get("tunit", "sec")), interval_from="finterval")
+        times = FrameTimes(
+            interval_s=seconds(words.get("finterval"), words.get("tunit", "sec")), interval_from="finterval"
+        )
         count = words.get("images")
         return TiffMetadata(
             times=times,
@@ -149,15 +150,18 @@ def _micromanager(tiff: Any) -> TiffMetadata | None:
         return None
     pages = [_json(tags.get(_MICROMANAGER)) for tags in _tags(tiff)]
     stamps = np.array([_number(page.get("ElapsedTime-ms")) / 1e3 for page in pages])
-    times = FrameTimes(times_s=stamps if np.isfinite(stamps).any() else None, times_from="Micro-Manager's ElapsedTime-ms")
+    times = FrameTimes(
+        times_s=stamps if np.isfinite(stamps).any() else None, times_from="Micro-Manager's ElapsedTime-ms"
+    )
     return TiffMetadata(times, micrometres(pages[0].get("PixelSizeUm"), "um"))
 
 
 def _json(tag: Any) -> dict[str, Any]:
     value = None if tag is None else tag.value
     if isinstance(value, bytes | str):
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         try:
-            value = json.loads(value.strip(b"\0" if isinstance(value, bytes) else "\0"))
+            value = json.loads(text.strip("\0"))
         except ValueError:
             return {}
     return value if isinstance(value, dict) else {}

@@ -12,26 +12,10 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError
-from calcigraph.store.types import FloatArray
+from calcigraph.store.types import FloatArray, FrameTimes
 
 TOLERANCE = 0.05
 """Relative difference up to which two intervals are the same, and a step between frames is a usual one."""
-
-
-@dataclass(frozen=True)
-class FrameTimes:
-    """What a file says of the times of its frames; None where it says nothing."""
-
-    interval_s: float | None = None
-    """One number for all frames."""
-    interval_from: str = ""
-    """Where that number stands, such as "TimeIncrement"."""
-    times_s: FloatArray | None = None
-    """(T,), a time stamp for each frame, in the order of the frames; NaN for a frame without one."""
-    times_from: str = ""
-    """Where the stamps stand, such as "DeltaT of the planes"."""
-    resolution_s: float = 0.0
-    """What the stamps are rounded to."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +69,21 @@ give the right one, and --trust-interval if it is yours
             raise InputError(
                 f"{source}: the file does not say how far apart its frames are; give --frame-interval in seconds"
             )
-        return Timing(interval, None)
+        if said.numbers is None or not (np.diff(said.numbers) != 1).any():
+            return Timing(interval, None)
+        return _from(said.numbers * interval, said, interval, None, source)
+    return _from(stamps, said, None, given_s, source)
+
+
+def _from(stamps: FloatArray, said: FrameTimes, unit: float | None, given_s: float | None, source: str) -> Timing:
+    """The times of frames with stamps, (T,); `unit` is the interval that stamps made of numbers were made with."""
     steps = np.diff(stamps)
     usual = float(np.median(steps))
     allowed = max(TOLERANCE * usual, said.resolution_s)
     even = bool((np.abs(steps - usual) <= allowed).all())
     interval = float(stamps[-1] - stamps[0]) / len(steps) if even else usual
+    if unit is not None:
+        return Timing(interval, None) if even else Timing(unit, stamps, (uneven(stamps, said.numbers_from),))
     if given_s is not None and _differ(interval, given_s):
         raise _contradiction(source, interval, said.times_from, given_s)
     if given_s is None and said.interval_s is not None and _differ(interval, said.interval_s):

@@ -46,7 +46,11 @@ def at_even_frames(subgraph: Subgraph) -> Evened:
     interval = float(place @ times) / float(place @ place)
     off = float(np.abs(times - place * interval).max()) / interval
     missing = int(whole.sum()) - len(steps)
-    if off > JITTER * max(1.0, len(steps) ** 0.5 / 10) or whole.max() - 1 > LONGEST_GAP or missing > MOST_FILLED * len(times):
+    if (
+        off > JITTER * max(1.0, len(steps) ** 0.5 / 10)
+        or whole.max() - 1 > LONGEST_GAP
+        or missing > MOST_FILLED * len(times)
+    ):
         raise FitError(
             f"culture {subgraph.culture}: its frames are {steps.min():.4g} to {steps.max():.4g} s apart, and a model needs "
             f"even ones (gaps of up to {LONGEST_GAP} frames and {MOST_FILLED:.0%} of all are filled): ingest an even "

@@ -105,6 +105,7 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
     return Subgraph(
         culture=culture,
         frame_interval_s=float(rows[0]["frame_interval_s"]),
+        time_s=None if rows[0]["time_s"] is None else np.array(rows[0]["time_s"], dtype=np.float64),
         labels=labels,
         x_px=_floats(rows, "x_px"),
         y_px=_floats(rows, "y_px"),
@@ -264,7 +265,8 @@ def _traces(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     interval = float(rows[0]["frame_interval_s"]) if rows else 0.0
     names = [str(row["label"]) for row in rows]
     table = pandas.DataFrame(np.ascontiguousarray(intensity.T), columns=names)
-    times = pandas.DataFrame({"frame": frame, "time_s": frame * interval})
+    kept = rows[0]["time_s"] if rows else None
+    times = pandas.DataFrame({"frame": frame, "time_s": frame * interval if kept is None else kept})
     return pandas.concat([times, table], axis=1)
 
 

@@ -375,6 +375,7 @@ def culture_properties(culture: Culture) -> Row:
     values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
     values["options"] = json.dumps(dict(culture.options), sort_keys=True)
     values["warnings"] = list(culture.warnings)
+    values["time_s"] = None if culture.time_s is None else list(culture.time_s)
     return values
 
 
@@ -385,6 +386,7 @@ def _culture(row: Row) -> Culture:
     values["experiment"] = row["experiment"]
     values["options"] = json.loads(stored.get("options") or "{}")
     values["warnings"] = tuple(stored.get("warnings") or ())
+    values["time_s"] = tuple(stored["time_s"]) if stored.get("time_s") else None
     values["complete"] = bool(stored.get("complete"))
     # calcigraph writes these with the node's first transaction; they are absent only where another program made it.
     for name in ("masks", "input_digest", "created", "version"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,36 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
+class FrameTimes:
+    """What a file says of the times of its frames; None where it says nothing."""
+
+    interval_s: float | None = None
+    """One number for all frames."""
+    interval_from: str = ""
+    """Where that number stands, such as "TimeIncrement"."""
+    times_s: FloatArray | None = None
+    """(T,), a time stamp for each frame, in the order of the frames; NaN for a frame without one."""
+    times_from: str = ""
+    """Where the stamps stand, such as "DeltaT of its planes"."""
+    resolution_s: float = 0.0
+    """What the stamps are rounded to; 0 for nothing that matters."""
+    numbers: IntArray | None = None
+    """(T,), the frames' numbers in an even series of which some may be missing."""
+    numbers_from: str = ""
+    """Where the numbers stand, such as "the names of its files"."""
+
+    def chosen(self, frames: IntArray) -> FrameTimes:
+        """Of some of the frames, given by their places, ascending."""
+        numbers = frames if self.numbers is None else self.numbers[frames]
+        return replace(
+            self,
+            times_s=None if self.times_s is None else self.times_s[frames],
+            numbers=numbers,
+            numbers_from=self.numbers_from or "the frames that were chosen",
+        )
+
+
+@dataclass(frozen=True)
 class MovieInfo:
     """What a movie file says of itself; made by `open_movie`. Absent metadata is None, never a guess."""
 
@@ -40,10 +70,12 @@ class MovieInfo:
     """(T, Y, X)."""
     dtype: str
     """NumPy name in native byte order, such as "uint16"."""
-    frame_interval_s: float | None
     pixel_size_um: float | None
     source: str
     """The path as the user gave it."""
+    times: FrameTimes = field(default_factory=FrameTimes)
+    notes: tuple[str, ...] = ()
+    """What was done to the numbers of the file or left out of it, one line each, for the user."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +159,8 @@ class Culture:
     """Of calcigraph."""
     complete: bool = False
     """Whether all of it is stored: set by the last transaction of its ingest."""
+    time_s: tuple[float, ...] | None = None
+    """(T,), when each frame was taken, from 0; None where frames are even and the interval says it all."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +252,8 @@ class Subgraph:
     """Normalised intensity per unit of log(x + 1)."""
     area_px: FloatArray | None = None
     """(n,)."""
+    time_s: FloatArray | None = None
+    """(T,), when each frame was taken, from 0; None where that is its number times the frame interval."""
 
     @property
     def has_borders(self) -> bool:
