@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.digests import digest_of
+from calcigraph.ingest.workers import WORKERS
 from calcigraph.store.types import MovieInfo, Progress, silent
 
-WORKERS = 2
-"""Threads that read, filter and hash frames at once."""
 PENDING = 16
 """Frames that are hashed at a time; more would wait in memory for a thread."""
 

@@ -146,7 +146,7 @@ class Culture:
     intensity_gain: float
     """Normalised intensity per unit of log(x + 1); 1 for traces stored as given. Compare feeds as feed / gain."""
     bleaching: float | None
-    """Relative fall of the frames' mean over the movie: 0.1 is 10 %, below 0 it rises (ingest.pipeline.fall)."""
+    """Relative fall of the frames' mean over the movie: 0.1 is 10 %, below 0 it rises (ingest.quality.fall)."""
     shift_px: float | None
     """Largest displacement of a frame against the first."""
     saturated: float | None

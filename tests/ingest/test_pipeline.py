@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from calcigraph.errors import CalcigraphError, InputError, WorkspaceError
 from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
-from calcigraph.ingest.denoise import quartiles
-from calcigraph.ingest.pipeline import fall
+from calcigraph.ingest.histogram import quartiles
+from calcigraph.ingest.quality import fall
 from calcigraph.ingest.shift import ShiftGauge
 from calcigraph.models.synthetic.camera import movie_frames
 from calcigraph.models.synthetic.make import make_culture
