@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.histogram import Counts, count, no_counts, quartiles, ranks
+from calcigraph.ingest.histogram import Counts, about, count, no_counts, quartiles, ranks
 from calcigraph.ingest.inset import TracePixels
-from calcigraph.ingest.movie import Movie, camera_values, frame_digest, movie_digest
+from calcigraph.ingest.movie import Movie, camera_values, frame_digest, movie_digest, repeated
 from calcigraph.ingest.shift import ShiftGauge
 from calcigraph.ingest.trace_sums import CellSums, logarithm, no_sums, sum_cells
 from calcigraph.ingest.workers import over_blocks
 from calcigraph.store.movie import MovieWriter
 from calcigraph.store.types import FloatArray, Normalisation, Progress, silent
 
+OUTERMOST = 1e-3
+"""Share of the pixels that count as the darkest, and as the brightest."""
 TOPS = frozenset({255, 1023, 4095, 16383, 32767, 65535, 1023 << 6, 4095 << 4, 16383 << 2})
 """Largest values of cameras of 8 to 16 bits, also of those that store fewer bits left-aligned in 16."""
 BRIGHT, OFTEN = 256, 1e-3
@@ -42,7 +44,12 @@ class Denoised:
     shift_px: float
     """Largest displacement of a frame against the first."""
     digest: str
-    """`Movie.digest`; without meaning if the frames were not hashed."""
+    """`Movie.digest`."""
+    repeated: int
+    """Frames that are copies of the one before."""
+    low: float
+    high: float
+    """Denoised values that 0.1 % of the pixels lie below and above; to 1 % in a movie of floats."""
     sums: CellSums | None
     """None if no pixels were given."""
     picture: FloatArray | None
@@ -86,8 +93,6 @@ class Pass:
         Which pixels to sum for the traces; None if the cells are not known yet.
     picture
         "mean" or "max" over time for a picture to segment; None for none.
-    hashed
-        Whether the raw frames are hashed.
 
     Raises
     ------
@@ -103,12 +108,10 @@ class Pass:
         detrend: bool = False,
         pixels: TracePixels | None = None,
         picture: str | None = None,
-        hashed: bool = True,
     ) -> None:
         frames = movie.info.shape[0]
         self._movie, self._writer, self._pixels, self._picture = movie, writer, pixels, picture
         self._digests = [b""] * frames
-        self._hashed = hashed
         self._means = np.zeros(frames)
         self._sums = None if pixels is None else no_sums(frames, pixels)
         first = self._denoise(camera_values(movie.frame(0), movie, 0))
@@ -136,6 +139,9 @@ class Pass:
             saturated=_saturated(tallies, int(np.prod(self._movie.info.shape))),
             shift_px=max(tally.shift for tally in tallies),
             digest=movie_digest(self._movie.info.shape, self._digests),
+            repeated=repeated(self._digests),
+            low=about(counts, OUTERMOST, self._writer.dtype),
+            high=about(counts, 1 - OUTERMOST, self._writer.dtype),
             sums=self._sums,
             picture=self._merged_picture(tallies),
         )
@@ -158,8 +164,7 @@ class Pass:
     def _frame(self, index: int, tally: _Tally) -> NDArray[Any]:
         """The frame as it is stored: denoised and, if asked for, detrended."""
         raw = camera_values(self._movie.frame(index), self._movie, index)
-        if self._hashed:
-            self._digests[index] = frame_digest(raw)
+        self._digests[index] = frame_digest(raw)
         tally.see_top(raw)  # of the raw frame: the median hides single saturated pixels
         frame = self._denoise(raw)
         self._means[index] = _mean(frame)

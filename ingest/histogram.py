@@ -103,6 +103,18 @@ def ranks(counts: Counts, frames: DenoisedFrames, progress: Progress) -> Callabl
     return _float_ranks(counts, frames, progress) if frames.dtype == np.float32 else partial(_bin_of, counts)
 
 
+def about(counts: Counts, share: float, dtype: np.dtype[Any]) -> float:
+    """The value that this share of the pixels lies below: exact for uint16, to 1 % for float32."""
+    key = _bin_of(counts, min(int(share * int(counts.sum())), int(counts.sum()) - 1))
+    return float(key) if dtype == np.uint16 else _float_of(key << 16)
+
+
+def _float_of(key: int) -> float:
+    """The float32 of a key: `count` the other way round."""
+    bits = key ^ SIGN_BIT if key >> 31 else ~key & 0xFFFFFFFF
+    return float(np.array([bits], np.uint32).view(np.float32)[0])
+
+
 def _bin_of(counts: Counts, rank: int) -> int:
     """The bin of the value of this rank, from 0."""
     return int(np.searchsorted(np.cumsum(counts), np.uint64(rank), side="right"))
@@ -121,9 +133,7 @@ def _float_ranks(upper: Counts, frames: DenoisedFrames, progress: Progress) -> C
         if prefix not in lower:
             lower[prefix] = _lower_counts(frames, prefix, progress)
         before = int(upper[:prefix].sum())
-        key = prefix << 16 | _bin_of(lower[prefix], rank - before)
-        bits = key ^ SIGN_BIT if key >> 31 else ~key & 0xFFFFFFFF  # `count` the other way round
-        return float(np.array([bits], np.uint32).view(np.float32)[0])
+        return _float_of(prefix << 16 | _bin_of(lower[prefix], rank - before))
 
     return value_of
 

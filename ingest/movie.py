@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -92,14 +93,18 @@ class Movie(ABC):
         InputError
             As `frame` and `camera_values`.
         """
+        return movie_digest(self.info.shape, self.frame_digests(progress))
+
+    def frame_digests(self, progress: Progress = silent, stage: str = "hash") -> list[bytes]:
+        """The hash of each frame's pixels, in order; `stage` is what `progress` is told. Raises as `digest`."""
         frames = self.info.shape[0]
         digests: list[bytes] = []
         with ThreadPoolExecutor(WORKERS) as pool:
             for start in range(0, frames, PENDING):
                 block = range(start, min(start + PENDING, frames))
                 digests += pool.map(lambda index: frame_digest(camera_values(self.frame(index), self, index)), block)
-                progress("hash", len(digests), frames)
-        return movie_digest(self.info.shape, digests)
+                progress(stage, len(digests), frames)
+        return digests
 
     def __enter__(self) -> Movie:
         return self
@@ -171,3 +176,8 @@ def first_line(error: BaseException) -> str:
     ('no such codec', 'EOFError')
     """
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def repeated(digests: Sequence[bytes]) -> int:
+    """How many frames are copies of the one before, from the hashes of all frames in order."""
+    return sum(1 for before, after in pairwise(digests) if before == after)

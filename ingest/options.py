@@ -52,12 +52,26 @@ class IngestOptions:
     trace_inset: Annotated[
         int, Option("Leave out pixels this close to another cell or background.", unit="px", low=0)
     ] = 1
+    frames: Annotated[str | None, Option("Take these frames only, both included, from 0.", metavar="FIRST:LAST")] = None
+    drop_repeats: Annotated[bool, Option("Leave out frames that are copies of the one before; time is kept.")] = False
+    trust_interval: Annotated[
+        bool, Option("Take --frame-interval against what the file says, and frames as evenly spaced.")
+    ] = False
+    offset: Annotated[float, Option("Take this off every pixel: what the camera shows in the dark. Below it is 0.")] = (
+        0.0
+    )
+    scale: Annotated[float, Option("Multiply every pixel, so that log(x + 1) is a logarithm: 65535 for 0 to 1.")] = 1.0
     detrend: Annotated[str, Option("none, or global: divide each frame by its global mean.", choices=DETREND)] = "none"
 
     def __post_init__(self) -> None:
         _check_positive("--frame-interval", self.frame_interval_s, "s")
         _check_positive("--pixel-size", self.pixel_size_um, "um")
         check_limits(self, _outside)
+        if not (math.isfinite(self.offset) and self.offset >= 0):
+            raise InputError(f"--offset {self.offset:g}: expected a number of at least 0")
+        _check_positive("--scale", self.scale, "counts a unit")
+        if self.trust_interval and self.frame_interval_s is None:
+            raise InputError("--trust-interval goes with --frame-interval: give the interval that is to be trusted")
         if self.detrend not in DETREND:
             raise InputError(f"--detrend {self.detrend}: expected {' or '.join(DETREND)}")
         if self.masks is not None and self.cellpose_model is not None:

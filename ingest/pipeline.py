@@ -13,10 +13,12 @@ import numpy as np
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.digests import digest_of
-from calcigraph.ingest.formats import open_movie
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
-from calcigraph.ingest.quality import fall, quality_warnings
+from calcigraph.ingest.prepare import Prepared, prepared
+from calcigraph.ingest.quality import fall, pixel_warnings, quality_warnings
+from calcigraph.ingest.times import Timing, recorded_times
+from calcigraph.option import declared
 from calcigraph.store.types import (
     Cells,
     Culture,
@@ -28,6 +30,9 @@ from calcigraph.store.types import (
     Progress,
     silent,
 )
+
+LATER = frozenset({"frames", "drop_repeats", "trust_interval", "offset", "scale"})
+"""Options that version 0.1 did not have."""
 
 if TYPE_CHECKING:
     from calcigraph.ingest.cells import Tissue
@@ -60,9 +65,9 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
     NotFoundError, InputError
         As `open_movie` and `read_masks`; InputError also if the frame interval is not known.
     """
-    with open_movie(source, timed=options.frame_interval_s is not None) as movie:
-        settings = _settings(movie.info, options)
-        return _digest(movie.digest(progress), _masks_digest(movie.info, options), options, settings)
+    with prepared(source, options, progress) as ready:
+        info, settings = ready.movie.info, _settings(ready, options)
+        return _digest(ready.movie.digest(progress), _masks_digest(info, options), options, settings)
 
 
 def ingest_movie(
@@ -112,9 +117,9 @@ def ingest_movie(
 
     In each case nothing is left at or beside `store_path`.
     """
-    with open_movie(source, timed=options.frame_interval_s is not None) as movie:
-        settings = _settings(movie.info, options)
-        job = _Job(movie=movie, options=options, settings=settings, progress=progress, digest=digest)
+    with prepared(source, options, progress) as ready:
+        settings = _settings(ready, options)
+        job = _Job(movie=ready.movie, options=options, settings=settings, progress=progress, digest=digest)
         return job.run(culture, store_path, version, movie_name or store_path.name)
 
 
@@ -122,10 +127,12 @@ def ingest_movie(
 class _Settings:
     """The options after the file's metadata and the defaults are filled in."""
 
-    frame_interval_s: float
+    timing: Timing
     pixel_size_um: float | None
     recorded: Mapping[str, Any]
     """`Culture.options`: those that decide the result."""
+    notes: tuple[str, ...]
+    """What the user is told of the movie before its pixels are read."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class _Job:
                 cells=tissue.labels,
                 traces=traces,
                 denoised_traces=sums.raw / pixels.counts[:, None],
-                frame_interval_s=self.settings.frame_interval_s,
+                frame_interval_s=self.settings.timing.interval_s,
                 pixel_size_um=self.settings.pixel_size_um,
                 about={
                     "culture": culture,
@@ -212,7 +219,6 @@ class _Job:
             detrend=self.options.detrend == "global",
             pixels=None if found is None else found.pixels,
             picture=on if found is None and isinstance(on, str) else None,
-            hashed=self.digest is None,
         ).run(self.progress)
 
     def _segment(self, writer: MovieWriter, denoised: Denoised) -> Masks:
@@ -252,13 +258,15 @@ class _Job:
         self, uid: str, digest: str, denoised: Denoised, masks: Masks, version: str, movie_name: str
     ) -> Culture:
         frames, height, width = self.movie.info.shape
+        times = self.settings.timing.times_s
         bleaching = fall(denoised.frame_means)
         return Culture(
             uid=uid,
             experiment=self.options.experiment,
             condition=self.options.condition,
             frames=frames,
-            frame_interval_s=self.settings.frame_interval_s,
+            frame_interval_s=self.settings.timing.interval_s,
+            time_s=None if times is None else tuple(times.tolist()),
             pixel_size_um=self.settings.pixel_size_um,
             height_px=height,
             width_px=width,
@@ -271,34 +279,40 @@ class _Job:
             bleaching=bleaching,
             shift_px=denoised.shift_px,
             saturated=denoised.saturated,
-            warnings=quality_warnings(
-                bleaching=bleaching,
-                detrended=self.options.detrend != "none",
-                shift_px=denoised.shift_px,
-                saturated=denoised.saturated,
+            warnings=(
+                *self.settings.notes,
+                *pixel_warnings(low=denoised.low, high=denoised.high),
+                *quality_warnings(
+                    bleaching=bleaching,
+                    detrended=self.options.detrend != "none",
+                    shift_px=denoised.shift_px,
+                    saturated=denoised.saturated,
+                    repeated=denoised.repeated,
+                    frames=frames,
+                ),
             ),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
         )
 
 
-def _settings(info: MovieInfo, options: IngestOptions) -> _Settings:
-    """Raises InputError for a frame interval that is not known, or a frame that the movie does not have."""
-    interval = options.frame_interval_s if options.frame_interval_s is not None else info.frame_interval_s
-    if interval is None:
-        raise InputError(
-            f"{info.source}: the file does not say how far apart its frames are; give --frame-interval in seconds"
-        )
+def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
+    """Raises InputError for a frame that the movie does not have."""
+    info = ready.movie.info
     if isinstance(options.segment_on, int) and options.segment_on >= info.shape[0]:
         raise InputError(
             f"--segment-on {options.segment_on}: the movie has frames 0 to {info.shape[0] - 1}; expected one of them"
         )
     pixel = options.pixel_size_um if options.pixel_size_um is not None else info.pixel_size_um
-    recorded = asdict(options) | {"max_gap": options.gap, "frame_interval_s": interval, "pixel_size_um": pixel}
+    recorded = asdict(options) | {"max_gap": options.gap, "pixel_size_um": pixel} | recorded_times(ready.timing)
     # Left out: what has a place of its own in the culture, and what masks make meaningless.
     for name in ("experiment", "condition", "masks") + (("cellpose_model", "segment_on") if options.masks else ()):
         del recorded[name]
-    return _Settings(frame_interval_s=interval, pixel_size_um=pixel, recorded=recorded)
+    # So that a movie which was ingested before these options came has the same digest as then.
+    for each in declared(IngestOptions):
+        if each.name in LATER and recorded[each.name] == each.default:
+            del recorded[each.name]
+    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=ready.notes)
 
 
 def _masks_digest(info: MovieInfo, options: IngestOptions) -> str:

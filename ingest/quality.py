@@ -10,6 +10,10 @@ BLEACHING = 0.1
 """Relative fall of the mean from which the user is warned."""
 SHIFT_PX = 1.0
 """Displacement from which the user is warned."""
+SMALL = 10.0
+"""The brightest pixels, below which log(x + 1) is too far from log x."""
+FLAT = 0.2
+"""Range of the pixels over the darkest of them, below which a constant was probably added."""
 SATURATED = 1e-3
 """Share of saturated pixels from which the user is warned."""
 
@@ -39,7 +43,40 @@ def fall(frame_means: FloatArray) -> float:
     return max(falls, default=0.0)
 
 
-def quality_warnings(*, bleaching: float, detrended: bool, shift_px: float, saturated: float) -> tuple[str, ...]:
+def pixel_warnings(*, low: float, high: float) -> tuple[str, ...]:
+    """Sentences about movies for whose pixels log(x + 1), eq. 23, is no logarithm.
+
+    Coupling is that of log brightness. Where pixels are small numbers, log(x + 1) is nearly x; where a constant was
+    added to all of them, it is nearly x too.
+
+    Parameters
+    ----------
+    low, high
+        Values of the darkest and of the brightest pixels.
+
+    Examples
+    --------
+    >>> pixel_warnings(low=400.0, high=2600.0)
+    ()
+    >>> pixel_warnings(low=0.006, high=0.04)[0][:38]
+    'pixels: they run from 0.006 to 0.04, w'
+    """
+    if high < SMALL:
+        return (
+            f"pixels: they run from {low:.3g} to {high:.3g}, where log(x + 1) is no logarithm, so that coupling is "
+            "off: give --scale with the number that they were divided by, such as 65535",
+        )
+    if low > 0 and high - low < FLAT * low:
+        return (
+            f"pixels: they run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
+            "logarithm of the brightness, so that coupling is off: give --offset with that constant",
+        )
+    return ()
+
+
+def quality_warnings(
+    *, bleaching: float, detrended: bool, shift_px: float, saturated: float, repeated: int, frames: int
+) -> tuple[str, ...]:
     """Sentences for the user.
 
     Parameters
@@ -52,10 +89,12 @@ def quality_warnings(*, bleaching: float, detrended: bool, shift_px: float, satu
         Largest displacement of a frame against the first.
     saturated
         Share of pixels at the top of the camera's range.
+    repeated, frames
+        How many frames are copies of the one before, and how many there are.
 
     Examples
     --------
-    >>> quality_warnings(bleaching=0.02, detrended=False, shift_px=0.3, saturated=0.0)
+    >>> quality_warnings(bleaching=0.02, detrended=False, shift_px=0.3, saturated=0.0, repeated=0, frames=361)
     ()
     """
     found = []
@@ -72,5 +111,10 @@ def quality_warnings(*, bleaching: float, detrended: bool, shift_px: float, satu
         found.append(
             f"saturation: {saturated:.2%} of the pixels are at the top of the camera's range; "
             "their brightness is not known"
+        )
+    if repeated:
+        found.append(
+            f"repeats: {repeated} of {frames} frames are copies of the one before, which no model expects; "
+            "--drop-repeats leaves them out"
         )
     return tuple(found)

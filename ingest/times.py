@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError
-from calcigraph.store.types import FloatArray, FrameTimes
+from calcigraph.store.types import FloatArray, FrameTimes, IntArray
 
 TOLERANCE = 0.05
 """Relative difference up to which two intervals are the same, and a step between frames is a usual one."""
@@ -27,6 +27,11 @@ class Timing:
     times_s: FloatArray | None
     """(T,), from 0 at the first frame; None where frame times the interval says it all."""
     warnings: tuple[str, ...] = ()
+
+    def chosen(self, frames: IntArray, count: int) -> Timing:
+        """Of some of the `count` frames, given by their places, ascending."""
+        times = self.interval_s * np.arange(count) if self.times_s is None else self.times_s
+        return _spaced(times[frames], "the frames that were kept")
 
 
 def settle(said: FrameTimes, given_s: float | None, trusted: bool, source: str) -> Timing:
@@ -69,33 +74,29 @@ give the right one, and --trust-interval if it is yours
             raise InputError(
                 f"{source}: the file does not say how far apart its frames are; give --frame-interval in seconds"
             )
-        if said.numbers is None or not (np.diff(said.numbers) != 1).any():
+        if said.numbers is None or (np.diff(said.numbers) == 1).all():
             return Timing(interval, None)
-        return _from(said.numbers * interval, said, interval, None, source)
-    return _from(stamps, said, None, given_s, source)
-
-
-def _from(stamps: FloatArray, said: FrameTimes, unit: float | None, given_s: float | None, source: str) -> Timing:
-    """The times of frames with stamps, (T,); `unit` is the interval that stamps made of numbers were made with."""
-    steps = np.diff(stamps)
-    usual = float(np.median(steps))
-    allowed = max(TOLERANCE * usual, said.resolution_s)
-    even = bool((np.abs(steps - usual) <= allowed).all())
-    interval = float(stamps[-1] - stamps[0]) / len(steps) if even else usual
-    if unit is not None:
-        return Timing(interval, None) if even else Timing(unit, stamps, (uneven(stamps, said.numbers_from),))
-    if given_s is not None and _differ(interval, given_s):
-        raise _contradiction(source, interval, said.times_from, given_s)
-    if given_s is None and said.interval_s is not None and _differ(interval, said.interval_s):
+        return _spaced(said.numbers * interval, said.numbers_from)
+    found = _spaced(stamps, said.times_from, said.resolution_s)
+    if given_s is not None and _differ(found.interval_s, given_s):
+        raise _contradiction(source, found.interval_s, said.times_from, given_s)
+    if given_s is None and said.interval_s is not None and _differ(found.interval_s, said.interval_s):
         raise InputError(
-            f"{source}: contradicts itself: its frames are {interval:.4g} s apart ({said.times_from}), but "
+            f"{source}: contradicts itself: its frames are {found.interval_s:.4g} s apart ({said.times_from}), but "
             f"{said.interval_from} says {said.interval_s:.4g} s: give --frame-interval and --trust-interval"
         )
-    if even:
-        # A stamp may be rounded; a number that the file or the user gives is not.
-        exact = given_s if given_s is not None else said.interval_s
-        return Timing(interval if exact is None else exact, None)
-    return Timing(interval, stamps - stamps[0], (uneven(stamps, said.times_from),))
+    # A stamp may be rounded; a number that the user or the file gives is not.
+    exact = given_s if given_s is not None else said.interval_s
+    return found if found.times_s is not None or exact is None else Timing(exact, None)
+
+
+def _spaced(stamps: FloatArray, said_by: str, resolution_s: float = 0.0) -> Timing:
+    """Even if no step between stamps, (T,), is unlike the usual one."""
+    steps = np.diff(stamps)
+    usual = float(np.median(steps))
+    if (np.abs(steps - usual) <= max(TOLERANCE * usual, resolution_s)).all():
+        return Timing(float(stamps[-1] - stamps[0]) / len(steps), None)
+    return Timing(usual, stamps - stamps[0], (uneven(stamps, said_by),))
 
 
 def uneven(times_s: FloatArray, said_by: str = "") -> str:
@@ -112,7 +113,7 @@ def uneven(times_s: FloatArray, said_by: str = "") -> str:
     )
 
 
-def recorded(timing: Timing) -> dict[str, Any]:
+def recorded_times(timing: Timing) -> dict[str, Any]:
     """What of the times decides an ingest, JSON-able: part of the input's digest."""
     times = None if timing.times_s is None else np.round(timing.times_s, 9).tolist()
     return {"frame_interval_s": timing.interval_s} | ({} if times is None else {"time_s": times})

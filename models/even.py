@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.store.types import FloatArray, Subgraph
+from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
 JITTER = 0.05
 """Of a frame interval: how far a frame may lie from its place on the grid."""
@@ -26,37 +26,48 @@ class Evened:
     """A recording at even frames."""
 
     subgraph: Subgraph
-    filled: int
-    """Frames that were interpolated."""
+    place: IntArray
+    """(T,), where in it each of the recording's own frames stands."""
+
+    @property
+    def filled(self) -> int:
+        """Frames that were interpolated."""
+        return self.subgraph.intensity.shape[1] - len(self.place)
 
 
 def at_even_frames(subgraph: Subgraph) -> Evened:
     """The recording with the frames that its times show to be missing, interpolated linearly.
 
     Raises FitError where the frames do not lie on a grid, or too many are missing.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> whole = make_culture(SyntheticOptions(cells=16, frames=40, size_px=128)).subgraph()
+    >>> kept = np.delete(np.arange(40), 7)
+    >>> lossy = replace(whole, intensity=whole.intensity[:, kept], time_s=10.0 * kept)
+    >>> evened = at_even_frames(lossy)
+    >>> evened.filled, evened.subgraph.intensity.shape
+    (1, (16, 40))
     """
     times = subgraph.time_s
     if times is None:
-        return Evened(subgraph, 0)
+        return Evened(subgraph, np.arange(subgraph.intensity.shape[1]))
     steps = np.diff(times)
     usual = float(np.median(steps))
     whole = np.maximum(np.rint(steps / usual), 1)
-    place = np.concatenate([[0], np.cumsum(whole)])
-    # The interval that fits all frames: a grid made of the median would drift away.
+    place = np.concatenate([[0], np.cumsum(whole)]).astype(np.int64)
+    # The interval that fits all frames: a grid made of the median step would drift away from them.
     interval = float(place @ times) / float(place @ place)
-    off = float(np.abs(times - place * interval).max()) / interval
-    missing = int(whole.sum()) - len(steps)
-    if (
-        off > JITTER * max(1.0, len(steps) ** 0.5 / 10)
-        or whole.max() - 1 > LONGEST_GAP
-        or missing > MOST_FILLED * len(times)
-    ):
+    off_grid = float(np.abs(steps - whole * interval).max()) > JITTER * interval
+    missing = int(place[-1]) + 1 - len(times)
+    if off_grid or whole.max() - 1 > LONGEST_GAP or missing > MOST_FILLED * len(times):
         raise FitError(
-            f"culture {subgraph.culture}: its frames are {steps.min():.4g} to {steps.max():.4g} s apart, and a model needs "
-            f"even ones (gaps of up to {LONGEST_GAP} frames and {MOST_FILLED:.0%} of all are filled): ingest an even "
-            "part with --frames FIRST:LAST, or give --trust-interval if the times are wrong"
+            f"culture {subgraph.culture}: its frames are {steps.min():.4g} to {steps.max():.4g} s apart, and a model "
+            f"needs even ones (gaps of up to {LONGEST_GAP} frames and {MOST_FILLED:.0%} of all are filled): ingest an "
+            "even part with --frames FIRST:LAST, or give --trust-interval if the times are wrong"
         )
     grid = np.arange(int(place[-1]) + 1)
     intensity: FloatArray = np.array([np.interp(grid, place, trace) for trace in subgraph.intensity])
-    even = replace(subgraph, intensity=intensity, frame_interval_s=interval, time_s=None)
-    return Evened(even, missing)
+    return Evened(replace(subgraph, intensity=intensity, frame_interval_s=interval, time_s=None), place)

@@ -17,6 +17,7 @@ import numpy as np
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, default_weights, operator
 from calcigraph.models.evaluate import fit_groups, squared_error
+from calcigraph.models.even import at_even_frames
 from calcigraph.models.identify import at_bound, cell_words, culture_word
 from calcigraph.models.permutation import FEWEST_FRAMES, Null, null
 from calcigraph.models.scheduler import batches_on
@@ -65,6 +66,8 @@ def fit(
     options = options or FitOptions()
     options.check_model(model)
     _check_traces(subgraph)
+    evened = at_even_frames(subgraph)
+    subgraph = evened.subgraph
     weights = options.weights or default_weights(subgraph)
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
@@ -83,7 +86,8 @@ def fit(
         solved = _solver(task.model)(task)
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
-    return _result(task, solved, errors, _null(task))
+    filled = {"filled_frames": evened.filled} if evened.filled else {}
+    return _result(task, replace(solved, facts=solved.facts | filled), errors, _null(task))
 
 
 def _result(task: Task, solved: Solved, errors: Errors, null: Null | None) -> Fit:
@@ -141,9 +145,11 @@ def predict(
         As `fit`, and when k or feed does not have one value per fitted cell.
     """
     _check_traces(subgraph)
+    evened = at_even_frames(subgraph)
+    subgraph = evened.subgraph
     op = operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
     alone = options.get("case") == "cell"
-    return free_run(subgraph, op, alone, _per_cell(op, "k", k), _per_cell(op, "feed", feed), leak)
+    return free_run(subgraph, op, alone, _per_cell(op, "k", k), _per_cell(op, "feed", feed), leak)[:, evened.place]
 
 
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import WEIGHTS, frame_means, operator
+from calcigraph.models.even import at_even_frames
 from calcigraph.models.run import fit
 from calcigraph.models.table import FitOptions
 from calcigraph.models.task import Split
@@ -65,6 +66,7 @@ def rank_weights(
     """
     options = options or FitOptions()
     options.check_model(model)
+    subgraph = at_even_frames(subgraph).subgraph
     names = WEIGHTS if subgraph.has_borders else ("uniform",)
     known = replace(subgraph, intensity=subgraph.intensity[:, : Split.of(subgraph, options).train])
     frames = known.intensity.shape[1]

@@ -77,6 +77,14 @@ class MovieInfo:
     notes: tuple[str, ...] = ()
     """What was done to the numbers of the file or left out of it, one line each, for the user."""
 
+    @property
+    def frame_interval_s(self) -> float | None:
+        """The distance of the frames as the file says it, the usual one where it gives only time stamps."""
+        if self.times.interval_s is not None or self.times.times_s is None:
+            return self.times.interval_s
+        steps = np.diff(self.times.times_s[np.isfinite(self.times.times_s)])
+        return float(np.median(steps)) if len(steps) and np.median(steps) > 0 else None
+
 
 @dataclass(frozen=True)
 class Masks:
