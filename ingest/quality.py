@@ -10,7 +10,7 @@ BLEACHING = 0.1
 """Relative fall of the mean from which the user is warned."""
 SHIFT_PX = 1.0
 """Displacement from which the user is warned."""
-SMALL = 10.0
+SMALL = 1.0
 """The brightest pixels, below which log(x + 1) is too far from log x."""
 FLAT = 0.2
 """Range of the pixels over the darkest of them, below which a constant was probably added."""

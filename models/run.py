@@ -87,7 +87,7 @@ def fit(
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     filled = {"filled_frames": evened.filled} if evened.filled else {}
-    return _result(task, replace(solved, facts=solved.facts | filled), errors, _null(task))
+    return _result(task, replace(solved, facts=dict(solved.facts) | filled), errors, _null(task))
 
 
 def _result(task: Task, solved: Solved, errors: Errors, null: Null | None) -> Fit:
