@@ -117,6 +117,10 @@ def ingest_movie(
 
     In each case nothing is left at or beside `store_path`.
     """
+    if options.masks is None:
+        from calcigraph.ingest.segment import require_cellpose
+
+        require_cellpose()
     with prepared(source, options, progress) as ready:
         settings = _settings(ready, options)
         job = _Job(movie=ready.movie, options=options, settings=settings, progress=progress, digest=digest)

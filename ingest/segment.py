@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import logging
 import os
 import sys
@@ -43,6 +44,15 @@ class Weights:
     def digest(self) -> str:
         """SHA-256 of the file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def require_cellpose() -> None:
+    """Raise MissingExtraError where cellpose is not installed, before a movie is read for it."""
+    if importlib.util.find_spec("cellpose") is not None:
+        return
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    why = "" if sys.version_info < (3, 13) else f", and cannot be on Python {here}, for which it has no numpy"
+    raise MissingExtraError(f"cells are found with cellpose 3, which is not installed{why}: {_INSTALL}")
 
 
 def find_weights(model: str | None = None) -> Weights:
