@@ -1,7 +1,7 @@
 """Maps of a culture seen from above: cells as filled outlines, scale bar, time stamp, colour bar.
 
-Coordinates are those of the centroids: the centre of pixel (row r, column c) is (x, y) = (c, r), y down. Polygons
-have pixel corners at integers, so they move by half a pixel.
+Coordinates are those of the centroids: the centre of pixel (row r, column c) is (x, y) = (c, r), y down. In polygons
+the integers are pixel corners, so polygons are moved by half a pixel.
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.path import Path
 
 
 def outline_paths(data: PictureData) -> list[Path]:
-    """One path per cell, holes included, in centroid coordinates; a disc where a cell has no polygon."""
+    """One path per cell, holes included, in centroid coordinates; a disc where a cell has no polygon.
+
+    Raises InputError for a text that is not the WKT of a polygon.
+    """
     import shapely
     from matplotlib.path import Path
 
@@ -59,6 +63,7 @@ def outline_paths(data: PictureData) -> list[Path]:
 
 
 def _rings(shape: Any, culture: str) -> list[FloatArray]:
+    """The outer and inner boundaries of a polygon, each (points, 2)."""
     if shape.geom_type not in ("Polygon", "MultiPolygon"):
         raise InputError(f"a cell of culture {culture!r} has a {shape.geom_type} for a polygon")
     parts = [part for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
@@ -66,7 +71,7 @@ def _rings(shape: Any, culture: str) -> list[FloatArray]:
 
 
 def spacing(data: PictureData) -> float:
-    """Typical distance from a cell to its nearest contact, px."""
+    """Typical distance from a cell to its nearest contact, px: the lower quartile over cells."""
     graph = data.subgraph
     n = len(graph.labels)
     nearest = np.full(n, np.inf)
@@ -75,23 +80,30 @@ def spacing(data: PictureData) -> float:
     nearest = nearest[np.isfinite(nearest)]
     if len(nearest):
         return float(np.percentile(nearest, 25))
-    spread = float(np.hypot(np.ptp(graph.x_px), np.ptp(graph.y_px)))
-    return spread / np.sqrt(n) or 20.0
+    # No contacts: as if the cells stood on a square grid over their extent; 20 px for one cell alone.
+    extent = float(np.hypot(np.ptp(graph.x_px), np.ptp(graph.y_px)))
+    return extent / np.sqrt(n) or 20.0
 
 
 def disc_radius(data: PictureData) -> float:
+    """Radius of a cell without polygon, px: most discs do not touch their neighbours."""
     return 0.45 * spacing(data)
 
 
+def mark_size(data: PictureData, chart: Map, share: float, least: float, most: float) -> float:
+    """Diameter of a mark on a cell, points: a share of the spacing of the cells, within limits."""
+    return float(np.clip(share * spacing(data) * chart.points_per_px, least, most))
+
+
 def view(data: PictureData, paths: Sequence[Path]) -> tuple[float, float, float, float]:
-    """(left, right, bottom, top) of the map, bottom > top: the image, else what the cells cover."""
+    """(left, right, bottom, top) of the map, bottom > top: those of the image, else of the area of the cells."""
     shape = data.image.shape if data.image is not None else (data.height_px, data.width_px)
     if shape[0] and shape[1] and not (data.from_traces and data.image is None):
         return -0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5
     corners = np.array([(path.get_extents().min, path.get_extents().max) for path in paths])
     margin = 0.5 * disc_radius(data)
     (left, top), (right, bottom) = corners[:, 0].min(axis=0) - margin, corners[:, 1].max(axis=0) + margin
-    # A row or a column of cells would make a ribbon.
+    # Cells in a row or in a column: widen the short side to a quarter of the long one.
     extra_y = max(0.0, 0.25 * (right - left) - (bottom - top)) / 2
     extra_x = max(0.0, 0.25 * (bottom - top) - (right - left)) / 2
     left, right, top, bottom = left - extra_x, right + extra_x, top - extra_y, bottom + extra_y
@@ -99,12 +111,12 @@ def view(data: PictureData, paths: Sequence[Path]) -> tuple[float, float, float,
 
 
 TALLEST, LOWEST = 8.0, 1.2
-"""Inches: how high a map may be, and what a colour bar's label takes."""
+"""Inches: the largest height of a map, and the least height of a map's row, which the label of a colour bar needs."""
 
 
 @dataclass(frozen=True)
 class Map:
-    """Axes that show the culture from above, and where they lie, in inches."""
+    """Axes that show the culture from above, and their place on the figure in inches."""
 
     axes: Axes
     left: float
@@ -112,10 +124,11 @@ class Map:
     width: float
     height: float
     points_per_px: float
+    """Points (1/72 inch) on paper per pixel of the movie."""
 
 
 def map_size(bounds: tuple[float, float, float, float], width: float, tallest: float = TALLEST) -> tuple[float, float]:
-    """The largest (width, height) in inches that keeps pixels square."""
+    """The largest (width, height) in inches within these limits that keeps pixels square."""
     ratio = abs(bounds[2] - bounds[3]) / abs(bounds[1] - bounds[0])
     wide = min(width, tallest / ratio)
     return wide, wide * ratio
@@ -124,7 +137,7 @@ def map_size(bounds: tuple[float, float, float, float], width: float, tallest: f
 def add_map(
     figure: Figure, bounds: tuple[float, float, float, float], left: float, bottom: float, size: tuple[float, float]
 ) -> Map:
-    """Equal aspect, y down, no ticks: lengths are read from the scale bar."""
+    """A map at a place in inches: equal aspect, y down, no ticks, since lengths are read from the scale bar."""
     axes = place(figure, left, bottom, *size)
     axes.set_xlim(bounds[0], bounds[1])
     axes.set_ylim(bounds[2], bounds[3])
@@ -133,13 +146,20 @@ def add_map(
     axes.set_yticks([])
     axes.spines[:].set_visible(True)
     axes.spines[:].set_color(FAINT)
-    return Map(axes, left, bottom, *size, 72 * size[0] / abs(bounds[1] - bounds[0]))
+    return Map(
+        axes=axes,
+        left=left,
+        bottom=bottom,
+        width=size[0],
+        height=size[1],
+        points_per_px=72 * size[0] / abs(bounds[1] - bounds[0]),
+    )
 
 
 def map_figure(
     bounds: tuple[float, float, float, float], width: float, right: float = 0.72, below: float = 0.3
 ) -> tuple[Figure, Map]:
-    """A figure with one map, room for a colour bar on its right and so many inches below it."""
+    """A figure with one map; `right` and `below`, in inches, are the room for a colour bar and for the legend."""
     size = map_size(bounds, width - right - 0.1)
     tall = max(size[1], LOWEST)
     figure = new_figure(width, tall + below + HEAD)
@@ -155,7 +175,7 @@ def fill(
     norm: Normalize,
     edge: str = "white",
 ) -> PathCollection:
-    """Cells coloured by value; those without one stay pale."""
+    """Draw the cells coloured by value; those without a value are pale."""
     from matplotlib.collections import PathCollection
 
     have = np.isfinite(values)
@@ -183,7 +203,7 @@ def fill(
 
 
 def strokes(chart: Map, paths: Sequence[Path], colour: str, width: float, zorder: float = 2.0) -> None:
-    """Outlines only."""
+    """Draw outlines only."""
     from matplotlib.collections import PathCollection
 
     lines = PathCollection(
@@ -199,25 +219,46 @@ def strokes(chart: Map, paths: Sequence[Path], colour: str, width: float, zorder
 
 
 def line_width(chart: Map, cells: int) -> float:
-    """Points: thinner where cells are small."""
+    """Width of the outlines, points: thinner where cells are small."""
     area = chart.width * chart.height * 72**2
     return float(np.clip(0.02 * np.sqrt(area / cells), 0.1, 0.5))
 
 
-def where(paths: Sequence[Path], chosen: BoolArray) -> list[Path]:
+def selected(paths: Sequence[Path], chosen: BoolArray) -> list[Path]:
+    """The paths of the chosen cells."""
     return [path for path, keep in zip(paths, chosen.tolist(), strict=True) if keep]
 
 
 def frame_cell(chart: Map, data: PictureData, paths: Sequence[Path], cell: int | None) -> None:
-    """Mark one cell."""
+    """Mark the outline of one cell, if one was singled out."""
     if cell is not None:
         row = data.row(cell)
         strokes(chart, [paths[row]], "white", 2.6, zorder=6)
         strokes(chart, [paths[row]], FRAMED, 1.3, zorder=6.1)
 
 
+def legend_beneath(
+    chart: Map,
+    columns: int,
+    handles: list[Line2D] | None = None,
+    column_gap: float | None = None,
+    handle_gap: float | None = None,
+) -> None:
+    """A legend beneath a map, left, under the scale bar; without handles, of what the map's axes name themselves."""
+    chart.axes.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, -14 / (72 * chart.height)),
+        ncols=columns,
+        borderaxespad=0,
+        borderpad=0,
+        columnspacing=column_gap,
+        handletextpad=handle_gap,
+    )
+
+
 def scale_bar(chart: Map, pixel_size_um: float | None) -> None:
-    """A round length near a fifth of the map's width, beneath its left end."""
+    """A bar beneath the map's left end: 1, 2 or 5 times a power of ten long, at most 22 % of the map's width."""
     from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
     axes = chart.axes
@@ -238,7 +279,7 @@ def scale_bar(chart: Map, pixel_size_um: float | None) -> None:
 
 
 def time_stamp(chart: Map, data: PictureData, frame: int) -> None:
-    """Above the map, where it hides nothing, after the culture's name."""
+    """Write the culture's name and the frame's time above the map, where they hide nothing."""
     seconds = frame * data.subgraph.frame_interval_s
     text = f"$t$ = {seconds:.6g} s, frame {frame}"
     figure = chart.axes.get_figure(root=True)
@@ -247,7 +288,7 @@ def time_stamp(chart: Map, data: PictureData, frame: int) -> None:
 
 
 def colour_bar(chart: Map, shown: ScalarMappable, values: FloatArray, label: str, beneath: bool = False) -> None:
-    """At the right, or beneath the right half of the map; pointed where values lie beyond its ends."""
+    """A colour bar at the right, or beneath the right half of the map; pointed where values lie beyond its ends."""
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import MaxNLocator
 
@@ -256,6 +297,7 @@ def colour_bar(chart: Map, shown: ScalarMappable, values: FloatArray, label: str
     low, high = shown.get_clim()
     assert low is not None
     assert high is not None
+    # Rounding alone must not point an end.
     slack = 1e-6 * (high - low)
     beyond = (bool(np.nanmin(values) < low - slack), bool(np.nanmax(values) > high + slack))
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]
