@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from calcigraph.errors import InputError
 from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.style import (
     FAINT,
-    FRAMED,
     HEAD,
     INK,
     PALE,
     RASTERISE_ABOVE,
+    SINGLED,
     caption,
     log_ticks,
     new_figure,
@@ -90,24 +90,40 @@ def disc_radius(data: PictureData) -> float:
     return 0.45 * spacing(data)
 
 
-def mark_size(data: PictureData, chart: Map, share: float, least: float, most: float) -> float:
-    """Diameter of a mark on a cell, points: a share of the spacing of the cells, within limits."""
-    return float(np.clip(share * spacing(data) * chart.points_per_px, least, most))
+class Bounds(NamedTuple):
+    """The part of the culture that a map shows, px; y points down, so bottom > top."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @property
+    def width(self) -> float:
+        return abs(self.right - self.left)
+
+    @property
+    def height(self) -> float:
+        return abs(self.bottom - self.top)
 
 
-def view(data: PictureData, paths: Sequence[Path]) -> tuple[float, float, float, float]:
-    """(left, right, bottom, top) of the map, bottom > top: those of the image, else of the area of the cells."""
+def view(data: PictureData, paths: Sequence[Path]) -> Bounds:
+    """The bounds of the image; without an image or masks, those of the cells with a margin."""
     shape = data.image.shape if data.image is not None else (data.height_px, data.width_px)
     if shape[0] and shape[1] and not (data.from_traces and data.image is None):
-        return -0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5
+        return Bounds(left=-0.5, right=shape[1] - 0.5, bottom=shape[0] - 0.5, top=-0.5)
     corners = np.array([(path.get_extents().min, path.get_extents().max) for path in paths])
     margin = 0.5 * disc_radius(data)
     (left, top), (right, bottom) = corners[:, 0].min(axis=0) - margin, corners[:, 1].max(axis=0) + margin
     # Cells in a row or in a column: widen the short side to a quarter of the long one.
     extra_y = max(0.0, 0.25 * (right - left) - (bottom - top)) / 2
     extra_x = max(0.0, 0.25 * (bottom - top) - (right - left)) / 2
-    left, right, top, bottom = left - extra_x, right + extra_x, top - extra_y, bottom + extra_y
-    return float(left), float(right), float(bottom), float(top)
+    return Bounds(
+        left=float(left - extra_x),
+        right=float(right + extra_x),
+        bottom=float(bottom + extra_y),
+        top=float(top - extra_y),
+    )
 
 
 TALLEST, LOWEST = 8.0, 1.2
@@ -127,20 +143,23 @@ class Map:
     """Points (1/72 inch) on paper per pixel of the movie."""
 
 
-def map_size(bounds: tuple[float, float, float, float], width: float, tallest: float = TALLEST) -> tuple[float, float]:
+def mark_size(data: PictureData, chart: Map, share: float, least: float, most: float) -> float:
+    """Diameter of a mark on a cell, points: a share of the spacing of the cells, within limits."""
+    return float(np.clip(share * spacing(data) * chart.points_per_px, least, most))
+
+
+def map_size(bounds: Bounds, width: float, tallest: float = TALLEST) -> tuple[float, float]:
     """The largest (width, height) in inches within these limits that keeps pixels square."""
-    ratio = abs(bounds[2] - bounds[3]) / abs(bounds[1] - bounds[0])
+    ratio = bounds.height / bounds.width
     wide = min(width, tallest / ratio)
     return wide, wide * ratio
 
 
-def add_map(
-    figure: Figure, bounds: tuple[float, float, float, float], left: float, bottom: float, size: tuple[float, float]
-) -> Map:
+def add_map(figure: Figure, bounds: Bounds, left: float, bottom: float, size: tuple[float, float]) -> Map:
     """A map at a place in inches: equal aspect, y down, no ticks, since lengths are read from the scale bar."""
     axes = place(figure, left, bottom, *size)
-    axes.set_xlim(bounds[0], bounds[1])
-    axes.set_ylim(bounds[2], bounds[3])
+    axes.set_xlim(bounds.left, bounds.right)
+    axes.set_ylim(bounds.bottom, bounds.top)
     axes.set_aspect("equal")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -152,13 +171,11 @@ def add_map(
         bottom=bottom,
         width=size[0],
         height=size[1],
-        points_per_px=72 * size[0] / abs(bounds[1] - bounds[0]),
+        points_per_px=72 * size[0] / bounds.width,
     )
 
 
-def map_figure(
-    bounds: tuple[float, float, float, float], width: float, right: float = 0.72, below: float = 0.3
-) -> tuple[Figure, Map]:
+def map_figure(bounds: Bounds, width: float, right: float = 0.72, below: float = 0.3) -> tuple[Figure, Map]:
     """A figure with one map; `right` and `below`, in inches, are the room for a colour bar and for the legend."""
     size = map_size(bounds, width - right - 0.1)
     tall = max(size[1], LOWEST)
@@ -178,26 +195,16 @@ def fill(
     """Draw the cells coloured by value; those without a value are pale."""
     from matplotlib.collections import PathCollection
 
-    have = np.isfinite(values)
-    line = line_width(chart, len(paths))
-    rest = [path for path, known in zip(paths, have, strict=True) if not known]
+    known = np.isfinite(values)
+    line, rasterised = line_width(chart, len(paths)), len(paths) > RASTERISE_ABOVE
+    rest = selected(paths, ~known)
     if rest:
-        chart.axes.add_collection(
-            PathCollection(
-                rest, facecolors=PALE, edgecolors="white", linewidths=line, rasterized=len(paths) > RASTERISE_ABOVE
-            ),
-            autolim=False,
-        )
-    shown = [path for path, known in zip(paths, have, strict=True) if known]
+        pale = PathCollection(rest, facecolors=PALE, edgecolors="white", linewidths=line, rasterized=rasterised)
+        chart.axes.add_collection(pale, autolim=False)
     cells = PathCollection(
-        shown,
-        cmap=cmap,
-        norm=norm,
-        edgecolors=edge,
-        linewidths=line,
-        rasterized=len(paths) > RASTERISE_ABOVE,
+        selected(paths, known), cmap=cmap, norm=norm, edgecolors=edge, linewidths=line, rasterized=rasterised
     )
-    cells.set_array(values[have])
+    cells.set_array(values[known])
     chart.axes.add_collection(cells, autolim=False)
     return cells
 
@@ -229,12 +236,12 @@ def selected(paths: Sequence[Path], chosen: BoolArray) -> list[Path]:
     return [path for path, keep in zip(paths, chosen.tolist(), strict=True) if keep]
 
 
-def frame_cell(chart: Map, data: PictureData, paths: Sequence[Path], cell: int | None) -> None:
+def outline_cell(chart: Map, data: PictureData, paths: Sequence[Path], cell: int | None) -> None:
     """Mark the outline of one cell, if one was singled out."""
     if cell is not None:
         row = data.row(cell)
         strokes(chart, [paths[row]], "white", 2.6, zorder=6)
-        strokes(chart, [paths[row]], FRAMED, 1.3, zorder=6.1)
+        strokes(chart, [paths[row]], SINGLED, 1.3, zorder=6.1)
 
 
 def legend_beneath(
@@ -244,7 +251,10 @@ def legend_beneath(
     column_gap: float | None = None,
     handle_gap: float | None = None,
 ) -> None:
-    """A legend beneath a map, left, under the scale bar; without handles, of what the map's axes name themselves."""
+    """A legend at the left beneath a map, under the scale bar.
+
+    Without handles it shows everything on the map that has a label. Gaps are in units of the font size.
+    """
     chart.axes.legend(
         handles=handles,
         loc="upper left",
@@ -264,9 +274,9 @@ def scale_bar(chart: Map, pixel_size_um: float | None) -> None:
     axes = chart.axes
     left, right = axes.get_xlim()
     step, unit = (pixel_size_um, "µm") if pixel_size_um else (1.0, "px")
-    wanted = 0.22 * abs(right - left) * step
-    decade = 10.0 ** np.floor(np.log10(wanted))
-    length = max(factor * decade for factor in (1, 2, 5) if factor * decade <= wanted * (1 + 1e-9))
+    longest = 0.22 * abs(right - left) * step
+    decade = 10.0 ** np.floor(np.log10(longest))
+    length = max(factor * decade for factor in (1, 2, 5) if factor * decade <= longest * (1 + 1e-9))
     figure = axes.get_figure(root=True)
     assert figure is not None
     below = axes.transAxes + ScaledTranslation(0, -8 / 72, figure.dpi_scale_trans)
@@ -297,7 +307,7 @@ def colour_bar(chart: Map, shown: ScalarMappable, values: FloatArray, label: str
     low, high = shown.get_clim()
     assert low is not None
     assert high is not None
-    # Rounding alone must not point an end.
+    # A difference by rounding alone is no value beyond the end.
     slack = 1e-6 * (high - low)
     beyond = (bool(np.nanmin(values) < low - slack), bool(np.nanmax(values) > high + slack))
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[beyond]

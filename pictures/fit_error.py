@@ -12,9 +12,9 @@ from calcigraph.pictures.canvas import (
     add_map,
     colour_bar,
     fill,
-    frame_cell,
     map_size,
     mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
     view,
@@ -63,7 +63,7 @@ def draw_error(data: PictureData, frame: int, cell: int | None) -> Figure:
     cmap, norm = paint(scale.values, cmap="cividis")
     shown = fill(chart, paths, scale.values, cmap, norm)
     _mark_groups(chart, data)
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, scale.values, scale.label)
     scale_bar(chart, data.pixel_size_um)
     lines = len(_group_handles(data))

@@ -10,11 +10,11 @@ from calcigraph.pictures.canvas import (
     Map,
     colour_bar,
     fill,
-    frame_cell,
     legend_beneath,
     line_width,
     map_figure,
     mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
     selected,
@@ -24,7 +24,7 @@ from calcigraph.pictures.canvas import (
     view,
 )
 from calcigraph.pictures.data import PictureData
-from calcigraph.pictures.style import BORDER, DOUBLE, FRAMED, INK, INNER, SINGLE, SMALL, limits
+from calcigraph.pictures.style import BORDER, DOUBLE, INK, INNER, SINGLE, SINGLED, SMALL, limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def draw_frame(data: PictureData, frame: int, cell: int | None) -> Figure:
     figure, chart = map_figure(view(data, paths), width, below=0.22)
     low, high = limits(data.image, 0.5, 99.5)
     shown = chart.axes.imshow(data.image, cmap="viridis", norm=Normalize(low, high))
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, data.image, "normalised intensity")
     _surround(chart, data, frame)
     return figure
@@ -69,12 +69,12 @@ def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
     strokes(chart, selected(paths, border), BORDER, width, zorder=2.1)
     if len(labels) >= 0.5 * len(paths):
         _write_labels(chart.axes, data, labels)
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     _surround(chart, data, frame)
     counts = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
     texts = [(colour, f"{name} ({count})") for colour, name, count in counts if count]
     handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in texts]
-    _legend(chart, [*handles, *_framed(cell)], columns=2)
+    _legend(chart, [*handles, *_cell_entry(cell)], columns=2)
     return figure
 
 
@@ -94,12 +94,12 @@ def draw_cells(data: PictureData, frame: int, cell: int | None) -> Figure:
     shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 2, 98)))
     border = data.subgraph.border
     strokes(chart, selected(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, intensity, data.intensity_unit)
     _surround(chart, data, frame)
     text = f"border cells ({int(border.sum())} of {len(paths)})"
     handles = [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else []
-    _legend(chart, [*handles, *_framed(cell)])
+    _legend(chart, [*handles, *_cell_entry(cell)])
     return figure
 
 
@@ -116,8 +116,8 @@ def draw_graph(data: PictureData, frame: int, cell: int | None) -> Figure:
     figure, chart = map_figure(bounds, width, below=below + _line(cell))
     if not data.from_traces:
         strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
-    handles = [*_edges(chart, data), *_nodes(chart, data, frame), *_framed(cell)]
-    frame_cell(chart, data, paths, cell)
+    handles = [*_edges(chart, data), *_nodes(chart, data, frame), *_cell_entry(cell)]
+    outline_cell(chart, data, paths, cell)
     _surround(chart, data, frame)
     _legend(chart, handles)
     return figure
@@ -217,11 +217,11 @@ def _line(cell: int | None) -> float:
     return 0.0 if cell is None else 0.16
 
 
-def _framed(cell: int | None) -> list[Line2D]:
+def _cell_entry(cell: int | None) -> list[Line2D]:
     """The legend entry of that cell."""
     from matplotlib.lines import Line2D
 
-    return [] if cell is None else [Line2D([], [], color=FRAMED, linewidth=1.3, label=f"cell {cell}")]
+    return [] if cell is None else [Line2D([], [], color=SINGLED, linewidth=1.3, label=f"cell {cell}")]
 
 
 def _legend(chart: Map, handles: list[Line2D], columns: int = 1) -> None:

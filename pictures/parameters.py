@@ -13,14 +13,15 @@ import numpy as np
 from calcigraph.models.identify import NOT, WEAK
 from calcigraph.pictures.canvas import (
     LOWEST,
+    Bounds,
     Map,
     add_map,
     colour_bar,
     fill,
-    frame_cell,
     legend_beneath,
     map_size,
     mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
     view,
@@ -29,10 +30,11 @@ from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.style import (
     DOUBLE,
     FAINT,
-    FRAMED,
     HEAD,
     INK,
     MODEL,
+    RASTERISE_ABOVE,
+    SINGLED,
     SMALL,
     Scaled,
     bin_edges,
@@ -62,8 +64,6 @@ MOST_BARS = 150
 """Up to this many cells have an error bar each; with more cells, only the one whose interval of k is the median."""
 SAME_LINE = 0.01
 """Share of an axis: two lines closer than this are drawn as one."""
-RASTERISED_POINTS = 3000
-"""With more cells than this, PDF and SVG hold the points of a panel as pixels."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Quantity:
     """(n,) cells by word, for each word of MARKS that occurs. Empty for the feed: the words are about the coupling."""
 
     @property
+    def shared_value(self) -> float | None:
+        """The culture's value, in the unit of the axes."""
+        return None if self.shared is None else self.shared * self.scale.factor
+
+    @property
     def marked(self) -> bool:
         """Whether its map needs a legend of marks."""
         return bool(self.doubtful) or bool(self.bounded.any())
@@ -102,7 +107,7 @@ def draw_parameters(data: PictureData, frame: int, cell: int | None) -> Figure:
     known = _quantities(data)
     if len(known) == 1:
         return _one_parameter(data, known[0], paths, bounds, cell)
-    # Lengths are inches: three panels below, two maps from 2.4 on.
+    # Lengths are inches. The maps begin 2.4 above the bottom; the three panels are below them.
     size = map_size(bounds, 2.65, 4.0)
     tall = max(size[1], LOWEST)
     figure = new_figure(DOUBLE, 2.4 + tall + HEAD)
@@ -157,7 +162,7 @@ def _one_parameter(
     data: PictureData,
     quantity: Quantity,
     paths: list[Path],
-    bounds: tuple[float, float, float, float],
+    bounds: Bounds,
     cell: int | None,
 ) -> Figure:
     """The map and the histogram of a fit's only parameter."""
@@ -179,7 +184,7 @@ def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Q
     values = quantity.scale.values
     cmap, norm = paint(values, quantity.signed)
     shown = fill(chart, paths, values, cmap, norm, edge="#9a9a9a" if cmap == "RdBu_r" else "white")
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, values, quantity.scale.label)
     across = mark_size(data, chart, 0.28, 0.8, 4.2)
     x, y = data.subgraph.x_px, data.subgraph.y_px
@@ -193,7 +198,7 @@ def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Q
 
 def _marks(axes: Axes, x: FloatArray, y: FloatArray, chosen: BoolArray, word: str, size: float, label: str) -> None:
     """Marks of the cells with this word, dark on white so that they can be seen on every colour."""
-    spots: dict[str, Any] = {"marker": MARKS[word], "rasterized": len(x) > RASTERISED_POINTS}
+    spots: dict[str, Any] = {"marker": MARKS[word], "rasterized": len(x) > RASTERISE_ABOVE}
     axes.scatter(x[chosen], y[chosen], s=1.3 * size, color="white", linewidths=1.8, zorder=4.1, **spots)
     axes.scatter(x[chosen], y[chosen], s=size, color=INK, linewidths=0.7, zorder=4.2, label=label, **spots)
 
@@ -209,7 +214,7 @@ def _rings(axes: Axes, x: FloatArray, y: FloatArray, bounded: BoolArray, size: f
         linewidths=0.7,
         zorder=4,
         label=f"at bound ({int(bounded.sum())})",
-        rasterized=len(x) > RASTERISED_POINTS,
+        rasterized=len(x) > RASTERISE_ABOVE,
     )
 
 
@@ -217,25 +222,26 @@ def _histogram(axes: Axes, quantity: Quantity) -> None:
     """Cells by value, with lines at the median over cells and at the culture's value."""
     values = quantity.scale.values
     values = values[np.isfinite(values)]
-    shared = [] if quantity.shared is None else [quantity.shared * quantity.scale.factor]
-    edges, log = bin_edges(np.append(values, shared))
+    shared = quantity.shared_value
+    edges, log = bin_edges(values if shared is None else np.append(values, shared))
     axes.hist(values, bins=edges.tolist(), color="#9fb6c8", edgecolor="white", linewidth=0.3)
-    _lines(axes, float(np.median(values)), quantity, shared, edges, log)
+    _lines(axes, float(np.median(values)), quantity, edges, log)
     finish_histogram(axes, edges, log, quantity.scale.label)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1)
 
 
-def _lines(axes: Axes, median: float, quantity: Quantity, shared: list[float], edges: FloatArray, log: bool) -> None:
+def _lines(axes: Axes, median: float, quantity: Quantity, edges: FloatArray, log: bool) -> None:
     """The median over cells, and the culture's value with its interval; one line if the two values are the same."""
-    apart = [value for value in shared if not _coincide(median, value, edges, log)]
-    if apart or not shared:
+    shared, interval = quantity.shared_value, quantity.shared_interval
+    same = shared is not None and _coincide(median, shared, edges, log)
+    if not same:
         axes.axvline(median, color=INK, linewidth=0.9, linestyle="--", label="median")
-    name = "culture" if apart else "culture and median"
-    band = ", 95 %" if shared and quantity.shared_interval else ""
-    for value in shared:
-        axes.axvline(value, color=MODEL, linewidth=1.1, label=name + band, zorder=1.9)
-    if band:
-        low, high = (end * quantity.scale.factor for end in quantity.shared_interval or ())
+    if shared is None:
+        return
+    label = ("culture and median" if same else "culture") + (", 95 %" if interval else "")
+    axes.axvline(shared, color=MODEL, linewidth=1.1, label=label, zorder=1.9)
+    if interval:
+        low, high = (end * quantity.scale.factor for end in interval)
         axes.axvspan(low, high, color=MODEL, alpha=0.25, linewidth=0, zorder=1.8)
 
 
@@ -264,7 +270,7 @@ def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, 
     _error_bars(axes, known, coupling, feed)
     if cell is not None and known[data.row(cell)]:
         row = data.row(cell)
-        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=FRAMED, linewidths=1.2)
+        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=SINGLED, linewidths=1.2)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1, handletextpad=0.3
@@ -299,7 +305,7 @@ def _points(
         alpha=0.7,
         linewidths=0,
         zorder=3,
-        rasterized=len(x) > RASTERISED_POINTS,
+        rasterized=len(x) > RASTERISE_ABOVE,
     )
 
 

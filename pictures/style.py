@@ -25,12 +25,12 @@ SMALL = 7.0
 """The smallest text, in points."""
 INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
 """Observed data and text; lines in the background; cells without a value."""
-INNER, BORDER, MODEL, FRAMED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
+INNER, BORDER, MODEL, SINGLED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
 """Inner cells (and the traces of a network), border cells, what the model says, the cell that was singled out."""
 NETWORK = "#0072b2"
 """The physics loss of a network."""
 RASTERISE_ABOVE = 3000
-"""With more cells than this, PDF and SVG hold the map as pixels; the text stays text."""
+"""With more cells than this, PDF and SVG hold cells and points as pixels; the text stays text."""
 MARGIN = 0.06
 """Share of an axis left free beyond the values, at either end."""
 

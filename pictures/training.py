@@ -86,7 +86,7 @@ def _losses(axes: Axes, data: PictureData) -> None:
     for at, block in enumerate(data.training):
         for values, colour, name in ((block.data_loss, INK, "data"), (block.physics_loss, NETWORK, "physics")):
             shown.append(np.where(values > 0, values, np.nan))  # the axis is logarithmic
-            axes.plot(block.epoch, shown[-1], color=colour, linewidth=_thin(data), label="_" if at else name)
+            axes.plot(block.epoch, shown[-1], color=colour, linewidth=_line_width(data), label="_" if at else name)
     _logarithmic(axes, np.concatenate(shown))
     axes.set_ylabel("loss")
     if any(block.held for block in data.training):
@@ -104,8 +104,10 @@ def _coupling(axes: Axes, data: PictureData) -> None:
         labels = ["_"] * len(block.k) if at else _labels(len(block.k))
         for row in reversed(range(len(block.k))):
             colour = FAINT if row else INK
-            axes.plot(block.epoch, block.k[row] * scale.factor, color=colour, linewidth=_thin(data), label=labels[row])
-    said = _end(axes, data.k, data.k_interval, scale.factor)
+            axes.plot(
+                block.epoch, block.k[row] * scale.factor, color=colour, linewidth=_line_width(data), label=labels[row]
+            )
+    said = _fit_line(axes, data.k, data.k_interval, scale.factor)
     _logarithmic(axes, scale.values)
     axes.set_ylabel(scale.label)
     _legend(axes, said)
@@ -132,16 +134,16 @@ def _feed(axes: Axes, data: PictureData) -> None:
             block.epoch,
             block.feed * scale.factor,
             color=INK,
-            linewidth=_thin(data),
+            linewidth=_line_width(data),
             label="_" if at else "network 1",
         )
-    said = _end(axes, data.feed, data.feed_interval, scale.factor)
+    said = _fit_line(axes, data.feed, data.feed_interval, scale.factor)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylabel(scale.label)
     _legend(axes, said)
 
 
-def _end(axes: Axes, value: float | None, interval: tuple[float, float] | None, factor: float) -> str:
+def _fit_line(axes: Axes, value: float | None, interval: tuple[float, float] | None, factor: float) -> str:
     """Draw the fit's value as a line and its interval as a band; returns both as text, in the unit of the axis."""
     if value is None:
         return ""
@@ -161,7 +163,7 @@ def _legend(axes: Axes, said: str) -> None:
     )
 
 
-def _thin(data: PictureData) -> float:
+def _line_width(data: PictureData) -> float:
     """Width of a line, points: thinner where many networks were trained."""
     return float(np.clip(1.1 / np.sqrt(len(data.training)), 0.3, 1.1))
 

@@ -22,6 +22,7 @@ from calcigraph.pictures.render import draw
 from calcigraph.store.types import Subgraph
 
 NEEDS_MOVIE = {kind.name for kind in TABLE if kind.needs_movie}
+NEEDS_OUTLINES = {kind.name for kind in TABLE if kind.needs_outlines}
 NEEDS_FIT = {kind.name for kind in TABLE if kind.needs_fit}
 DOUBLE_COLUMN = {"traces", "error", "parameters", "training"}
 NO_MOVIE = ("traces", "wide", "tall")
@@ -38,7 +39,10 @@ WITH_MOVIE = (
 )
 TRAINED = ("trained", "trained in blocks", "trained once")
 DRAWN = [
-    (kind, sort) for kind in KINDS for sort in WITH_MOVIE + NO_MOVIE if kind not in NEEDS_MOVIE or sort in WITH_MOVIE
+    (kind, sort)
+    for kind in KINDS
+    for sort in WITH_MOVIE + NO_MOVIE
+    if kind not in NEEDS_MOVIE | NEEDS_OUTLINES or sort in WITH_MOVIE
 ]
 DRAWN = [pair for pair in DRAWN if pair[0] != "training"]
 DRAWN += [(kind, sort) for kind in ("traces", "parameters", "training") for sort in TRAINED]
@@ -57,6 +61,11 @@ def test_every_kind_is_a_picture_of_its_size(
     path = tmp_path / "picture.png"
     if kind in NEEDS_MOVIE and data.image is None:
         with pytest.raises(InputError, match="no movie"):
+            draw(kind, data, path)
+        assert not list(tmp_path.iterdir())
+        return
+    if kind in NEEDS_OUTLINES and data.from_traces:
+        with pytest.raises(InputError, match="no cell outlines"):
             draw(kind, data, path)
         assert not list(tmp_path.iterdir())
         return

@@ -84,9 +84,9 @@ def test_scale_bar_is_as_long_as_it_says(culture: PictureData, figure_of: Callab
 
 def test_numbers_do_not_touch_and_are_left_out_where_small(culture: PictureData) -> None:
     with style.journal_style():
-        _, chart = canvas.map_figure((-0.5, 179.5, 179.5, -0.5), 3.5)
+        _, chart = canvas.map_figure(canvas.Bounds(-0.5, 179.5, 179.5, -0.5), 3.5)
         assert len(maps._room_for_labels(chart, culture)) == 40
-        _, small = canvas.map_figure((-0.5, 1799.5, 1799.5, -0.5), 3.5)
+        _, small = canvas.map_figure(canvas.Bounds(-0.5, 1799.5, 1799.5, -0.5), 3.5)
         assert maps._room_for_labels(small, culture) == []
 
 
