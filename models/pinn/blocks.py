@@ -122,6 +122,7 @@ def plan_blocks(op: Operator, frames: int, options: PinnOptions | None = None) -
     p = len(op.inner)
     if options is not None and options.preset == PAPER:
         return (PinnBlock(cells=np.arange(p), first=0, last=frames),)
+    # -(-a // b) rounds up. Equal parts: a small rest would have a network with little to learn from.
     groups = np.array_split(_neighbours_together(op), -(-p // BLOCK_CELLS))
     edges = np.linspace(0, frames, -(-frames // BLOCK_FRAMES) + 1).round().astype(int).tolist()
     windows = list(pairwise(edges))

@@ -124,10 +124,12 @@ def estimates(members: Members, coupled: BoolArray, *, dt: float, scale: float, 
     information = _information(members)
     k_factor, feed_factor = _variance_factors(members, information, coupled)
 
+    # On a shared k the cells' information adds up.
     shared = members.k.shape[1] == 1
     correction, doubt = _bias_correction(members.k, coupled)
     variance = k_factor / (information.k[coupled].sum() if shared else information.k)
     k = np.broadcast_to(members.k[0] * correction, coupled.shape)
+    # Scatter, doubt about the bias and systematic error are independent: their squares add up.
     k_error = np.sqrt(variance + (doubt**2 + SYSTEMATIC**2) * k**2)
 
     cell_correction, cell_doubt = _bias_correction(members.k_cell, coupled)
@@ -135,6 +137,7 @@ def estimates(members: Members, coupled: BoolArray, *, dt: float, scale: float, 
     cell_error = np.sqrt(k_factor / information.k + (cell_doubt**2 + SYSTEMATIC**2) * k_cell**2)
 
     feed, feed_error = _feeds_at(members, information, k, k_error, feed_factor)
+    # From S and frames back to intensity and seconds.
     k_known = np.where(coupled, 1.0, np.nan)
     feed_known = np.nan if no_feed else 1.0
     feed_unit = scale / dt
@@ -170,6 +173,7 @@ def _bias_correction(k: FloatArray, coupled: BoolArray) -> tuple[float, float]:
     """
     if len(k) < 2:
         return 1.0, 0.0
+    # In logs, because k is positive and its errors are relative.
     log_k = np.log(np.median(k[:, coupled] if k.shape[1] > 1 else k, axis=1))
     noisy = log_k[1:]
     bias = float(noisy.mean() - log_k[0])
@@ -215,6 +219,7 @@ def _feeds_at(
     error_by_k = information.mean_consensus * k_error
     if members.feed.shape[1] > 1:
         return members.feed[0] - shift, np.sqrt(factor / information.feed + error_by_k**2)
+    # The shared feed is the mean over the cells, weighted by information.
     share = information.feed / information.feed.sum()
     feed = members.feed[0, 0] - float(share @ shift)
     error = np.sqrt(factor / information.feed.sum() + float(share @ error_by_k) ** 2)

@@ -154,6 +154,7 @@ class Network:
         slope_1 = (1 - hidden_1 * hidden_1) * torch.matmul(slope, self.first)
         slope_2 = (1 - hidden_2 * hidden_2) * torch.bmm(slope_1, self.second)
         u = torch.matmul(at, self.output) + torch.baddbmm(self.bias, hidden_2, self.last)
+        # Only inner cells, which come first, have an equation to obey.
         du_dt = torch.matmul(slope, self.output[..., :p]) + torch.bmm(slope_2, self.last[..., :p])
         return u, du_dt
 
@@ -230,6 +231,7 @@ def features(time: FloatArray, frames: int) -> tuple[FloatArray, FloatArray]:
     ((5, 7), [-1.0, -0.5, 0.0, 0.5, 1.0], [0.5, 0.5, 0.5, 0.5, 0.5])
     """
     duration = frames - 1
+    # The last frequency is the first to reach half a turn a frame: faster ones look like slower ones at the frames.
     count = ceil(PERIOD * duration / 2)
     frequency = 2 * pi * np.arange(1, count + 1) / (PERIOD * duration)
     angle = time[:, None] * frequency
@@ -258,6 +260,7 @@ def _scaled(data: FloatArray, op: Operator, setting: Setting, scale: float) -> _
     order = np.concatenate([op.inner, op.driven])
     mean = data.mean(axis=1, keepdims=True)
     noise = noise_level(data, LEAST_NOISE * scale)[order] / scale
+    # The first network sees the data as they are. Noise and weights have random streams of their own.
     traces = np.repeat(((data - mean) / scale)[None, order], options.ensemble or ENSEMBLE, axis=0)
     added = np.random.default_rng([options.seed, 3]).standard_normal(traces[1:].shape)
     traces[1:] += noise[:, None] * added
@@ -295,14 +298,17 @@ def _first_network(scaled: _Scaled, inner: int, setting: Setting, device: Any) -
     members, cells, _ = scaled.traces.shape
     output, bias = _ridge(scaled)
     width = output.shape[1]
+    # The more inputs a unit has, the smaller its weights: large sums would saturate the tanh.
     rng = np.random.default_rng([setting.options.seed, 4])
     first = 2 / sqrt(width) * rng.standard_normal((members, width, HIDDEN))
     second = rng.standard_normal((members, HIDDEN, HIDDEN)) / sqrt(HIDDEN)
     log_k = log((setting.options.k_start or K_START) * setting.dt)
 
     def leaf(values: FloatArray) -> Tensor:
+        """A tensor that training changes."""
         return to_tensor(values, device).requires_grad_(True)
 
+    # W3 is 0 at first, so that the network starts as the ridge regression.
     return Network(
         output=leaf(output),
         bias=leaf(bias),
@@ -329,6 +335,7 @@ def _ridge(scaled: _Scaled) -> tuple[FloatArray, FloatArray]:
     falling = WALK_VARIANCE / np.arange(1, width + 1) ** 2
     prior = np.concatenate([[LINE_VARIANCE], falling, falling, [LINE_VARIANCE]])
     design = np.concatenate([at_frames, np.ones((frames, 1))], axis=1)
+    # Solved for the frames instead of the features, which are more.
     # The kernel has the median noise, so that one system serves all cells. Training corrects what this leaves.
     kernel = (design * prior) @ design.T + float(np.median(scaled.noise)) ** 2 * np.eye(frames)
     weights = (design * prior).T @ np.linalg.solve(kernel, scaled.traces.reshape(-1, frames).T)

@@ -83,7 +83,8 @@ class _Model:
         value, slope = time / duration, torch.full_like(time, 1 / duration)
         for number, (weight, bias) in enumerate(self.layers):
             value, slope = value @ weight + bias, slope @ weight
-            if number < LAYERS:  # the last layer is linear
+            # The last layer is linear. The others multiply the slope by tanh' = 1 - tanh^2.
+            if number < LAYERS:
                 value = torch.tanh(value)
                 slope = (1 - value * value) * slope
         return _by_point(value), _by_point(slope)
@@ -130,6 +131,7 @@ def fit_paper(data: FloatArray, op: Operator, setting: Setting, progress: Progre
     k = np.where(op.coupled, np.broadcast_to(to_array(model.k), p), np.nan)
     feed = unknown if setting.no_feed else np.array(np.broadcast_to(to_array(model.feed), p))
     path = history.k[0]
+    # The last tenth of the epochs decides whether k has settled.
     last = path[-max(2, len(path) // 10) :]
     return PinnFit(
         k=Estimate(value=k, low=unknown, high=unknown),
@@ -154,6 +156,8 @@ def _start(data: FloatArray, op: Operator, setting: Setting) -> tuple[_Points, _
         return torch.tensor(values, dtype=torch.float32, device=device).requires_grad_(train)
 
     at, inside = _draw_points(data, rng)
+    # M u has a part between inner cells, which the network gives, and a driven part, which follows the data.
+    # In case cell every neighbour is driven: only the diagonal of M is left to the network.
     whole = matrix(op)
     between = np.diag(-op.rate) if setting.alone else whole[:, op.inner]
     follow = whole.copy()
@@ -199,6 +203,7 @@ def _train(points: _Points, model: _Model, setting: Setting, progress: Progress)
     epochs = options.epochs or EPOCHS
     batch_size = BATCH_CELL if setting.alone else BATCH_GROUP
     adam = Adam(model.trained(setting.no_feed))
+    # Batches are drawn on the CPU, so that a GPU sees the same ones.
     draw = torch.Generator().manual_seed(options.seed)
     losses, k, feed = [], [], []
     for epoch in range(epochs):
@@ -225,6 +230,7 @@ def _step(points: _Points, model: _Model, batch: Tensor, adam: Adam) -> tuple[fl
     consensus = points.driven[batch] + u @ points.inner
     physics_loss = ((du_dt - model.k * consensus - model.feed) ** 2).mean()
     data_loss = ((u - points.data[batch]) ** 2).mean()
+    # As in the paper, the two losses are added without weights.
     adam.step(physics_loss + data_loss, [STEP] * len(adam.tensors))
     return float(data_loss.detach()), float(physics_loss.detach())
 

@@ -49,7 +49,7 @@ MOVING = 0.02
 COARSE = 0.5
 """k times the frame interval above which frames are too far apart."""
 DISAGREEMENT = 0.2
-"""Relative disagreement of the ensemble on k that the user is told of."""
+"""Relative disagreement of the ensemble on k that is worth an advice."""
 
 
 def fit_network(data: FloatArray, op: Operator, setting: Setting, progress: Progress) -> PinnFit:
@@ -84,6 +84,7 @@ def fit_network(data: FloatArray, op: Operator, setting: Setting, progress: Prog
     recorder = HistoryRecorder(problem, progress, total)
     train_parameters(problem, network, recorder)
     moved = train(problem, network, epochs, recorder)
+    # The history ends here: the paths of the refined network's many k are of no use to a reader.
     history, refined = recorder.history(), network
     if refined_epochs:
         refined = network.with_k_per_cell(len(op.inner))
@@ -146,6 +147,7 @@ def train(problem: Problem, network: Network, epochs: int, recorder: HistoryReco
             break
         u, du_dt = network.evaluate(problem)
         residual = network.residual(du_dt, problem.consensus(u))
+        # Between two estimates the scale is fixed, so that Adam sees a loss that does not jump.
         if epoch % RESCALE == 0:
             scale, kept = reject_outliers(problem, residual, least, per_cell=network.k_per_cell)
         data_loss = problem.data_loss(u)
@@ -169,6 +171,7 @@ def _members(problem: Problem, network: Network, refined: Network) -> tuple[Floa
         residual = refined.residual(du_dt, consensus)
         least = least_scale(problem, network)
         scale, kept = reject_outliers(problem, residual, least, per_cell=refined.k_per_cell)
+        # How much each point in time has to say on k in the end.
         weight = residual_weights(residual * (problem.inner_precision / scale)) * kept
     members = Members(
         k=_rates(network),

@@ -15,7 +15,7 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.models import SyntheticOptions, make_culture, simulate, truth
 from calcigraph.models.synthetic.options import SPIKE_SHAPES
-from calcigraph.models.synthetic.transients import SUBSTEPS, spike_source
+from calcigraph.models.synthetic.transients import SUBSTEPS, spike_influx
 from calcigraph.store.types import Masks
 
 SMALL = SyntheticOptions(cells=36, frames=120, size_px=220, seed=4)
@@ -27,7 +27,7 @@ def pulse(shape, dt, decay=40.0, frames=None):
     """The source of one spike of height 1 that starts at 0: (points,), and the seconds between points."""
     frames = frames or round(1000 / dt)
     options = SyntheticOptions(frames=frames, frame_interval_s=dt, spike_shape=shape, spike_decay_s=decay)
-    return spike_source(options, np.zeros((1, 1), dtype=int), np.ones((1, 1)), frames * SUBSTEPS)[0], dt / SUBSTEPS
+    return spike_influx(options, np.zeros((1, 1), dtype=int), np.ones((1, 1)), frames * SUBSTEPS)[0], dt / SUBSTEPS
 
 
 @pytest.mark.parametrize(
