@@ -157,6 +157,7 @@ def fit_block(
     FitError, MissingExtraError
         As `fit_group`.
     """
+    # Neighbours outside the block are part of it as driven cells.
     rows, part = sub_operator(op, block.cells)
     data = np.asarray(traces, dtype=np.float64)[rows, block.first : block.last]
     _check(data, part)
@@ -238,6 +239,7 @@ def _neighbours_together(op: Operator) -> IntArray:
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+    # Of the operator's pattern only; the weights play no part.
     graph = csr_matrix(op.sparse_inner_matrix())
     return np.asarray(reverse_cuthill_mckee(graph, symmetric_mode=False), dtype=np.int64)
 
@@ -254,6 +256,7 @@ def _mean_over_blocks(
     # A value without an interval (one network, preset paper) has the half-width 1: then all blocks weigh the same.
     width = np.maximum(np.where(np.isfinite(half), half, 1.0), MIN_HALF_WIDTH)
     weight = np.where(known, 1 / width**2, 0.0)
+    # Cells without any known value divide 0 by 0; they become NaN.
     total = weight.sum(axis=0)
     count = known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -264,6 +264,7 @@ def _scaled(data: FloatArray, op: Operator, setting: Setting, scale: float) -> _
     traces = np.repeat(((data - mean) / scale)[None, order], options.ensemble or ENSEMBLE, axis=0)
     added = np.random.default_rng([options.seed, 3]).standard_normal(traces[1:].shape)
     traces[1:] += noise[:, None] * added
+    # M is linear: M u of the whole trace is M of its mean plus M of the rest.
     offset = (matrix(op) @ (mean / scale))[:, 0]
     return _Scaled(traces=traces, noise=noise, offset=offset, order=order)
 
@@ -276,6 +277,7 @@ def _problem(scaled: _Scaled, op: Operator, setting: Setting, scale: float) -> P
         centre = np.zeros(1)
     elif setting.one_feed:
         centre = scaled.offset.mean(keepdims=True)
+    # Collocation points at the frames and between them.
     points, slopes = features(np.arange((frames - 1) * POINTS_A_FRAME + 1) / POINTS_A_FRAME, frames)
     tensor = partial(to_tensor, device=pick_device(setting.options.device))
     return Problem(

@@ -128,6 +128,7 @@ def fit_paper(data: FloatArray, op: Operator, setting: Setting, progress: Progre
     history = _train(points, model, setting, progress)
     p = len(op.inner)
     unknown = np.full(p, np.nan)
+    # A k of all cells is given to each of them; a cell without contacts has none.
     k = np.where(op.coupled, np.broadcast_to(to_array(model.k), p), np.nan)
     feed = unknown if setting.no_feed else np.array(np.broadcast_to(to_array(model.feed), p))
     path = history.k[0]
@@ -190,6 +191,7 @@ def _layers(networks: int, p: int, rng: np.random.Generator) -> list[tuple[Float
     width = [1, *[HIDDEN] * LAYERS, p if networks == 1 else 1]
     layers = []
     for before, after in pairwise(width):
+        # Values and gradients then keep their size from layer to layer.
         limit = sqrt(6 / (before + after))
         weight = rng.uniform(-limit, limit, (networks, before, after))
         layers.append((weight, np.zeros((networks, 1, after))))
@@ -209,6 +211,7 @@ def _train(points: _Points, model: _Model, setting: Setting, progress: Progress)
     for epoch in range(epochs):
         progress("pinn", epoch, epochs)
         order = torch.randperm(len(points.time), generator=draw).to(points.time.device)
+        # Losses are means over the epoch's batches; k and feed are those after the last one.
         steps = [_step(points, model, batch, adam) for batch in order.split(batch_size)]
         losses.append(np.mean(steps, axis=0))
         k.append(float(np.median(to_array(model.k))))
@@ -249,6 +252,7 @@ def _advice(path: FloatArray, start: float, last: FloatArray) -> tuple[str, ...]
     words = ["preset paper gives no interval; it is kept to reproduce the paper, use preset default"]
     if abs(path[-1] / start - 1) < STAYED:
         words.append(f"k stayed at its start, {start:g} per second")
+    # In the paper k is trained as it is; preset default trains log k.
     if path[-1] < 0:
         words.append("k is negative: nothing holds it back in the paper's loss")
     if np.ptp(last) > SETTLED * abs(last[-1]):

@@ -77,6 +77,7 @@ def fit_network(data: FloatArray, op: Operator, setting: Setting, progress: Prog
         A GPU was asked for and is not there.
     """
     means = data.mean(axis=1, keepdims=True)
+    # In units of their scale, traces of any brightness can be trained with the same step sizes.
     problem, network = start(data, op, setting, scale=float(np.std(data - means)))
     epochs = setting.options.epochs or EPOCHS
     refined_epochs = 0 if setting.k_per_cell else max(1, round(REFINED_SHARE * epochs))
@@ -90,6 +91,7 @@ def fit_network(data: FloatArray, op: Operator, setting: Setting, progress: Prog
         refined = network.with_k_per_cell(len(op.inner))
         train_parameters(problem, refined, recorder)
         train(problem, refined, refined_epochs, recorder)
+    # The ensemble as it is before refinement gives the shared parameters, the refined one those of each cell.
     u, members = _members(problem, network, refined)
     found = estimates(members, op.coupled, dt=problem.dt, scale=problem.scale, no_feed=setting.no_feed)
     recorder.finish()
@@ -179,6 +181,7 @@ def _members(problem: Problem, network: Network, refined: Network) -> tuple[Floa
         k_cell=_rates(refined),
         feed_cell=np.broadcast_to(to_array(refined.feeds(problem.centre))[:, 0], (len(u), p)),
         weight=to_array(weight[0]) / POINTS_A_FRAME,
+        # The centre was left out for the training only.
         consensus=to_array(consensus[0] + problem.centre),
         noise=1 / to_array(problem.inner_precision),
     )

@@ -75,7 +75,7 @@ class _Camera:
         self.hot = _hot_pixels(options, self.look.shape)
         self.shifts = _drift(options)
         light = np.linspace(1, 1 - options.bleaching, options.frames)
-        # One row per label, so that labels are the index.
+        # Brightness over time, one row per label, so that labels are the index.
         self.factor = np.zeros((int(culture.labels.max()) + 1, options.frames), dtype=np.float32)
         self.factor[culture.cells] = light * np.exp(culture.intensity - LEVEL)
 
@@ -93,6 +93,7 @@ class _Camera:
         noise = rng.standard_normal(counts.shape, dtype=np.float32)
         noise *= np.sqrt(counts + np.float32(self.options.read_noise**2))
         counts += noise
+        # Hot pixels belong to the camera: they do not drift, and come after the noise.
         counts += self.hot
         return np.clip(np.rint(counts, out=counts), 0, LARGEST_COUNT, out=counts).astype(np.uint16)
 
@@ -106,6 +107,7 @@ def still_image(culture: SyntheticCulture) -> FloatArray:
 
     options = culture.options
     look = render(culture.labels, np.random.default_rng([options.seed, LOOK_STREAM]), options.style)
+    # Only the cells' means are drawn together; nuclei, outlines and texture keep their contrast.
     log_look = np.log(look.astype(np.float64))
     tau = cell_brightness(culture.labels, log_look)
     mean = tau[culture.cells].mean()
@@ -117,6 +119,7 @@ def cell_brightness(labels: LabelImage, log_look: FloatArray) -> FloatArray:
 
     Pixels count whose 3 x 3 neighbourhood lies in the cell (ingest's default inset). A label without any has 0.
     """
+    # The image edge is repeated outwards, so that a pixel on it is not outside its cell.
     inside = np.ones(labels.shape, dtype=np.bool_)
     padded = np.pad(labels, 1, mode="edge")
     for dy in (0, 1, 2):
@@ -140,6 +143,7 @@ def _drift(options: SyntheticOptions) -> FloatArray:
     """The shift of every frame, (2, T), in px along x and y: a slow path from 0 that reaches as far as `drift_px`."""
     rng = np.random.default_rng([options.seed, DRIFT_STREAM])
     path = slow_noise(rng, (2, options.frames), max(2.0, options.frames / 8))
+    # The first frame is where the labels are.
     path -= path[:, :1]
     reach = float(np.hypot(*path).max())
     return path * (options.drift_px / reach if reach > 0 else 0.0)

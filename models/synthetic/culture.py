@@ -114,6 +114,7 @@ class SyntheticCulture:
         """
         if np.array_equal(self.mask_label, self.cells):
             return as_subgraph(self.options, self.geometry, self.traces, culture)
+        # Borders and contacts are those of the cells as the masks show them.
         seen = measure_labels(relabel(self.labels, self.cells, self.mask_label))
         shown = np.flatnonzero(self.mask_label)
         row = np.searchsorted(seen.cells, self.mask_label[shown])

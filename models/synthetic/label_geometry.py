@@ -51,9 +51,11 @@ def measure_labels(labels: LabelImage) -> LabelGeometry:
     """
     size = int(labels.max()) + 1
     area = np.bincount(labels.ravel(), minlength=size).astype(np.float64)
+    # Label 0 is no cell.
     area[0] = 0
     cells = np.flatnonzero(area)
     y, x = np.indices(labels.shape)
+    # Pixel 0 reaches from 0 to 1, so its centre lies at 0.5.
     x_px, y_px = (np.bincount(labels.ravel(), axis.ravel(), size)[cells] / area[cells] + 0.5 for axis in (x, y))
     position = np.zeros(size, dtype=np.int64)
     position[cells] = np.arange(len(cells))

@@ -86,6 +86,7 @@ def make_culture(options: SyntheticOptions | None = None) -> SyntheticCulture:
     geometry = measure_labels(labels)
     if geometry.border.all():
         raise InputError(f"all {options.cells} cells touch the image edge, so none is coupled; simulate more cells")
+    # Planted cells keep their masks, so that a fit can be asked whether it finds them.
     planted = _planted(options, geometry)
     is_planted = np.isin(geometry.cells, [label for label, _ in planted])
     rng = _stream(options, MASKS)
@@ -139,12 +140,15 @@ class _Biology:
 
 
 def _biology(options: SyntheticOptions, geometry: LabelGeometry, planted: Planted) -> _Biology:
+    """Rates, spikes, waves and traces of all cells."""
+    # The operator needs contacts only, so the traces may be anything.
     op = operator(as_subgraph(options, geometry, np.zeros((len(geometry.cells), 1)), "synthetic"), WEIGHTS)
     size, points = len(geometry.cells), (options.frames - 1) * SUBSTEPS + 1
     step = options.frame_interval_s / SUBSTEPS
     # The order of the draws decides the culture that a seed gives.
     rng = _stream(options, BIOLOGY)
     k, feed = _rates(options, geometry, planted, rng.normal(options.feed_mean, options.feed_spread, size))
+    # A spike starts early enough that its first `spike_s` lie within the recording.
     latest = max(1, points - spike_points(options))
     starts = np.sort(rng.integers(0, latest, (size, options.spikes)), axis=1)
     heights = options.spike_height * rng.uniform(LEAST_HEIGHT, MOST_HEIGHT, starts.shape)
@@ -156,6 +160,7 @@ def _biology(options: SyntheticOptions, geometry: LabelGeometry, planted: Plante
     fine[op.driven] = border_traces(influx[op.driven], rng, step)
     fine[op.inner] = simulate(op, k[op.inner], feed[op.inner][:, None] + influx[op.inner], fine, step)
     intensity = fine[:, ::SUBSTEPS].copy()
+    # Border cells have spikes too.
     label_of = np.repeat(geometry.cells, options.spikes).tolist()
     return _Biology(
         k=k,
@@ -182,6 +187,7 @@ def _rates(
             k[row] *= options.uncoupled_factor
         else:
             feed[row] = options.feed_mean + (off if what == FEED_ABOVE else -off)
+    # Border cells are driven: nothing of theirs can be fitted.
     return np.where(geometry.border, np.nan, k), np.where(geometry.border, np.nan, feed)
 
 

@@ -60,6 +60,7 @@ def spike_shape(options: SyntheticOptions) -> tuple[FloatArray, float]:
     width = spike_points(options)
     shape = np.ones(width)
     if options.spike_shape == "gaussian":
+        # In units of the width, at the middle between points.
         time = (np.arange(3 * width) + 0.5) / width
         shape = np.exp(-2 * (time - 1.5) ** 2)
     if options.spike_shape in ("square", "gaussian"):
@@ -130,6 +131,7 @@ def wave_arrivals(
     along = np.cos(angle)[:, None] * x_px + np.sin(angle)[:, None] * y_px
     delay = (along - along.min(axis=1, keepdims=True)) / options.wave_speed
     recording = (options.frames - 1) * options.frame_interval_s
+    # What is left of the recording once the wave has crossed and its last spike is over.
     spare = recording - options.spike_s - delay.max(axis=1, initial=0.0)
     start = rng.uniform(0, 1, options.waves) * np.maximum(spare, 0)
     return start[:, None] + delay, angle
@@ -164,6 +166,7 @@ def border_traces(influx: FloatArray, rng: np.random.Generator, step: float) -> 
         width = rng.uniform(*TRANSIENT_WIDTH_S, (size, 1))
         height = rng.uniform(*TRANSIENT_HEIGHT, (size, 1))
         target += height * np.exp(-0.5 * ((time - centre) / width) ** 2)
+    # z = keep z + (1 - keep) (target + 60 s x influx): the exact solution over a step.
     keep = np.exp(-step / BORDER_TIME_S)
     trace = np.empty_like(target)
     trace[:, 0] = target[:, 0]

@@ -261,11 +261,11 @@ def test_paper_preset_runs_and_fails_as_described(torch):
     assert any("no interval" in word for word in found.advice)
 
 
-@pytest.mark.parametrize(("case", "sizes"), [("cell", "own"), ("shared", "one"), ("per-cell", "one")])
+@pytest.mark.parametrize(("case", "sizes"), [("cell", "one per cell"), ("shared", "one"), ("per-cell", "one")])
 def test_paper_preset_has_the_papers_parameters(torch, case, sizes):
     made = culture(cells=25, frames=20, k=0.02)
     found = fit_group(made.traces, made.operator(), DT, PinnOptions(preset="paper", epochs=2), case)
-    assert (np.ptp(found.k.value) > 0) == (sizes == "own")
+    assert (np.ptp(found.k.value) > 0) == (sizes == "one per cell")
     assert (np.ptp(found.feed.value) > 0) == (case != "shared")
 
 
