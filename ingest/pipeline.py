@@ -78,6 +78,8 @@ def ingest_movie(
 ) -> CultureData:
     """Read, denoise, normalise, segment and measure a movie; write its store to `store_path`.
 
+    If anything goes wrong, nothing is left at or beside `store_path`.
+
     Parameters
     ----------
     source
@@ -109,8 +111,6 @@ def ingest_movie(
         Cells are to be found, but cellpose is not installed.
     WorkspaceError
         The store cannot be written.
-
-    In each case nothing is left at or beside `store_path`.
     """
     with open_movie(source, timed=options.frame_interval_s is not None) as movie:
         settings = _settings(movie.info, options)
