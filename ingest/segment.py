@@ -123,6 +123,7 @@ def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress
         labels = _look(network, weights, picture, None)
         progress("segment", 2, 3)
         diameter = _median_diameter(labels)
+        # The network scales every picture by this factor, and cells have this size for it afterwards.
         seen = diameter * float(network.diam_mean / network.diam_labels)
         if diameter and not weights.smallest_px <= seen <= weights.largest_px:
             labels = _look(network, weights, picture, diameter)
@@ -185,6 +186,7 @@ def _load(weights: Weights) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"segmentation needs cellpose 3 ({error}): {_INSTALL}") from error
     _require_cpnet(weights.path)
+    # Always on the CPU, so that a machine's graphics card does not change the masks.
     network = CellposeModel(gpu=False, pretrained_model=str(weights.path), mkldnn=False)
     network.net = network.net.to(memory_format=torch.channels_last)
     return network
@@ -234,7 +236,8 @@ def _tile_px(side_px: float) -> int:
 def _median_diameter(labels: LabelImage) -> float:
     """Of circles of the cells' areas, px; 0 without cells."""
     areas = np.bincount(labels.ravel())[1:]
-    return float(2 * np.sqrt(np.median(areas[areas > 0]) / np.pi)) if (areas > 0).any() else 0.0
+    areas = areas[areas > 0]
+    return float(2 * np.sqrt(np.median(areas) / np.pi)) if len(areas) else 0.0
 
 
 def _cleaned(labels: LabelImage) -> LabelImage:
@@ -253,7 +256,8 @@ def _cleaned(labels: LabelImage) -> LabelImage:
                 largest = np.bincount(pieces.ravel())[1:].argmax() + 1
                 cleaned[window][(pieces > 0) & (pieces != largest)] = 0
     areas = np.bincount(cleaned.ravel())
-    areas[0] = 0
+    areas[0] = 0  # the background
     kept = areas >= _FRAGMENT * np.median(areas[areas > 0]) if areas.any() else areas > 0
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cleaned]
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return numbers[cleaned]

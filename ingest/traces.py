@@ -128,18 +128,10 @@ def ingest_traces(
             f"{path}: every one of the {len(kept)} cells lacks more than {max_missing:.0%} of its frames or has no "
             "position; raise --max-missing or check the file"
         )
-    x, y, labels = x[kept], y[kept], table.labels[kept]
-    limit = max_distance if max_distance is not None else NEAREST_FACTOR * _nearest(x, y)
-    cells = Cells(
-        labels=labels,
-        area_px=np.full(len(labels), np.nan),
-        x_px=x,
-        y_px=y,
-        border=_on_hull(x, y),
-        polygons=(None,) * len(labels),
-        intensity=_filled(table.mean[kept], missing[kept]),
-        flags=tuple(f"{count} frames interpolated" if count else "" for count in missing[kept].sum(axis=1).tolist()),
-    )
+    cells = _cells(table, kept, missing, x[kept], y[kept])
+    limit = max_distance
+    if limit is None:
+        limit = NEAREST_FACTOR * _nearest(cells.x_px, cells.y_px)
     record = Culture(
         uid=culture,
         experiment=experiment,
@@ -162,7 +154,22 @@ def ingest_traces(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version if version is not None else __version__,
     )
-    return CultureData(record, cells, _contacts(labels, x, y, limit))
+    return CultureData(record, cells, _contacts(cells, limit))
+
+
+def _cells(table: _Table, kept: BoolArray, missing: BoolArray, x: FloatArray, y: FloatArray) -> Cells:
+    """The cells that are `kept`, (n,), at x and y; of their frames, (n, T), the `missing` ones are interpolated."""
+    labels, gaps = table.labels[kept], missing[kept]
+    return Cells(
+        labels=labels,
+        area_px=np.full(len(labels), np.nan),
+        x_px=x,
+        y_px=y,
+        border=_on_hull(x, y),
+        polygons=(None,) * len(labels),
+        intensity=_filled(table.mean[kept], gaps),
+        flags=tuple(f"{count} frames interpolated" if count else "" for count in gaps.sum(axis=1).tolist()),
+    )
 
 
 def _check_options(frame_interval_s: float, max_distance: float | None, max_missing: float) -> None:
@@ -250,7 +257,7 @@ def _median_position(values: FloatArray) -> FloatArray:
     """Median over the frames that have one, (n,); NaN where none has."""
     known = np.isfinite(values).any(axis=1)
     result = np.full(len(values), np.nan)
-    for row in np.flatnonzero(known):
+    for row in np.flatnonzero(known):  # NumPy would warn of rows without a value
         result[row] = np.nanmedian(values[row])
     return result
 
@@ -297,16 +304,18 @@ def _on_hull(x: FloatArray, y: FloatArray) -> BoolArray:
     return border
 
 
-def _contacts(labels: IntArray, x: FloatArray, y: FloatArray, limit: float) -> Contacts:
+def _contacts(cells: Cells, limit: float) -> Contacts:
     """The neighbours that are nearer than `limit` px, each pair once."""
-    pairs = _edges(x, y)
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    distance = np.hypot(x[pairs[:, 0]] - x[pairs[:, 1]], y[pairs[:, 0]] - y[pairs[:, 1]])
+    x, y = cells.x_px, cells.y_px
+    # Two triangles share most edges, so each edge comes twice.
+    pairs = np.unique(np.sort(_edges(x, y), axis=1), axis=0)
+    a, b = pairs.T
+    distance = np.hypot(x[a] - x[b], y[a] - y[b])
     near = distance < limit
     a, b = pairs[near].T
     return Contacts(
-        label_a=labels[a],
-        label_b=labels[b],
+        label_a=cells.labels[a],
+        label_b=cells.labels[b],
         shared_border_px=np.full(len(a), np.nan),
         centroid_distance_px=distance[near],
     )
