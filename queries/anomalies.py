@@ -157,17 +157,17 @@ def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], threshold: flo
     # NaN exceeds nothing: cells without a value, or without fitted neighbours, do not depart.
     from_culture = np.abs(z_culture) > threshold
     from_neighbours = np.abs(z_neighbours) > threshold
-    told = np.isfinite(errors)
-    if told.any():
+    with_interval = np.isfinite(errors)
+    if with_interval.any():
         # The larger of the two: the culture's scatter, and the value's own standard error.
         least = threshold * np.fmax(scale, errors)
         floor = RELATIVE.get(quantity, 0.0) * abs(middle)
-        from_culture &= ~told | (np.abs(values - middle) > np.fmax(least, floor))
+        from_culture &= ~with_interval | (np.abs(values - middle) > np.fmax(least, floor))
         # Only neighbours that are usual themselves: beside an abnormal cell, the others would seem abnormal.
         usual, count = _neighbour_medians(np.where(from_culture, np.nan, values), rows)
         # The median of a few neighbours is uncertain itself: its standard error is sqrt(pi / 2) of the mean's.
         of_median = threshold * scale * np.sqrt(np.pi / 2 / np.maximum(count, 1))
-        from_neighbours &= ~told | (np.abs(values - usual) > np.fmax(np.hypot(least, of_median), floor))
+        from_neighbours &= ~with_interval | (np.abs(values - usual) > np.fmax(np.hypot(least, of_median), floor))
     return [
         _Departure(
             index=i,
