@@ -27,7 +27,7 @@ import numpy as np
 
 from calcigraph import Workspace
 from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
-from calcigraph.models.consensus import default_weights
+from calcigraph.models.contacts import default_weights
 from calcigraph.models.permutation import null as shuffled
 from calcigraph.store.types import FloatArray, Subgraph
 

@@ -1,6 +1,7 @@
 """Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
 
-from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
+from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
+from calcigraph.models.contacts import WEIGHTS
 from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
 from calcigraph.models.options import CASES

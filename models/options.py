@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from calcigraph.errors import FitError
-from calcigraph.models.consensus import SETUPS, WEIGHTS
+from calcigraph.models.contacts import SETUPS, WEIGHTS
 from calcigraph.option import Declared, Option, check_limits, declared
 
 Bounds = tuple[float, float]

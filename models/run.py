@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.consensus import Operator, default_weights, operator
+from calcigraph.models.consensus import Operator, operator
+from calcigraph.models.contacts import default_weights
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.identify import at_bound, cell_words, culture_word
 from calcigraph.models.permutation import FEWEST_FRAMES, Null, null

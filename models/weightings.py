@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.consensus import WEIGHTS, frame_means, operator
+from calcigraph.models.consensus import operator
+from calcigraph.models.contacts import WEIGHTS
+from calcigraph.models.quadrature import frame_means
 from calcigraph.models.run import fit
 from calcigraph.models.table import FitOptions
 from calcigraph.models.task import Split

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.models.consensus import Operator, frame_means
+from calcigraph.models.consensus import Operator
+from calcigraph.models.quadrature import frame_means
 from calcigraph.models.robust.sources import tails
 from calcigraph.models.robust.weakform import Moments, Rows
 from calcigraph.store.types import BoolArray, FloatArray, IntArray

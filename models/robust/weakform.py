@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcigraph.models.consensus import RULE
+from calcigraph.models.quadrature import RULE
 from calcigraph.store.types import BoolArray, FloatArray
 
 RULE_COVARIANCE = np.correlate(RULE, RULE, "full")[3:]

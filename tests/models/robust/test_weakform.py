@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calcigraph.models.consensus import RULE, frame_means
+from calcigraph.models.quadrature import RULE, frame_means
 from calcigraph.models.robust.weakform import EDGE_FRAMES, RULE_COVARIANCE, Rows, moments, residual_covariance
 
 DT = 7.0
