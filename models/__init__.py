@@ -1,4 +1,8 @@
-"""Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
+"""Models of coupling in a culture: fit them, simulate them, evaluate fits, and make cultures with a known truth.
+
+`fit` is the entry. consensus.py holds the equation that all models share, table.py the list of models and their
+options; each model is a folder (robust, crlsm, pinn), and synthetic/ makes test cultures.
+"""
 
 from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
 from calcigraph.models.contacts import WEIGHTS
