@@ -101,6 +101,7 @@ class Operator:
 
     def inner_matrix(self) -> FloatArray:
         """M between the inner cells as a dense matrix, (p, p)."""
+        # Columns of the subgraph as columns of the block; -1 where the neighbour is driven.
         position = np.full(self.cells, -1)
         position[self.inner] = np.arange(len(self.inner))
         row = np.repeat(np.arange(len(self.inner)), np.diff(self.start))
@@ -156,6 +157,7 @@ def operator(subgraph: Subgraph, weights: str, setup: int = 1) -> Operator:
     neighbour = np.concatenate([subgraph.pairs[:, 1], subgraph.pairs[:, 0]])
     order = np.lexsort((neighbour, row))
     row, neighbour, weight = row[order], neighbour[order], np.tile(weight, 2)[order]
+    # Half-edges of driven cells are dropped: their equation is not solved.
     degree = np.bincount(row, minlength=len(driven))
     keep = ~driven[row]
     inner = np.flatnonzero(~driven)
@@ -263,6 +265,7 @@ def simulate_alone(
     >>> simulate_alone(op, k=0.01, feed=0.0, traces=np.array([[0.0, 0, 0], [1.0, 1, 1]]), dt=10.0).round(6)
     array([[0.      , 0.095163, 0.181269]])
     """
+    # With all neighbours given, every cell is a mode of its own.
     pull = op.neighbours(traces)
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), pull.shape[:1])
     drive = rate[:, None] * pull + _every_frame(feed, pull.shape)
@@ -291,6 +294,7 @@ def sub_operator(op: Operator, cells: IntArray) -> tuple[IntArray, Operator]:
     tuple
         The rows of the traces that the part needs, (m,), and its operator on those rows.
     """
+    # Half-edges of the given cells, in the order of the cells; rows are renumbered to those that are needed.
     edges = np.concatenate([np.arange(op.start[cell], op.start[cell + 1]) for cell in cells]).astype(np.int64)
     rows = np.unique(np.concatenate([op.inner[cells], op.neighbour[edges]]))
     inner = np.searchsorted(rows, op.inner[cells])

@@ -43,6 +43,7 @@ def cell_identifiability(task: Task, solved: Solved) -> tuple[tuple[str, ...], t
     with np.errstate(invalid="ignore"):
         ratios = judged.half / np.maximum(np.abs(judged.value), _reference(task, solved))
     bounded = at_bound(solved.feed.value, task.feed_box)
+    # A k of 0 at the bound 0 is a result (an uncoupled cell), not a sign of too narrow bounds.
     if not task.options.common_k:
         bounded |= at_bound(solved.k.value, task.k_box) & (solved.k.value > 0)
     words, why = [], []

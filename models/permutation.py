@@ -135,6 +135,7 @@ def _check(traces: FloatArray, pairs: IntArray, permutations: int) -> None:
 
 def _arrangements(border: BoolArray, permutations: int, rng: np.random.Generator) -> IntArray:
     """(1 + permutations, n): which trace is at each position; the first row is the observed arrangement."""
+    # Border cells, cut off by the edge of the image, may differ from inner ones: the two kinds are not exchangeable.
     orders = np.tile(np.arange(len(border)), (1 + permutations, 1))
     for kind in (np.flatnonzero(border), np.flatnonzero(~border)):
         for order in orders[1:]:

@@ -84,6 +84,7 @@ def _equations(traces: FloatArray, dt: float) -> Equations:
     # Successive windows overlap by half, so that every frame counts about twice. Short recordings use every window.
     step = half if half == HALF_WIDTH else 1
     mean, slope = _test_function(half, dt)
+    # Without its static brightness a trace keeps more digits in the sums.
     centred = traces - traces.mean(axis=1, keepdims=True)
     windows = np.lib.stride_tricks.sliding_window_view(centred, len(mean), axis=1)[:, ::step]
     level = np.einsum("nck,k->nc", windows, mean)
@@ -107,6 +108,7 @@ def _test_function(half: int, dt: float) -> tuple[FloatArray, FloatArray]:
 
 def _coupling(equations: Equations, op: Operator, order: IntArray) -> float:
     """k of one arrangement: weighted least squares, first with the cells' own weights, then with those of the rest."""
+    # A permutation changes only which traces are neighbours; level, change and first weights stay with the trace.
     pull, inner = _neighbour_means(op, order) @ equations.level, order[op.inner]
     blocks = []
     for first in range(0, len(inner), ROWS):

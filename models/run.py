@@ -86,6 +86,7 @@ def fit(
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
+    # The permutation test runs outside: it needs no scheduler.
     with batches_on(scheduler) as distribute:
         task = Task(
             subgraph=subgraph,

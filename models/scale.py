@@ -44,6 +44,7 @@ def middle_and_deviation(values: FloatArray) -> tuple[float, float]:
     >>> middle_and_deviation(np.array([1.0, 2.0, 3.0, 4.0, 100.0]))
     (3.0, 1.4826)
     """
+    # Every n-th value of very many: a deviation from a million values is known to 0.1 %.
     flat = values.ravel()
     flat = flat[:: len(flat) // SAMPLE + 1]
     if not len(flat):
@@ -128,6 +129,7 @@ def noise_level(traces: FloatArray, least: float = 0.0) -> FloatArray:
     >>> noise_level(noise + np.linspace(0, 1, 4000)).round(2)
     array([0.01, 0.01, 0.01])
     """
+    # The median ignores the few third differences that hold a spike's onset.
     third = np.diff(traces, 3, axis=1)
     sigma = CONSISTENT * np.median(np.abs(third), axis=1) / np.sqrt(THIRD_DIFFERENCE)
     positive = sigma[sigma > 0]

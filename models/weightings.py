@@ -96,6 +96,7 @@ def rank_weights(
             f"culture {subgraph.culture} has {train} frames to train on; ranking weightings needs at least "
             f"{FEWEST_FRAMES}: name one with --weights"
         )
+    # Every weighting is fitted once a fold, and once to the whole training part.
     total, done = len(names) * (len(TRAINED) + 1), 0
     fits, folds = [], []
     for name in names:
@@ -139,6 +140,7 @@ def _held_out_error(known: Subgraph, model: str, options: FitOptions, share: flo
     train = replace(known, intensity=known.intensity[:, :first])
     fitted = fit(train, model, replace(options, train_fraction=1.0, null=0), scheduler=scheduler)
     op = operator(known, fitted.settings["weights"], options.setup)
+    # The last frame of the training part is needed for the first change.
     test = known.intensity[:, first - 1 : last]
     changes = np.diff(test[op.inner], axis=1)
     # Each change is predicted from the measured consensus of its own frame, not from a free run.
@@ -146,6 +148,7 @@ def _held_out_error(known: Subgraph, model: str, options: FitOptions, share: flo
     k, feed = (np.nan_to_num(fitted.cells[name])[:, None] for name in ("k", "feed"))
     leak = np.nan_to_num(fitted.cells["leak"])[:, None] if "leak" in fitted.cells else 0.0
     feed_less_leak = dt * (feed - leak * frame_means(test[op.inner]))
+    # Relative to a model without coupling, folds with much and with little activity can be compared.
     median_change = np.median(np.diff(train.intensity[op.inner], axis=1), axis=1)[:, None]
     without_coupling = 0.0 if options.no_feed else median_change
     return _trimmed_rms(changes - k * pull - feed_less_leak) / _trimmed_rms(changes - without_coupling)

@@ -79,9 +79,11 @@ def fit_crlsm(task: Task) -> Solved:
         feed_bounds=task.feed_box,
     )
     traces, consensus = task.subgraph.intensity[op.inner], op.apply(task.subgraph.intensity)
+    # Batches of fixed size, so that the number of workers cannot change a result.
     cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(op.inner), BATCH_CELLS)]
     batches: list[_BatchFit] = task.distribute(_fit_batch, [(traces[cut], consensus[cut]) for cut in cuts], problem)
     k_cell = np.where(op.coupled, np.concatenate([batch.k for batch in batches]), np.nan)
+    # With one k for all cells the sums of all batches are needed at once; they are small.
     if options.common_k:
         data = _joined([batch.data for batch in batches])
         data = data.pooled() if options.case == "shared" else data

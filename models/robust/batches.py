@@ -74,11 +74,13 @@ class Batch:
 
     def residual(self, at: BatchState, tailed: bool) -> Residual:
         """What the parameters leave of the increments; `tailed` if tails are modelled."""
+        # The first amplitudes belong to this batch's regressors, the last four to the tails.
         base = len(self.regressors)
         explained = np.einsum("pc,cpf->pf", at.theta[:, :base], self.regressors)
         without_coupling = self.increments - explained - at.feed[:, None]
         if not tailed or at.transients is None:
             return Residual(without_coupling=without_coupling, tail=np.zeros_like(without_coupling))
+        # A tail follows what the transient brought: the residual in the frames of the transient.
         tails = tail_regressors(at.transients, without_coupling)
         tail = np.einsum("pc,cpf->pf", at.theta[:, base:], tails)
         return Residual(without_coupling=without_coupling, tail=tail)
@@ -142,6 +144,7 @@ class State:
         states, first = [], 0
         for number, batch in enumerate(batches):
             cells = slice(first, first + batch.cells)
+            # A batch may hold cells of several groups; indexing copies, so each cell can have another k.
             theta = self.theta[batch.group]
             theta[:, 0] = self.k[cells]
             state = BatchState(
@@ -195,6 +198,7 @@ def make_batches(
     list of Batch
         Of nearly equal size, in the order of the inner cells.
     """
+    # All regressors are integrals over a frame, so their coefficients are per second.
     inner = traces[op.inner]
     coupling = dt * frame_means(op.apply(traces))
     regressors, coefficients = [coupling], [-op.rate]
@@ -214,6 +218,7 @@ def make_batches(
         group=np.full(len(inner), group),
         dt=dt,
     )
+    # Equal batches, because in a small last one the deviation would be poorly known.
     count = -(-whole.cells // BATCH_CELLS)
     edges = [whole.cells * n // count for n in range(count + 1)]
     return [whole.part(slice(first, last)) for first, last in pairwise(edges)]

@@ -81,12 +81,15 @@ def parametric_bootstrap(
         The same for the same seed, whatever the number of threads.
     """
     culture = _Simulated.of(solution, op, traces, dt, profile, k_per_cell)
+    # A small culture is simulated several times. In a large one the scatter between cells is a good standard error
+    # of its own, and one simulation shows the bias.
     cells = len(op.inner)
     count = int(np.clip(BOOTSTRAP_CELLS // cells, FEWEST, MOST))
     rng = np.random.default_rng([seed, cells])
     batches: list[Batch] = []
     for number in range(count):
         batches += make_batches(op, culture.draw(rng), dt, solution.settings, profile, number)
+    # All simulated cultures are estimated in one call, as groups, from the parameters that were simulated.
     start = _repeated(solution.state, count)
     again = estimate(_gathered(batches), solution.settings, distribute, start).pooled
     pooled = solution.pooled
@@ -131,6 +134,7 @@ class _Simulated:
         cls, solution: Solution, op: Operator, traces: FloatArray, dt: float, profile: FloatArray, k_per_cell: bool
     ) -> _Simulated:
         """The culture as it was estimated."""
+        # Cells that departed in the estimate must depart in the simulation, or it would look too homogeneous.
         pooled = solution.pooled
         uses_own_k = k_per_cell | (pooled.weight < DEPARTING)
         k = np.where(uses_own_k & np.isfinite(pooled.k_cell), pooled.k_cell, pooled.theta[0, 0])
@@ -139,7 +143,7 @@ class _Simulated:
             traces=traces,
             dt=dt,
             profile=profile,
-            k=np.maximum(k, 0.0),
+            k=np.maximum(k, 0.0),  # a negative k, from noise alone, would make the simulation unstable
             cell_feed=np.nan_to_num(np.where(uses_own_k, pooled.feed_cell, pooled.feed)),
             shared_feed=solution.shared_feed if solution.settings.feed == "shared" else None,
             leak=solution.leak,
@@ -172,6 +176,7 @@ def _source(solution: Solution) -> FloatArray:
         residual = batch.residual(at, state.tailed)
         rest, strong = residual.without_coupling, at.transients
         if noise > 0:
+            # An increment holds the noise of two samples.
             deviation = np.sqrt(2 * noise * batch.noise_variance)[:, None]
             strong = core(at.transients, rest / deviation)
         parts.append(np.where(strong, rest, residual.tail) / batch.dt)
@@ -204,6 +209,7 @@ def _gathered(batches: list[Batch]) -> list[Batch]:
 
 def _error_ratio(values: FloatArray, simulated: FloatArray, standard: FloatArray) -> float:
     """Root mean square error over standard error of the median cell, from values (count p,) and (p,) of the others."""
+    # The median cell, because a few cells without information have errors of any size.
     off = values.reshape(-1, len(simulated)) - simulated
     known = np.isfinite(off).all(axis=0) & (standard > 0)
     if not known.any():

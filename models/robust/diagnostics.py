@@ -27,6 +27,7 @@ def cell_reasons(solution: Solution) -> tuple[tuple[str, ...], ...]:
     """The reasons to doubt each cell's parameters, (p,)."""
     pooled = solution.pooled
     assert solution.state.transients is not None
+    # Share of frames without a transient: in a very active cell few are left to fit.
     quiet = np.concatenate([1 - frames.mean(axis=1) for frames in solution.state.transients])
     tests: tuple[tuple[str, BoolArray], ...] = (
         ("its traces and its neighbours' differ by little more than noise", pooled.attenuation_cell > ATTENUATED),

@@ -72,6 +72,7 @@ class CellEquations:
 
 def join_equations(batches: Sequence[Batch], results: Sequence[BatchResult]) -> CellEquations:
     """The equations of all batches together."""
+    # In units of the cells' noise, equations of bright and of dim cells can be added.
     variance = np.concatenate([batch.noise_variance for batch in batches])
     group = np.concatenate([batch.group for batch in batches])
 

@@ -102,6 +102,7 @@ def cell_feeds(task: Task, solution: Solution, bootstrap: Bootstrap) -> Feeds:
     if task.options.no_feed:
         nothing = np.full(cells, np.nan)
         return Feeds(value=nothing, half=nothing)
+    # In case shared the feed is a parameter of the culture, after k and leak, with an error like that of k.
     if task.options.case == "shared":
         at = 1 + solution.settings.leak
         error = max(float(pooled.error[0, at]), float(bootstrap.scatter[at]))

@@ -96,7 +96,7 @@ def _levels(cells: CellEquations) -> tuple[FloatArray, FloatArray]:
 
 def _omega(variance: FloatArray, covariance: FloatArray) -> FloatArray:
     """q for which Omega = tridiag(-1, 2 + q, -1) has this ratio of variance to covariance, (p,)."""
-    beside = -covariance
+    alternation = -covariance
     widest = 1 / NARROWEST**2
-    q = variance / np.where(beside > 0, beside, np.inf) - 2
-    return np.where(beside > 0, np.clip(q, 0.0, widest), widest)
+    q = variance / np.where(alternation > 0, alternation, np.inf) - 2
+    return np.where(alternation > 0, np.clip(q, 0.0, widest), widest)

@@ -97,10 +97,12 @@ def pool(batches: Sequence[Batch], results: Sequence[BatchResult], settings: Set
     # Errors in variables: without this, noise in the regressors makes k too small.
     from_noise = noise.noise[cells.group, None, None] * cells.noise
     clean = cells.normal - from_noise * settings.correct
+    # Parameters that the cells of a group share come first, because each cell's own k and feed depend on them.
     shared = _fit_groups(cells, noise, clean, tailed)
     theta, error = np.stack([fit.theta for fit in shared]), np.stack([fit.error for fit in shared])
     k_cell = _own_k(cells, noise, clean, theta[cells.group])
     feed = _feeds(cells, noise, settings, theta[cells.group], error[cells.group, 0])
+    # The feed belongs to a k: with another k the mean that is left for the feed is another.
     theta_cell = theta[cells.group].copy()
     theta_cell[:, 0] = np.where(np.isfinite(k_cell.value), k_cell.value, theta_cell[:, 0])
     feed_cell = _feeds(cells, noise, settings, theta_cell, np.nan_to_num(k_cell.error))
@@ -162,6 +164,7 @@ def _weights(cells: CellEquations, shared: Sequence[SharedFit]) -> FloatArray:
 
 def _own_k(cells: CellEquations, noise: NoiseModel, clean: FloatArray, theta: FloatArray) -> CellValues:
     """Each cell's own k, 1/s, with the other shared parameters as they are, theta (p, c)."""
+    # Where almost all information was noise, the difference of the two is arbitrary: k is then NaN.
     information = clean[:, 0, 0]
     enough = information > LEAST_CLEAN * cells.normal[:, 0, 0]
     safe = np.where(enough, information, np.nan)
@@ -176,6 +179,7 @@ def _feeds(
     if settings.feed != "per-cell":
         return CellValues(value=np.zeros(cells.cells), error=np.zeros(cells.cells))
     per_frame = cells.mean_increment - np.einsum("pc,pc->p", cells.mean_regressors, theta)
+    # The feed is eliminated from the equations for k, so its noise and that of k are independent: variances add.
     information = np.where(cells.feed_information > 0, cells.feed_information, np.nan)
     from_k = cells.mean_regressors[:, 0] * k_error
     error = np.sqrt(noise.feed_variance / information**2 + from_k**2)
@@ -186,5 +190,6 @@ def _constancy(cells: CellEquations, settings: Settings) -> FloatArray:
     """See `Pooled.constancy`."""
     if settings.feed != "per-cell":
         return np.zeros(cells.cells)
+    # The normal matrix holds the coupling's variation about its mean; the constant part is that mean squared.
     constant = cells.mean_regressors[:, 0] ** 2 * cells.feed_information
     return np.asarray(constant / np.maximum(constant + cells.normal[:, 0, 0], TINY))

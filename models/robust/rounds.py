@@ -79,6 +79,7 @@ def estimate(
     Solution
         Rates in 1/s, feeds in intensity per second.
     """
+    # Rounds without tails come first: tail regressors need the transients that these rounds find.
     state = start or first_state(batches, settings)
     tails_wanted, fewer = (True, 1) if start is None else (start.tailed, 2)
     state, pooled = _round(batches, settings, distribute, replace(state, tailed=False, transients=None))
@@ -109,12 +110,14 @@ def _round(batches: Sequence[Batch], settings: Settings, distribute: Distribute,
 def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool) -> BatchResult:
     """One round of one batch; `feed` if each cell has a feed of its own, `tailed` if tails are modelled."""
     batch, at = call
+    # Transients are looked for without the tails, because a long tail would otherwise be part of its transient.
     residual = batch.residual(at, tailed)
     rest = residual.without_coupling - residual.tail
     found = transient_frames(rest / np.sqrt(batch.noise_variance)[:, None])
     if tailed and at.transients is not None:
         # Weak transients would otherwise come and go with the amplitudes of the tails.
         found |= at.transients
+    # The frames beside a transient share a sample with it.
     used = ~widened(found)
     used[:, :EDGE_FRAMES] = used[:, -EDGE_FRAMES:] = False
     no_tails = np.empty((0, *used.shape))
@@ -131,6 +134,7 @@ def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool) -> Bat
 
 def _covariance(residual: FloatArray, used: BoolArray) -> FloatArray:
     """Mean products of residuals 0, 1 and 2 frames apart, both used, (3, p); 0 where there are none."""
+    # Products with a masked frame are 0 and are not counted.
     kept, frames = np.where(used, residual, 0.0), residual.shape[1]
     result = np.zeros((LAGS, len(residual)))
     for lag in range(min(LAGS, frames)):

@@ -77,6 +77,7 @@ def fit_shared(cells: GroupEquations, tails: slice | None) -> SharedFit:
     SharedFit
         With the unit of theta as the regressors have it: 1/s for k and leak.
     """
+    # Least squares weighs each cell by one over the variance of its increments.
     rate = 1 / np.maximum(cells.unit, TINY)
     normal, right = cells.normal * rate[:, None, None], cells.right * rate[:, None]
     theta, weight, scatter = _reweighted(cells, normal, right)
@@ -108,6 +109,7 @@ def _reweighted(cells: GroupEquations, normal: FloatArray, right: FloatArray) ->
         k = (right[:, 0] - normal[:, 0, 1:] @ theta[1:]) / information
         # The first weights are those about the median, because the first shared k holds the outliers too.
         middle = theta[0] if n else _median_k(k, precision)
+        # In standard errors, so that an imprecise cell may lie further from the shared k than a precise one.
         scores = (k - middle) * np.sqrt(precision)
         scatter = max(1.0, mad_scale(scores[np.isfinite(scores)]))
         weight = np.nan_to_num(bisquare(scores, scatter, CELL_OUTLYING))
@@ -132,6 +134,7 @@ def _sandwich(
     """Covariance of theta from the departures of the cells' equations, (c, c)."""
     cells = len(right)
     departures = weight[:, None] * (right - np.einsum("pab,b->pa", normal, theta))
+    # The cells count as independent samples, so the error includes everything that makes them differ.
     inverse = np.linalg.pinv(total)
     covariance = inverse @ (departures.T @ departures) @ inverse.T
     return np.asarray(covariance * cells / max(cells - 1, 1))

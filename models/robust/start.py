@@ -43,6 +43,7 @@ def first_state(batches: Sequence[Batch], settings: Settings) -> State:
     has_feed = settings.feed != "none"
     k, feed = np.zeros(len(increments)), np.median(increments, axis=1) * has_feed
     shared = 0.0
+    # Each pass weighs the residuals of the pass before, so that spikes lose their weight step by step.
     for _ in range(COMMON):
         lines = _weighted_lines(increments, coupling, k, feed, has_feed)
         shared = lines.common_slope()
@@ -55,6 +56,7 @@ def first_state(batches: Sequence[Batch], settings: Settings) -> State:
     base = len(batches[0].regressors)
     theta = np.zeros((1, base + len(TAIL_FRAMES)))
     theta[0, 0] = shared
+    # A shared feed is one more shared parameter, in intensity per second; no cell then has a feed of its own.
     if settings.feed == "shared":
         theta[0, base - 1] = float(np.median(feed)) / batches[0].dt
         feed = np.zeros_like(feed)
@@ -93,6 +95,7 @@ def _weighted_lines(
     total = np.maximum(weight.sum(axis=1), LEAST_WEIGHT)
     mean_coupling = (weight * coupling).sum(axis=1) / total * has_feed
     mean_increment = (weight * increments).sum(axis=1) / total * has_feed
+    # The increments need not be centred, because the weighted coupling sums to 0 (or there is no feed).
     centred = weight * (coupling - mean_coupling[:, None])
     return _Lines(
         numerator=(centred * increments).sum(axis=1),

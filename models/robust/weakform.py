@@ -104,13 +104,14 @@ def moments(rows: Rows, used: BoolArray, q: FloatArray, feed: bool = True) -> Mo
         Before division by the cell's noise variance.
     """
     factor = _factorise(used, q)
+    # One solution for all right sides; the last one, of the constant 1, is the test function of the feed.
     solved = factor.solve(np.concatenate([rows.regressors, np.ones((1, *used.shape))]))
-    # Test function of the feed: Omega^-1 1.
     constant = np.where(used, solved[-1], 0.0)
     information = constant.sum(axis=1)
     safe = np.where(information > 0, information, 1.0)
     mean = np.einsum("pf,cpf->pc", constant, rows.regressors) / safe[:, None]
     mean_increment = np.einsum("pf,pf->p", constant, rows.increments) / safe
+    # Eliminating the feed makes every test function orthogonal to a constant.
     if not feed:
         mean, mean_increment = np.zeros_like(mean), np.zeros_like(mean_increment)
     tests = solved[:-1] - mean.T[:, :, None] * constant
@@ -147,6 +148,7 @@ class _Factor:
         x = np.empty((frames, len(right), p))
         for n, values in enumerate(right):
             np.multiply(values.T, self.kept, out=x[:, n])
+        # Forward with L, division by D, backward with L'. `step` avoids a new array in every one of the 2 F steps.
         step = np.empty(x.shape[1:])
         for m in range(1, frames):
             x[m] += np.multiply(self.ratio[m - 1], x[m - 1], out=step)
@@ -189,6 +191,7 @@ def _trace(band: FloatArray, constant: FloatArray, information: FloatArray, feed
     # Off the diagonal every lag occurs on both sides.
     lags = np.where(np.arange(len(band)) > 0, 2.0, 1.0) * RULE_COVARIANCE
     total: FloatArray = np.einsum("l,lpf->p", lags, band)
+    # The projection on the feed is the rank-one matrix constant constant' / information.
     if feed:
         frames = constant.shape[1]
         for lag, share in enumerate(lags):
