@@ -99,7 +99,8 @@ def pool(batches: Sequence[Batch], results: Sequence[BatchResult], settings: Set
     clean = cells.normal - from_noise * settings.correct
     # Parameters that the cells of a group share come first, because each cell's own k and feed depend on them.
     shared = _fit_groups(cells, noise, clean, tailed)
-    theta, error = np.stack([fit.theta for fit in shared]), np.stack([fit.error for fit in shared])
+    theta = np.stack([fit.theta for fit in shared])
+    error = np.stack([fit.error for fit in shared])
     k_cell = _own_k(cells, noise, clean, theta[cells.group])
     feed = _feeds(cells, noise, settings, theta[cells.group], error[cells.group, 0])
     # The feed belongs to a k: with another k the mean that is left for the feed is another.
@@ -150,7 +151,12 @@ def _fit_groups(cells: CellEquations, noise: NoiseModel, clean: FloatArray, tail
 
 def _nothing(size: int) -> SharedFit:
     return SharedFit(
-        theta=np.zeros(size), error=np.zeros(size), model_error=0.0, has_tails=False, weight=np.zeros(0), scatter=1.0
+        theta=np.zeros(size),
+        error=np.zeros(size),
+        model_error=0.0,
+        has_tails=False,
+        weight=np.zeros(0),
+        scatter=1.0,
     )
 
 
@@ -169,7 +175,8 @@ def _own_k(cells: CellEquations, noise: NoiseModel, clean: FloatArray, theta: Fl
     enough = information > LEAST_CLEAN * cells.normal[:, 0, 0]
     safe = np.where(enough, information, np.nan)
     others = np.einsum("pc,pc->p", clean[:, 0, 1:], theta[:, 1:])
-    return CellValues(value=(cells.right[:, 0] - others) / safe, error=np.sqrt(noise.right_variance) / safe)
+    k = (cells.right[:, 0] - others) / safe
+    return CellValues(value=k, error=np.sqrt(noise.right_variance) / safe)
 
 
 def _feeds(
