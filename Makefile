@@ -29,7 +29,7 @@ demo: $(STAMP)  ## the whole main job on two synthetic cultures
 	.venv/bin/calcigraph --workspace calcigraph-demo demo
 
 lock:  ## resolve pyproject.toml anew into the hashed, universal lock
-	$$(command -v uv || echo .venv/bin/uv) pip compile pyproject.toml --all-extras --group test --group bench --group lint --universal \
+	$$(command -v uv || echo .venv/bin/uv) pip compile pyproject.toml --all-extras --group test --group bench --group lint --group docs --universal \
 		--python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements.lock
 
 clean:  ## remove what setup and test made
