@@ -51,8 +51,8 @@ def experiment(
 ) -> Row:
     result = fit(culture, options=options(case, setup))
     at = int(np.flatnonzero(result.labels == label)[0])
-    data = culture.intensity[fitted_cells(culture, result.options)]
-    forward = squared_error(data, predict(culture, result.options, k, 0.0))[at]
+    data = culture.intensity[fitted_cells(culture, result.settings)]
+    forward = squared_error(data, predict(culture, result.settings, k, 0.0))[at]
     train, test, fitted = (float(result.cells[column][at]) for column in ("mse_train", "mse_test", "k"))
     return Row(name.format(label), float(forward), train, test, fitted, paper)
 

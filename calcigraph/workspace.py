@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from calcigraph.errors import ConflictError, InputError, WorkspaceError
+from calcigraph.ingest.options import TraceOptions
+from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 from calcigraph.version import __version__
@@ -143,7 +145,7 @@ class Workspace:
         experiment: str | None = None,
         condition: str | None = None,
         max_distance_px: float | None = None,
-        max_missing: float = 0.1,
+        max_missing: float = TraceOptions.max_missing,
         replace: bool = False,
         progress: Progress = silent,
     ) -> tuple[Culture, bool]:
@@ -209,7 +211,7 @@ class Workspace:
     def fit(
         self,
         culture: str,
-        model: str = "robust",
+        model: str = DEFAULT_MODEL,
         options: FitOptions | None = None,
         *,
         scheduler: str | None = None,
@@ -228,7 +230,7 @@ class Workspace:
     def rank_weights(
         self,
         culture: str,
-        model: str = "robust",
+        model: str = DEFAULT_MODEL,
         options: FitOptions | None = None,
         *,
         scheduler: str | None = None,
@@ -271,7 +273,7 @@ class Workspace:
         *,
         experiment: str | None = None,
         by: str = "condition",
-        model: str = "robust",
+        model: str = DEFAULT_MODEL,
         allow_different_options: bool = False,
     ) -> pandas.DataFrame:
         """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
@@ -293,7 +295,7 @@ class Workspace:
         kind: str,
         out: str,
         *,
-        model: str = "robust",
+        model: str = DEFAULT_MODEL,
         frame: int = 0,
         cell: int | None = None,
     ) -> Path:
@@ -351,8 +353,6 @@ def _unfinished(row: Mapping[str, Any]) -> str:
 
 
 def _check_model(model: str) -> None:
-    from calcigraph.models import MODELS
-
     if model not in MODELS:
         raise InputError(f"unknown model {model!r}; there are {', '.join(MODELS)}")
 

@@ -8,6 +8,7 @@ import typer
 
 from calcigraph.cli.output import Format, FormatOption, note, show
 from calcigraph.errors import InputError
+from calcigraph.models.table import DEFAULT_MODEL
 from calcigraph.workspace import Workspace
 
 
@@ -16,7 +17,7 @@ def compare(
     cultures: Annotated[list[str] | None, typer.Argument(help="Cultures to compare.", show_default=False)] = None,
     experiment: Annotated[str | None, typer.Option(help="Compare the cultures of this experiment.")] = None,
     by: Annotated[str, typer.Option(help="What makes the groups.")] = "condition",
-    model: Annotated[str, typer.Option(help="Whose parameters.")] = "robust",
+    model: Annotated[str, typer.Option(help="Whose parameters.")] = DEFAULT_MODEL,
     allow_different_options: Annotated[
         bool, typer.Option("--allow-different-options", help="Compare fits made with different options.")
     ] = False,
@@ -26,7 +27,7 @@ def compare(
 
     Synchrony is the mean correlation of intensity changes between contacts, minus its mean over shuffled positions.
     """
-    from calcigraph import records
+    from calcigraph.queries import records
     from calcigraph.queries.compare import medians
 
     if bool(cultures) == bool(experiment):

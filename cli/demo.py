@@ -20,7 +20,7 @@ PICTURES = ("frame", "outlines", "cells", "graph", "traces", "error", "parameter
 
 def demo(context: typer.Context) -> None:
     """Show the whole main job: two synthetic cultures, from movie to fitted, queried, compared graph."""
-    from calcigraph import records
+    from calcigraph.queries import records
 
     workspace: Workspace = context.obj
     folder = workspace.folder / "demo"

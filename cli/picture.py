@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from calcigraph.cli.output import note
+from calcigraph.models.table import DEFAULT_MODEL
 from calcigraph.workspace import Workspace
 
 
@@ -23,7 +24,7 @@ def picture(
         ),
     ],
     out: Annotated[str, typer.Option("-o", "--out", help="PNG, PDF or SVG to write.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Whose fit to draw.")] = "robust",
+    model: Annotated[str, typer.Option(help="Whose fit to draw.")] = DEFAULT_MODEL,
     frame: Annotated[int, typer.Option(help="Frame to draw, from 0.")] = 0,
     cell: Annotated[int | None, typer.Option(help="Label of one cell to draw.", metavar="LABEL")] = None,
 ) -> None:

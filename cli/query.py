@@ -28,7 +28,7 @@ def query(
     form: FormatOption = Format.table,
 ) -> None:
     """Ask the graph: a named question, or your own read-only Cypher."""
-    from calcigraph import declared_parameters, load, names, parse_parameters, records
+    from calcigraph.queries import declared_parameters, load, names, parse_parameters, records
 
     if sum((list_queries, name is not None, cypher is not None)) != 1:
         raise InputError("give one of a query's NAME, a FILE.cypher, --cypher TEXT or --list")

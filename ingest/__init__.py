@@ -3,7 +3,8 @@
 from calcigraph.ingest.formats import open_movie
 from calcigraph.ingest.masks import read_masks
 from calcigraph.ingest.movie import Movie
-from calcigraph.ingest.pipeline import IngestOptions, ingest_movie, input_digest
+from calcigraph.ingest.options import IngestOptions
+from calcigraph.ingest.pipeline import ingest_movie, input_digest
 from calcigraph.ingest.traces import ingest_traces, traces_digest
 
 __all__ = [

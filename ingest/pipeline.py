@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from calcigraph.errors import InputError
 from calcigraph.ingest.formats import open_movie
 from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.options import IngestOptions
 from calcigraph.store.types import (
     Cells,
     Culture,
@@ -36,68 +36,6 @@ if TYPE_CHECKING:
 BLEACHING = 0.1
 SHIFT_PX = 1.0
 SATURATED = 1e-3
-CELLPOSE_GAP = 6
-
-
-@dataclass(frozen=True)
-class IngestOptions:
-    """What the user may choose for an ingest; the fields are the options of `calcigraph ingest`.
-
-    Raises InputError if a value is out of range.
-    """
-
-    experiment: str | None = None
-    condition: str | None = None
-    frame_interval_s: float | None = None
-    """Overrides the file's; s."""
-    pixel_size_um: float | None = None
-    """Overrides the file's; um."""
-    masks: str | None = None
-    """A label image; without it the cells are found by Cellpose."""
-    cellpose_model: str | None = None
-    """Name or path; None for the shipped model."""
-    segment_on: str | int = "mean"
-    """"mean" or "max" of the denoised, normalised frames, or a frame number from 0."""
-    min_area: int = 500
-    min_border: int = 5
-    max_gap: int | None = None
-    """px; None for 0 with masks and CELLPOSE_GAP with Cellpose, which leaves gaps."""
-    trace_inset: int = 1
-    detrend: str = "none"
-    """"none" or "global"."""
-
-    def __post_init__(self) -> None:
-        _check_positive("--frame-interval", self.frame_interval_s, "s")
-        _check_positive("--pixel-size", self.pixel_size_um, "um")
-        for name, value, low in (
-            ("--min-area", self.min_area, 1),
-            ("--min-border", self.min_border, 1),
-            ("--max-gap", self.max_gap, 0),
-            ("--trace-inset", self.trace_inset, 0),
-        ):
-            if value is not None and value < low:
-                raise InputError(f"{name} {value}: expected a whole number of px from {low} up")
-        if self.detrend not in ("none", "global"):
-            raise InputError(f"--detrend {self.detrend}: expected none or global")
-        if self.masks is not None and self.cellpose_model is not None:
-            raise InputError("--masks and --cellpose-model exclude each other: give one of them")
-        self._check_segment_on()
-
-    def _check_segment_on(self) -> None:
-        value = self.segment_on
-        if isinstance(value, str) and value not in ("mean", "max"):
-            if not value.isdecimal():
-                raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
-            object.__setattr__(self, "segment_on", int(value))
-        elif not isinstance(value, str) and value < 0:
-            raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
-
-    @property
-    def gap(self) -> int:
-        """The gap that is closed between cells, in px."""
-        if self.max_gap is not None:
-            return self.max_gap
-        return 0 if self.masks is not None else CELLPOSE_GAP
 
 
 def input_digest(source: str, options: IngestOptions, progress: Progress = silent) -> str:
@@ -360,8 +298,3 @@ def _warnings(bleaching: float, denoised: Denoised, detrend: str) -> tuple[str, 
             "their brightness is not known"
         )
     return tuple(found)
-
-
-def _check_positive(name: str, value: float | None, unit: str) -> None:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise InputError(f"{name} {value}: expected a positive number of {unit}")

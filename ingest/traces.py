@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError, NotFoundError
+from calcigraph.ingest.options import TraceOptions
 from calcigraph.store.types import BoolArray, Cells, Contacts, Culture, CultureData, FloatArray, IntArray
 
 NEAREST_FACTOR = 2.5
@@ -42,7 +43,7 @@ def traces_digest(
     experiment: str | None = None,
     condition: str | None = None,
     max_distance: float | None = None,
-    max_missing: float = 0.1,
+    max_missing: float = TraceOptions.max_missing,
 ) -> str:
     """Hash of the file and the options: the same digest means the same ingest. Raises NotFoundError, InputError."""
     content = hashlib.sha256(_bytes(path)).hexdigest()
@@ -59,7 +60,7 @@ def ingest_traces(
     experiment: str | None = None,
     condition: str | None = None,
     max_distance: float | None = None,
-    max_missing: float = 0.1,
+    max_missing: float = TraceOptions.max_missing,
 ) -> CultureData:
     """Make a culture of a CSV with columns Mean_i or Meani, XM..., YM... for cell i and one row per frame.
 

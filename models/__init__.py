@@ -3,13 +3,14 @@
 from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
 from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
-from calcigraph.models.options import CASES, MODELS, FitOptions
+from calcigraph.models.options import CASES
 from calcigraph.models.run import fit, fitted_cells, predict
 from calcigraph.models.synthetic.camera import movie_frames
 from calcigraph.models.synthetic.culture import SyntheticCulture
 from calcigraph.models.synthetic.ground_truth import effective_feed, truth
 from calcigraph.models.synthetic.make import make_culture
 from calcigraph.models.synthetic.options import SyntheticOptions
+from calcigraph.models.table import MODELS, FitOptions
 from calcigraph.models.weightings import Ranked, rank_weights
 
 __all__ = [

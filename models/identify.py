@@ -20,18 +20,15 @@ CHANCE = 0.05
 """Null p-value of the coupling above which it is not told from chance."""
 
 
-def cell_words(task: Task, solved: Solved, model: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def cell_words(task: Task, solved: Solved) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Each cell's word and why, "" where it is identified; (p,) each."""
-    half, reference = solved.k_cell_interval.half, _reference(task, solved)
-    if np.isnan(solved.k_cell).all():  # a model that gives no k of a cell's own
-        half, values = solved.k_interval.half, solved.k
-    else:
-        values = solved.k_cell
+    # The paper's network gives no k of a cell's own.
+    judged = solved.k if np.isnan(solved.k_cell.value).all() else solved.k_cell
     with np.errstate(invalid="ignore"):
-        share = half / np.maximum(np.abs(values), reference)
-    bounded = at_bound(solved.feed, task.options.feed_box(model))
-    if not task.common_k:
-        bounded |= at_bound(solved.k, task.options.k_box(model)) & (solved.k > 0)
+        share = judged.half / np.maximum(np.abs(judged.value), _reference(task, solved))
+    bounded = at_bound(solved.feed.value, task.feed_box)
+    if not task.options.common_k:
+        bounded |= at_bound(solved.k.value, task.k_box) & (solved.k.value > 0)
     words, why = [], []
     for cell, ratio in enumerate(share.tolist()):
         against = list(solved.reasons[cell]) if solved.reasons else []
@@ -48,18 +45,18 @@ def cell_words(task: Task, solved: Solved, model: str) -> tuple[tuple[str, ...],
     return tuple(words), tuple(why)
 
 
-def culture_word(task: Task, solved: Solved, model: str, null_p: float | None) -> tuple[str, tuple[str, ...]]:
+def culture_word(task: Task, solved: Solved, null_p: float | None) -> tuple[str, tuple[str, ...]]:
     """The culture's word and why."""
-    k, low, high = solved.culture_k
-    share = (high - low) / 2 / max(abs(k), _reference(task, solved))
+    k, low = solved.culture_k.value, solved.culture_k.low
+    share = solved.culture_k.half / max(abs(k), _reference(task, solved))
     against = list(solved.culture_reasons)
     if not np.isfinite(share):
         against.insert(0, "there is no interval for k")
     elif low <= 0:
-        against.insert(0, f"k is not told from 0; it is at most {high:.2g} 1/s")
+        against.insert(0, f"k is not told from 0; it is at most {solved.culture_k.high:.2g} 1/s")
     elif share > CULTURE_LIMITS[0]:
         against.insert(0, f"k is known to within {100 * share:.0f} % only")
-    if k > 0 and bool(at_bound(np.array([k]), task.options.k_box(model))[0]):
+    if k > 0 and bool(at_bound(np.array([k]), task.k_box)[0]):
         against.append("k lies at its bound")
     if null_p is not None and null_p > CHANCE:
         against.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
@@ -77,7 +74,7 @@ def at_bound(values: FloatArray, bounds: tuple[float, float]) -> BoolArray:
 
 def _reference(task: Task, solved: Solved) -> float:
     """1/s, what a k is measured against: the culture's, and one that would not show within the recording."""
-    k = abs(solved.culture_k[0])
+    k = abs(solved.culture_k.value)
     return max(k if np.isfinite(k) else 0.0, 1 / (task.dt * task.train.shape[1]))
 
 

@@ -6,7 +6,9 @@ how many workers or threads there are, to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from math import isfinite
 from typing import Any
 
@@ -16,15 +18,17 @@ from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, default_weights, operator
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.identify import at_bound, cell_words, culture_word
-from calcigraph.models.options import FitOptions
+from calcigraph.models.permutation import FEWEST_FRAMES, Null, null
 from calcigraph.models.scheduler import batches_on
+from calcigraph.models.table import FitOptions, Model, model_named
 from calcigraph.models.task import Solved, Split, Task, free_run
 from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph, silent
 
 BATCH_CELLS = 256
-RAW_SPREAD = 10.0
+RAW_DEVIATION = 10.0
 """Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
-FEWEST_NULL_FRAMES = 8
+NULL_VALUES = ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
+"""What a FitRun keeps of the permutation test."""
 
 
 def fit(
@@ -65,40 +69,51 @@ def fit(
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
-    split = Split.of(subgraph, options)
-    with batches_on(scheduler) as spread:
-        task = Task(subgraph, op, options, split, spread, progress)
+    with batches_on(scheduler) as distribute:
+        task = Task(
+            subgraph=subgraph,
+            op=op,
+            model=model_named(model),
+            options=replace(options, weights=weights),
+            split=Split.of(subgraph, options),
+            distribute=distribute,
+            progress=progress,
+        )
         progress("fit", 0, 1)
-        solved = _solve(task, model)
+        solved = _solver(task.model)(task)
         progress("fit", 1, 1)
-        errors, groups = _evaluate(task, solved)
-    null = _null(task)
-    word, culture_why = culture_word(task, solved, model, null.get("null_k_p"))
-    words, why = cell_words(task, solved, model)
-    k, k_low, k_high = solved.culture_k
-    feed, feed_low, feed_high = solved.culture_feed
+        errors = _evaluate(task, solved)
+    return _result(task, solved, errors, _null(task))
+
+
+def _result(task: Task, solved: Solved, errors: Errors, null: Null | None) -> Fit:
+    """What is stored of a fit."""
+    options = task.options
+    word, culture_why = culture_word(task, solved, None if null is None else null.k_p)
+    words, why = cell_words(task, solved)
+    feed = solved.culture_feed
     return Fit(
-        culture=subgraph.culture,
-        model=model,
+        culture=task.subgraph.culture,
+        model=task.model.name,
         case=options.case,
-        options=_record(task, model, weights),
-        labels=subgraph.labels[op.inner],
-        k=k,
-        feed=None if options.no_feed else feed,
+        settings=task.model.settings(options),
+        facts=_facts_of_the_culture(task) | dict(solved.facts),
+        labels=task.subgraph.labels[task.op.inner],
+        k=solved.culture_k.value,
+        k_low=solved.culture_k.low,
+        k_high=solved.culture_k.high,
+        feed=None if options.no_feed else feed.value,
+        feed_low=None if options.no_feed else feed.low,
+        feed_high=None if options.no_feed else feed.high,
         cells=_columns(solved, errors),
-        words={"group": groups, "identified": words, "why": why},
-        k_low=k_low,
-        k_high=k_high,
-        feed_low=None if options.no_feed else feed_low,
-        feed_high=None if options.no_feed else feed_high,
-        mse_train=float(errors["mse_train"].mean()),
-        mse_test=None if split.test_first is None else float(errors["mse_test"].mean()),
-        **null,
+        words={"group": errors.groups, "identified": words, "why": why},
+        mse_train=float(errors.train.mean()),
+        mse_test=None if task.split.test_first is None else float(errors.test.mean()),
+        **({} if null is None else {f"null_{name}": getattr(null, name) for name in NULL_VALUES}),
         identified=word,
         why=culture_why,
-        facts=dict(solved.facts),
         curves=dict(solved.curves),
-        advice=_advice(task, model, solved, culture_why),
+        advice=_advice(task, solved, culture_why),
     )
 
 
@@ -114,7 +129,7 @@ def predict(
     Parameters
     ----------
     options
-        A fit's options: `case`, `setup` and `weights` are used.
+        A fit's settings: `case`, `setup` and `weights` are used.
     k, feed
         (p,) or one value, in the order of `fitted_cells`; NaN counts as 0 (no contacts, or no feed).
     leak
@@ -136,65 +151,67 @@ def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
     return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1))).inner
 
 
-def _solve(task: Task, model: str) -> Solved:
-    if model == "crlsm":
-        from calcigraph.models.crlsm.fit import fit_crlsm
-
-        return fit_crlsm(task)
-    if model == "pinn":
-        from calcigraph.models.pinn.fit import fit_pinn
-
-        return fit_pinn(task)
-    from calcigraph.models.robust.fit import fit_robust
-
-    return fit_robust(task)
+def _solver(model: Model) -> Callable[[Task], Solved]:
+    """The function that solves tasks, imported only now: a network brings torch."""
+    module, _, function = model.solve.partition(":")
+    solve: Callable[[Task], Solved] = getattr(import_module(module), function)
+    return solve
 
 
-def _null(task: Task) -> dict[str, Any]:
-    """The FitRun's null_ values; none where no permutations are wanted or the recording is too short."""
+def _null(task: Task) -> Null | None:
+    """The permutation test; none where no permutations are wanted or the recording is too short."""
     permutations = task.options.null
-    if not permutations or task.train.shape[1] < FEWEST_NULL_FRAMES:
-        return {}
-    from calcigraph.models.permutation import null
-
+    if not permutations or task.train.shape[1] < FEWEST_FRAMES:
+        return None
     subgraph = task.subgraph
     # Whatever the setup, the cells that are driven change places among themselves.
     driven = np.ones(len(subgraph.labels), dtype=np.bool_)
     driven[task.op.inner] = False
-    found = null(task.train, task.op, subgraph.pairs, driven, task.dt, permutations, task.options.seed, task.progress)
-    return {
-        f"null_{name}": getattr(found, name)
-        for name in ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
-    }
+    return null(task.train, task.op, subgraph.pairs, driven, task.dt, permutations, task.options.seed, task.progress)
 
 
-def _columns(solved: Solved, errors: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def _columns(solved: Solved, errors: Errors) -> dict[str, FloatArray]:
+    """The parameters of the cells by the names under which the graph stores them."""
     columns: dict[str, FloatArray] = {}
-    for name in ("k", "feed", "k_cell"):
-        interval = getattr(solved, f"{name}_interval")
-        columns |= {name: getattr(solved, name), f"{name}_low": interval.low, f"{name}_high": interval.high}
+    for name, found in (("k", solved.k), ("feed", solved.feed), ("k_cell", solved.k_cell)):
+        columns |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
     if solved.leak:
-        columns["leak"] = np.full(len(solved.k), solved.leak)
-    return columns | dict(errors)
+        columns["leak"] = np.full(len(solved.k.value), solved.leak)
+    return columns | {"mse_train": errors.train, "mse_test": errors.test}
 
 
 def _cut(total: int) -> list[slice]:
     return [slice(first, min(first + BATCH_CELLS, total)) for first in range(0, total, BATCH_CELLS)]
 
 
-def _evaluate(task: Task, solved: Solved) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+@dataclass(frozen=True)
+class Errors:
+    """How far the free run of fitted parameters is from the data."""
+
+    train: FloatArray
+    """(p,), mean squared error."""
+    test: FloatArray
+    """(p,), NaN without a test part."""
+    groups: tuple[str, ...]
+    """(p,), each cell's fit group."""
+
+
+def _evaluate(task: Task, solved: Solved) -> Errors:
     task.progress("evaluate", 0, 1)
     subgraph, op, split, alone = task.subgraph, task.op, task.split, task.options.case == "cell"
-    data = subgraph.intensity[op.inner]
-    whole = free_run(subgraph, op, alone, solved.k, solved.feed, solved.leak)
-    parts = task.spread(_evaluate_batch, [(data[cut], whole[cut]) for cut in _cut(len(op.inner))], split.train)
+    data, k, feed = subgraph.intensity[op.inner], solved.k.value, solved.feed.value
+    whole = free_run(subgraph, op, alone, k, feed, solved.leak)
+    parts = task.distribute(_evaluate_batch, [(data[cut], whole[cut]) for cut in _cut(len(op.inner))], split.train)
     test = np.full(len(op.inner), np.nan)
     if split.test_first is not None:
-        rest = free_run(subgraph, op, alone, solved.k, solved.feed, solved.leak, split.test_first)
+        rest = free_run(subgraph, op, alone, k, feed, solved.leak, split.test_first)
         test = squared_error(data[:, split.test_first :], rest)
     task.progress("evaluate", 1, 1)
-    errors = {"mse_train": np.concatenate([part[0] for part in parts]), "mse_test": test}
-    return errors, tuple(group for part in parts for group in part[1])
+    return Errors(
+        train=np.concatenate([part[0] for part in parts]),
+        test=test,
+        groups=tuple(group for part in parts for group in part[1]),
+    )
 
 
 def _evaluate_batch(batch: tuple[FloatArray, FloatArray], train: int) -> tuple[FloatArray, tuple[str, ...]]:
@@ -202,55 +219,21 @@ def _evaluate_batch(batch: tuple[FloatArray, FloatArray], train: int) -> tuple[F
     return squared_error(data[:, :train], model[:, :train]), fit_groups(data, model)
 
 
-def _record(task: Task, model: str, weights: str) -> dict[str, Any]:
-    """Everything that decides the result. The second group follows from the culture, not from the user."""
-    options, subgraph = task.options, task.subgraph
-    record: dict[str, Any] = {
-        "case": options.case,
-        "no_feed": options.no_feed,
-        "setup": options.setup,
-        "weights": weights,
-        "train_fraction": options.train_fraction,
-        "null": options.null,
-        "seed": options.seed,
-    }
-    if model != "pinn":
-        record["k_bounds"] = [_or_none(bound) for bound in options.k_box(model)]
-        record["feed_bounds"] = None if options.no_feed else [_or_none(bound) for bound in options.feed_box(model)]
-    record |= _model_options(options, model)
-    return record | {
+def _facts_of_the_culture(task: Task) -> dict[str, Any]:
+    """What followed from the culture, not from the user."""
+    return {
         "frame_interval_s": task.dt,
-        "dt_s": task.dt / options.points_a_frame,
+        "dt_s": task.dt / task.options.points_a_frame,
         "weight_scale": task.op.scale,
-        "intensity_gain": subgraph.intensity_gain,
+        "intensity_gain": task.subgraph.intensity_gain,
         "inner_cells": len(task.op.inner),
         "driven_cells": len(task.op.driven),
-        "frames": subgraph.intensity.shape[1],
+        "frames": task.subgraph.intensity.shape[1],
         "train_frames": task.split.train,
     }
 
 
-def _model_options(options: FitOptions, model: str) -> dict[str, Any]:
-    if model == "robust":
-        correct, leak = options.correct is not False, bool(options.leak)
-        return {"half_width": options.half_width, "correct": correct, "leak": leak}
-    if model == "crlsm":
-        from calcigraph.models.options import RIDGE
-
-        ridge = RIDGE if options.ridge is None else options.ridge
-        return {"ridge": ridge, "ridge_scaling": "unscaled", "interpolate": options.points_a_frame}
-    from dataclasses import asdict
-
-    from calcigraph.models.pinn.fit import pinn_options
-
-    return asdict(pinn_options(options))
-
-
-def _or_none(bound: float) -> float | None:
-    return bound if isfinite(bound) else None
-
-
-def _advice(task: Task, model: str, solved: Solved, why: Sequence[str]) -> tuple[str, ...]:
+def _advice(task: Task, solved: Solved, why: Sequence[str]) -> tuple[str, ...]:
     options, op, subgraph = task.options, task.op, task.subgraph
     advice = list(solved.advice)
     lonely = subgraph.labels[op.inner][~op.coupled]
@@ -260,19 +243,18 @@ def _advice(task: Task, model: str, solved: Solved, why: Sequence[str]) -> tuple
             f"{', '.join(map(str, lonely[:10].tolist()))}{', ...' if len(lonely) > 10 else ''} ({len(lonely)} in all)"
         )
     advice += why
-    box, feed_box = options.k_box(model), options.feed_box(model)
-    if model == "crlsm":
-        advice += _at_bounds("k", "1/s", solved.k[op.coupled], box, task.common_k)
-        if task.common_k:
-            advice += _at_bounds("k_cell", "1/s", solved.k_cell[op.coupled], box, False)
-    spread = float(np.median(subgraph.intensity[op.inner].std(axis=1)))
-    if not options.no_feed and np.isfinite(feed_box).any():
-        if spread > RAW_SPREAD:
+    if task.model.finite_k:
+        advice += _at_bounds("k", "1/s", solved.k.value[op.coupled], task.k_box, options.common_k)
+        if options.common_k:
+            advice += _at_bounds("k_cell", "1/s", solved.k_cell.value[op.coupled], task.k_box, False)
+    if not options.no_feed and np.isfinite(task.feed_box).any():
+        deviation = float(np.median(subgraph.intensity[op.inner].std(axis=1)))
+        if deviation > RAW_DEVIATION:
             advice.append(
-                f"these traces vary by {spread:.3g} (median deviation), so they are not normalised intensities, which "
-                "the feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
+                f"these traces vary by {deviation:.3g} (median deviation), so they are not normalised intensities, "
+                "which the feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
             )
-        advice += _at_bounds("feed", "intensity/s", solved.feed, feed_box, options.case == "shared")
+        advice += _at_bounds("feed", "intensity/s", solved.feed.value, task.feed_box, options.case == "shared")
     return tuple(advice)
 
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from calcigraph.errors import InputError
-from calcigraph.models.task import Spread
+from calcigraph.models.task import Distribute
 
 SCHEDULER_TIMEOUT_S = 6
 
 
 @contextmanager
-def batches_on(scheduler: str | None) -> Iterator[Spread]:
+def batches_on(scheduler: str | None) -> Iterator[Distribute]:
     """Run batches in threads of this process, or on the cluster at an address."""
     import dask
     from dask import threaded

@@ -10,13 +10,15 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, simulate, simulate_alone
-from calcigraph.models.options import FitOptions
+from calcigraph.models.estimate import Estimate
+from calcigraph.models.options import Bounds
+from calcigraph.models.table import FitOptions, Model
 from calcigraph.store.types import FloatArray, Progress, Subgraph
 
 MIN_TRAIN_FRAMES = 3
 
-Spread = Callable[..., list[Any]]
-"""spread(function, calls, shared...): function(call, *shared) for every call, in order, maybe elsewhere."""
+Distribute = Callable[..., list[Any]]
+"""distribute(function, calls, shared...): function(call, *shared) for every call, in order, maybe elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ class Task:
 
     subgraph: Subgraph
     op: Operator
+    model: Model
     options: FitOptions
     split: Split
-    spread: Spread
+    distribute: Distribute
     progress: Progress
 
     @property
@@ -68,49 +71,35 @@ class Task:
         return self.subgraph.frame_interval_s
 
     @property
-    def common_k(self) -> bool:
-        """Whether the case has one k for all cells."""
-        return self.options.case in ("shared", "per-cell")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval per cell, (p,), or of the culture; NaN where nothing is known."""
-
-    low: FloatArray
-    high: FloatArray
-
-    @classmethod
-    def around(cls, values: FloatArray, half: FloatArray) -> Interval:
-        return cls(values - half, values + half)
+    def k_box(self) -> Bounds:
+        """The bounds of k in force, 1/s."""
+        return self.model.k_box(self.options)
 
     @property
-    def half(self) -> FloatArray:
-        return (self.high - self.low) / 2
+    def feed_box(self) -> Bounds:
+        """The bounds of the feed in force, intensity per second."""
+        return self.model.feed_box(self.options)
 
 
 @dataclass(frozen=True)
 class Solved:
     """A model's parameters with their intervals."""
 
-    k: FloatArray
-    """(p,), 1/s, and so are the others; NaN without contacts."""
-    feed: FloatArray
+    k: Estimate[FloatArray]
+    """1/s; NaN for a cell without contacts."""
+    feed: Estimate[FloatArray]
     """Intensity per second."""
-    k_cell: FloatArray
-    """The cell's own k, whatever the case."""
-    k_interval: Interval
-    feed_interval: Interval
-    k_cell_interval: Interval
-    culture_k: tuple[float, float, float]
-    """The culture's k, low, high."""
-    culture_feed: tuple[float, float, float]
+    k_cell: Estimate[FloatArray]
+    """1/s, each cell's own k, whatever the case."""
+    culture_k: Estimate[float]
+    culture_feed: Estimate[float]
     leak: float = 0.0
+    """1/s."""
     reasons: tuple[tuple[str, ...], ...] = ()
     """What the model itself knows against each cell, (p,)."""
     culture_reasons: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What followed from the data: half-width, noise, ..."""
+    """What followed from the data: half-width, noise, ...; JSON-able."""
     advice: tuple[str, ...] = ()
     curves: Mapping[str, Any] = field(default_factory=dict)
     """What can be drawn of the training: epochs, losses, paths of parameters, fitted traces; JSON-able."""

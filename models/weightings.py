@@ -1,4 +1,4 @@
-"""Which weighting of the contacts fits a culture best: held-out error of each, with its spread over folds.
+"""Which weighting of the contacts fits a culture best: held-out error of each, with its standard deviation over folds.
 
 Rolling origin: a fold fits the first part of the recording and judges the frames that follow, so that nothing of the
 future enters. What is judged is the change from one frame to the next, because errors of a free run are mostly the
@@ -14,8 +14,8 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import WEIGHTS, frame_means, operator
-from calcigraph.models.options import FitOptions
 from calcigraph.models.run import fit
+from calcigraph.models.table import FitOptions
 from calcigraph.models.task import Split
 from calcigraph.store.types import Fit, FloatArray, Progress, Subgraph, silent
 
@@ -113,7 +113,7 @@ def _held_out(known: Subgraph, model: str, options: FitOptions, share: float, sc
     last = min(frames, first + round(HELD_OUT * frames))
     train = replace(known, intensity=known.intensity[:, :first])
     fitted = fit(train, model, replace(options, train_fraction=1.0, null=0), scheduler=scheduler)
-    op = operator(known, fitted.options["weights"], options.setup)
+    op = operator(known, fitted.settings["weights"], options.setup)
     test = known.intensity[:, first - 1 : last]
     changes, pull = np.diff(test[op.inner], axis=1), known.frame_interval_s * frame_means(op.apply(test))
     k, feed = (np.nan_to_num(fitted.cells[name])[:, None] for name in ("k", "feed"))

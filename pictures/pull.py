@@ -55,7 +55,7 @@ def _fitted(graph: Graph, subgraph: Subgraph, model: str, kind: str) -> dict[str
     columns = [str(name) for name in table.columns if str(name).startswith(f"{model}_")]
     words = [name for name in columns if table[name].dtype == object]
     cells = {name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words}
-    options = json.loads(latest["options"])
+    options = json.loads(latest["settings"])
     return {
         "case": latest["case"],
         "cells": cells,

@@ -23,6 +23,7 @@ import numpy as np
 
 from calcigraph.errors import ConflictError, InputError, NotFoundError
 from calcigraph.queries.library import Reader, fetch, load, require_culture
+from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ LEVEL = 0.05
 SYNCHRONY = "synchrony"
 PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
 RATES = ("k", "k_cell")
-FACTS = frozenset(
-    {
-        "weight_scale", "dt", "dt_s", "frame_interval_s", "intensity_gain", "inner_cells", "driven_cells", "driven",
-        "inner", "frames", "train_frames",
-    }
-)  # fmt: skip
-"""Recorded options that follow from the culture; all others are settings, which must agree."""
 UNLIKE = {
     "frames": "the recordings differ in their number of frames, which biases estimates unlike",
     "frame_interval_s": "the recordings differ in their frame interval, which biases estimates unlike",
@@ -64,7 +58,7 @@ class _Fitted:
     """Normalised intensity per unit of log(raw + 1)."""
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
-    """Recorded options that follow from the culture."""
+    """What followed from the culture and its data."""
     weight_scale: float | None
     medians: Mapping[str, float]
     """Over the inner cells, by parameter; feed is divided by the gain, synchrony is the culture's own."""
@@ -166,7 +160,7 @@ def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
 
 def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
     first = rows[0]
-    options = json.loads(first["options"] or "{}")
+    recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
     for name in PARAMETERS:
@@ -177,10 +171,16 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
             spreads[name] = 1.4826 * float(np.median(np.abs(values - medians[name])))
     if None not in (first["null_sync"], first["null_sync_mean"]):
         medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
-    scale = options.get("weight_scale")
-    settings = {"case": first["case"]} | {key: value for key, value in options.items() if key not in FACTS}
-    facts = {key: value for key, value in options.items() if key in FACTS}
-    return _Fitted(first["culture"], first["condition"], gain, settings, facts, scale, medians, spreads)
+    return _Fitted(
+        culture=first["culture"],
+        condition=first["condition"],
+        gain=gain,
+        settings={"case": first["case"], **recorded.settings},
+        facts=recorded.facts,
+        weight_scale=recorded.facts.get("weight_scale"),
+        medians=medians,
+        spreads=spreads,
+    )
 
 
 def _differing(fits: Sequence[_Fitted]) -> list[str]:

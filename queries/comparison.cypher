@@ -6,7 +6,8 @@
 // column intensity_gain: float
 // column run: string
 // column case: string
-// column options: string
+// column settings: string   JSON
+// column facts: string   JSON
 // column label: int
 // column fitted: map
 // column null_sync: float   of the run; null where it was fitted without a null
@@ -17,5 +18,5 @@ WHERE c.uid IN $cultures
 WITH c, r ORDER BY r.created DESC, r.uid = c.last_fit DESC
 WITH c.uid AS culture, c.condition AS condition, c.intensity_gain AS intensity_gain, collect(r.uid)[0] AS latest
 MATCH (f:FitRun {uid: latest})<-[x:FITTED]-(k:Cell)
-RETURN culture, condition, intensity_gain, latest AS run, f.case AS case, f.options AS options, k.label AS label,
+RETURN culture, condition, intensity_gain, latest AS run, f.case AS case, coalesce(f.settings, f.options) AS settings, f.facts AS facts, k.label AS label,
        properties(x) AS fitted, f.null_sync AS null_sync, f.null_sync_mean AS null_sync_mean

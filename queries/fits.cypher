@@ -22,8 +22,8 @@
 // column null_sync_mean: float
 // column null_sync_z: float
 // column null_sync_p: float
-// column facts: string   JSON: what the data decided, such as the half-width and the noise
-// column options: string   JSON: everything that decided the result
+// column settings: string   JSON: what the user decided, defaults included
+// column facts: string   JSON: what followed from the culture and its data, such as the weight scale and the noise
 // column created: string
 // column version: string
 MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
@@ -33,6 +33,6 @@ RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case,
        r.mse_train AS mse_train, r.mse_test AS mse_test,
        r.null_k AS null_k, r.null_k_mean AS null_k_mean, r.null_k_z AS null_k_z, r.null_k_p AS null_k_p,
        r.null_sync AS null_sync, r.null_sync_mean AS null_sync_mean, r.null_sync_z AS null_sync_z,
-       r.null_sync_p AS null_sync_p, r.facts AS facts, r.options AS options, r.created AS created,
+       r.null_sync_p AS null_sync_p, coalesce(r.settings, r.options) AS settings, r.facts AS facts, r.created AS created,
        r.version AS version
 ORDER BY created, run

@@ -11,6 +11,7 @@ import numpy as np
 from calcigraph.errors import NotFoundError
 from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
+from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import Subgraph
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row
     values = query.bind(params)
     if "culture" in values:
         require_culture(graph, values["culture"])
-    return query, fetch(graph, query, values), values
+    found = fetch(graph, query, values)
+    if name == "fits":
+        found = [row | Recorded.of(row).texts() for row in found]
+    return query, found, values
 
 
 def subgraph(graph: Reader, culture: str) -> Subgraph:

@@ -216,8 +216,8 @@ class Fit:
     culture: str
     model: str
     case: str
-    options: Mapping[str, Any]
-    """Everything that decides the result, JSON-able, the weight scale and time step included."""
+    settings: Mapping[str, Any]
+    """What the user decided, defaults included; JSON-able. Fits are compared only where these agree."""
     labels: IntArray
     """(p,), the inner cells that were fitted."""
     k: float | None
@@ -249,19 +249,19 @@ class Fit:
     why: tuple[str, ...] = ()
     """What speaks against it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the data decided on the way: half-width, noise level, ...; JSON-able."""
+    """What followed from the culture and its data: weight scale, frames, half-width, noise level, ...; JSON-able."""
     curves: Mapping[str, Any] = field(default_factory=dict)
     """What can be drawn of a training: losses, paths of parameters, the network's traces; JSON-able."""
     advice: tuple[str, ...] = ()
     """What the user should know of this fit: parameters at a bound, ..."""
 
     @property
-    def options_hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of model, case and options in canonical JSON."""
-        text = json.dumps([self.model, self.case, dict(self.options)], sort_keys=True)
+    def settings_hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of model, case and settings in canonical JSON."""
+        text = json.dumps([self.model, self.case, dict(self.settings)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def run(self) -> str:
-        """The FitRun's uid: the same culture, model and options always give the same run."""
-        return f"{self.culture}:{self.model}:{self.options_hash}"
+        """The FitRun's uid: the same culture, model and settings always give the same run."""
+        return f"{self.culture}:{self.model}:{self.settings_hash}"

@@ -225,7 +225,7 @@ def _jars() -> Path:
 
 ROWS, COLUMNS, FRAMES = 5, 6, 12
 CREATED = "2026-01-02T03:04:05+00:00"
-OPTIONS = {
+SETTINGS = {
     "case": "per-cell",
     "no_feed": False,
     "setup": 1,
@@ -275,7 +275,7 @@ def build_culture(
 
 
 def build_fit(data: CultureData, *, model: str = "robust", k: float = 0.01, seed: int = 0, **values: Any) -> Fit:
-    """A fit of the inner cells with scattered parameters; `values` replaces cells' parameters or options."""
+    """A fit of the inner cells with scattered parameters; `values` replaces cells' parameters, settings or facts."""
     inner = data.cells.labels[~data.cells.border]
     rng = np.random.default_rng(seed)
     cells = {
@@ -285,11 +285,23 @@ def build_fit(data: CultureData, *, model: str = "robust", k: float = 0.01, seed
         "mse_train": 0.01 + 0.001 * rng.random(len(inner)),
         "mse_test": np.full(len(inner), np.nan),
     } | values.pop("cells", {})
-    options = OPTIONS | {"weight_scale": 1500.0 + seed, "dt_s": 10.0} | values.pop("options", {})
+    settings = SETTINGS | values.pop("settings", {})
+    facts = values.pop("facts", {"weight_scale": 1500.0 + seed, "dt_s": 10.0})
     words = {"group": ("good",) * len(inner)}
     feed = float(np.median(cells["feed"]))
     return Fit(
-        data.culture.uid, model, str(options["case"]), options, inner, k, feed, cells, words, mse_train=0.01, **values
+        culture=data.culture.uid,
+        model=model,
+        case=str(settings["case"]),
+        settings=settings,
+        facts=facts,
+        labels=inner,
+        k=k,
+        feed=feed,
+        cells=cells,
+        words=words,
+        mse_train=0.01,
+        **values,
     )
 
 

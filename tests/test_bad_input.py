@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from calcigraph import Workspace, records
+from calcigraph import Workspace
 from calcigraph.cli.app import run
+from calcigraph.queries import records
 
 SHAPE = (12, 60, 60)
 QUICK = ("--min-area", "20", "--frame-interval", "2")

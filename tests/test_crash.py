@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calcigraph import Workspace, records
+from calcigraph import Workspace
 from calcigraph.cli.app import run
+from calcigraph.queries import records
 
 pytestmark = pytest.mark.slow
 SIZE, FRAMES = 256, 120

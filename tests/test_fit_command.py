@@ -38,7 +38,7 @@ def ask(ingested: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> A
 
 
 def options_of(row: dict[str, Any]) -> dict[str, Any]:
-    return json.loads(row["options"])  # type: ignore[no-any-return]
+    return json.loads(row["settings"])  # type: ignore[no-any-return]
 
 
 def test_options_reach_the_fit(ask: Ask) -> None:

@@ -34,7 +34,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calcigraph.models.synthetic import tissue as tissue
+from calcigraph.models.synthetic import tissue
+from calcigraph.models.synthetic.options import STYLES
 
 SIDE_PX = 224
 PAD_PX = 12  # cellpose pads images with zeros before the network; so does this
@@ -108,7 +109,7 @@ def _with_clutter(image: Array, labels: NDArray[np.int32], rng: np.random.Genera
 
 def photograph(labels: NDArray[np.int32], rng: np.random.Generator, clutter: float) -> Array:
     """Draw the tissue and pass it through a camera and the pipeline's own steps; cellpose's 1 to 99 % scale."""
-    style = str(rng.choice(tissue.STYLES))
+    style = str(rng.choice(STYLES))
     image = tissue.render(labels, rng, style)
     if clutter and (labels == 0).mean() > 0.15 and rng.uniform() < clutter:
         image = _with_clutter(image, labels, rng)

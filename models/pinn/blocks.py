@@ -18,13 +18,14 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, sub_operator
+from calcigraph.models.estimate import Estimate
+from calcigraph.models.options import CASES, one_of
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.pinn.result import PinnBlock, PinnFit
 from calcigraph.models.pinn.tensors import one_thread, require_torch
 from calcigraph.models.scale import NORMAL
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, Progress, silent
 
-CASES = ("cell", "shared", "per-cell", "per-cell-k")
 BLOCK_CELLS = 128
 BLOCK_FRAMES = 720
 """The work of a network grows with the square of its frames."""
@@ -102,8 +103,7 @@ def fit_block(
 ) -> PinnFit:
     """Fit one block, with parameters and errors as `fit_group`. `combine` puts the blocks together."""
     options = options or PinnOptions()
-    if case not in CASES:
-        raise FitError(f"unknown case {case!r}; there are {', '.join(CASES)}")
+    one_of("case", case, CASES)
     rows, part = sub_operator(op, block.cells)
     data = np.asarray(traces, dtype=np.float64)[rows, block.first : block.last]
     _check(data, part)
@@ -129,21 +129,18 @@ def combine(blocks: Sequence[PinnBlock], fits: Sequence[PinnFit], op: Operator, 
     if len(fits) == 1:
         return fits[0]
     p, frames = len(op.inner), max(block.last for block in blocks)
-    values = {}
-    for name in ("k", "feed", "k_cell"):
-        common = (name == "k" and case in ("shared", "per-cell")) or (name == "feed" and case == "shared")
-        columns = (getattr(fit, name + end) for fit in fits for end in ("", "_low", "_high"))
-        values[name] = _pooled([b.cells for b in blocks], list(columns), p, common)
+    cells = [block.cells for block in blocks]
+    k = _pooled(cells, [fit.k for fit in fits], p, common=case in ("shared", "per-cell"))
+    if case in ("shared", "per-cell"):
+        known = np.where(op.coupled, 1.0, np.nan)
+        k = Estimate(value=known * k.value, low=known * k.low, high=known * k.high)
     traces = np.full((p, frames), np.nan)
     for block, fit in zip(blocks, fits, strict=True):
         traces[block.cells, block.first : block.last] = fit.traces
-    k, feed, k_cell = values["k"], values["feed"], values["k_cell"]
-    if case in ("shared", "per-cell"):
-        k = tuple(np.where(op.coupled, value, np.nan) for value in k)  # type: ignore[assignment]
     return PinnFit(
-        *k,
-        *feed,
-        *k_cell,
+        k=k,
+        feed=_pooled(cells, [fit.feed for fit in fits], p, common=case == "shared"),
+        k_cell=_pooled(cells, [fit.k_cell for fit in fits], p, common=False),
         traces=traces,
         history=tuple(history for fit in fits for history in fit.history),
         converged=all(fit.converged for fit in fits),
@@ -172,12 +169,12 @@ def _walk(op: Operator) -> IntArray:
 
 
 def _pooled(
-    cells: list[IntArray], columns: list[FloatArray], p: int, common: bool
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Precision-weighted mean and interval, (p,) each; `common` values have one row for all blocks."""
+    cells: Sequence[IntArray], parts: Sequence[Estimate[FloatArray]], p: int, *, common: bool
+) -> Estimate[FloatArray]:
+    """Precision-weighted mean of the blocks' estimates, (p,); `common` values have one row for all blocks."""
     value, low, high = (np.full((len(cells), p), np.nan) for _ in range(3))
-    for row, at in enumerate(cells):
-        for target, source in zip((value, low, high), columns[3 * row : 3 * row + 3], strict=True):
+    for row, (at, part) in enumerate(zip(cells, parts, strict=True)):
+        for target, source in ((value, part.value), (low, part.low), (high, part.high)):
             if common:
                 target[row] = np.nanmean(source) if np.isfinite(source).any() else np.nan
             else:
@@ -192,4 +189,4 @@ def _pooled(
         chi2 = (weight * np.where(known, value - mean, 0) ** 2).sum(axis=0) / np.maximum(count - 1, 1) * NORMAL**2
         half = np.sqrt(np.maximum(1.0, chi2) / total)
     half = np.where(np.isfinite(error).any(axis=0), half, np.nan)
-    return mean, mean - half, mean + half
+    return Estimate.around(mean, half)

@@ -1,18 +1,20 @@
-"""Model `pinn`: from a task to parameters (pinn.py has the method); every block of cells is a job of its own."""
+"""Model `pinn`: from a task to parameters (blocks.py has the method); every block of cells is a job of its own."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import nan
 from typing import Any
 
 import numpy as np
 
 from calcigraph.models.consensus import Operator
-from calcigraph.models.options import FitOptions
+from calcigraph.models.estimate import Estimate
 from calcigraph.models.pinn.blocks import combine, fit_block, plan_blocks
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.pinn.result import PinnBlock, PinnFit
 from calcigraph.models.pinn.tensors import require_torch
-from calcigraph.models.task import Interval, Solved, Task
+from calcigraph.models.task import Solved, Task
 from calcigraph.store.types import FloatArray
 
 MOST_VALUES = 1_000_000
@@ -24,13 +26,13 @@ CURVE_POINTS = 200
 def fit_pinn(task: Task) -> Solved:
     """Fit model `pinn` (eqs. 21-22). Raises FitError as `pinn.fit_group`, MissingExtraError without torch."""
     require_torch()
-    options, case, no_feed = pinn_options(task.options), task.options.case, task.options.no_feed
+    options, case, no_feed = task.options, task.options.case, task.options.no_feed
     blocks = plan_blocks(task.op, task.train.shape[1], options)
     if len(blocks) == 1:
         fits = [fit_block(task.train, task.op, task.dt, blocks[0], options, case, no_feed, task.progress)]
     else:
         task.progress("train", 0, 1)
-        fits = task.spread(_fit, blocks, task.train, task.op, task.dt, options, case, no_feed)
+        fits = task.distribute(_fit, blocks, task.train, task.op, task.dt, options, case, no_feed)
         task.progress("train", 1, 1)
     return _solved(task, combine(blocks, fits, task.op, case))
 
@@ -41,35 +43,27 @@ def _fit(
     return fit_block(traces, op, dt, block, options, case, no_feed)
 
 
-def pinn_options(options: FitOptions) -> PinnOptions:
-    """Those of the options that are the network's."""
-    names = ("preset", "epochs", "ensemble", "k_start", "device")
-    given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return PinnOptions(seed=options.seed, **given)
-
-
 def _solved(task: Task, fit: PinnFit) -> Solved:
-    feed = np.full_like(fit.feed, np.nan) if task.options.no_feed else fit.feed
+    feed = replace(fit.feed, value=np.full_like(fit.feed.value, np.nan)) if task.options.no_feed else fit.feed
     return Solved(
         k=fit.k,
         feed=feed,
         k_cell=fit.k_cell,
-        k_interval=Interval(fit.k_low, fit.k_high),
-        feed_interval=Interval(fit.feed_low, fit.feed_high),
-        k_cell_interval=Interval(fit.k_cell_low, fit.k_cell_high),
-        culture_k=_middle(fit.k, fit.k_low, fit.k_high),
-        culture_feed=_middle(feed, fit.feed_low, fit.feed_high),
+        culture_k=_middle(fit.k),
+        culture_feed=_middle(feed),
         culture_reasons=() if fit.converged else ("the training has not converged",),
         advice=(*fit.advice, *(() if _kept(fit) else ("the network's traces are too many to be kept",))),
         curves=_curves(fit),
     )
 
 
-def _middle(*columns: FloatArray) -> tuple[float, float, float]:
-    middle, low, high = (
-        float(np.median(known)) if len(known := column[np.isfinite(column)]) else float("nan") for column in columns
+def _middle(cells: Estimate[FloatArray]) -> Estimate[float]:
+    """The medians of the cells' values and of the ends of their intervals."""
+    value, low, high = (
+        float(np.median(known)) if len(known := column[np.isfinite(column)]) else nan
+        for column in (cells.value, cells.low, cells.high)
     )
-    return middle, low, high
+    return Estimate(value=value, low=low, high=high)
 
 
 def _curves(fit: PinnFit) -> dict[str, Any]:

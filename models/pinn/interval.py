@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.models.estimate import Estimate
 from calcigraph.models.scale import NORMAL, mad_scale
 from calcigraph.store.types import BoolArray, FloatArray
 
@@ -51,23 +52,16 @@ class Members:
 
 @dataclass(frozen=True)
 class Estimates:
-    """In 1/s and intensity per second, (p,) each; `spread` is the ensemble's deviation of k over k."""
+    """What an ensemble says of p cells."""
 
-    k: FloatArray
-    k_half: FloatArray
-    feed: FloatArray
-    feed_half: FloatArray
-    k_cell: FloatArray
-    k_cell_half: FloatArray
-    spread: float
-
-    def intervals(self) -> dict[str, FloatArray]:
-        """Values with _low and _high, by the names of PinnFit. A k is not below 0."""
-        result: dict[str, FloatArray] = {}
-        for name, lowest in (("k", 0.0), ("feed", -np.inf), ("k_cell", 0.0)):
-            value, half = getattr(self, name), getattr(self, f"{name}_half")
-            result |= {name: value, f"{name}_low": np.maximum(value - half, lowest), f"{name}_high": value + half}
-        return result
+    k: Estimate[FloatArray]
+    """(p,), 1/s."""
+    feed: Estimate[FloatArray]
+    """(p,), intensity per second."""
+    k_cell: Estimate[FloatArray]
+    """(p,), 1/s."""
+    disagreement: float
+    """Standard deviation of log k over the networks: about their relative disagreement."""
 
 
 def estimates(members: Members, case: str, no_feed: bool, coupled: BoolArray, dt: float, scale: float) -> Estimates:
@@ -91,14 +85,16 @@ def estimates(members: Members, case: str, no_feed: bool, coupled: BoolArray, dt
     rate, fed = scale / dt, np.nan if no_feed else 1.0
     known = np.where(coupled, 1.0, np.nan)
     return Estimates(
-        k=known * k / dt,
-        k_half=known * NORMAL * k_error / dt,
-        feed=fed * feed * rate,
-        feed_half=fed * NORMAL * feed_error * rate,
-        k_cell=known * k_cell / dt,
-        k_cell_half=known * NORMAL * cell_error / dt,
-        spread=float(np.std(np.log(np.median(members.k, axis=1)))),
+        k=_rate(known * k / dt, known * NORMAL * k_error / dt),
+        feed=Estimate.around(fed * feed * rate, fed * NORMAL * feed_error * rate),
+        k_cell=_rate(known * k_cell / dt, known * NORMAL * cell_error / dt),
+        disagreement=float(np.std(np.log(np.median(members.k, axis=1)))),
     )
+
+
+def _rate(values: FloatArray, half: FloatArray) -> Estimate[FloatArray]:
+    """A k with its interval, which does not reach below 0."""
+    return Estimate(value=values, low=np.maximum(values - half, 0.0), high=values + half)
 
 
 def _information(members: Members) -> tuple[FloatArray, FloatArray, FloatArray]:

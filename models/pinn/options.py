@@ -1,44 +1,56 @@
-"""What decides the training of a PINN."""
+"""Options of model `pinn`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Annotated
 
 from calcigraph.errors import FitError
+from calcigraph.models.options import Options, Seed
+from calcigraph.option import Option
 
-PRESETS = ("default", "paper")
-DEVICES = ("auto", "cpu", "cuda")
+PANEL = "Model pinn"
+PAPER = "paper"
 K_START = 0.01
 """1/s, the middle of the paper's box [0.001, 0.1] in log space."""
 
 
 @dataclass(frozen=True)
-class PinnOptions:
-    """How the network trains. Raises FitError when made from values that make no sense."""
+class PinnOptions(Options):
+    """How the network trains."""
 
-    preset: str = "default"
-    k_start: float | None = None
-    """1/s; None for 0.01."""
-    epochs: int | None = None
-    """None for the preset's: 240 (default, whole recording at once) or 500 (paper, in batches)."""
-    ensemble: int | None = None
-    """Networks trained side by side, all but the first on traces with noise added; None for 4. Preset paper has 1."""
-    seed: int = 0
-    device: str = "auto"
+    preset: Annotated[
+        str | None,
+        Option(
+            "default, or paper: its network and losses, shortcomings included.",
+            panel=PANEL,
+            choices=("default", PAPER),
+            stands_for="default",
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None, Option("Most epochs of training; default: the preset's.", panel=PANEL, low=1, high=100_000)
+    ] = None
+    """The default preset has 240, whole recording at once; the paper's 500, in batches."""
+    ensemble: Annotated[
+        int | None, Option("Networks trained side by side; default: the preset's.", panel=PANEL, low=1, high=64)
+    ] = None
+    """All but the first see traces with noise added. The default preset has 4, the paper's 1."""
+    k_start: Annotated[float | None, Option("k that training starts from, 1/s.", panel=PANEL)] = None
+    """None for 0.01."""
+    device: Annotated[
+        str | None,
+        Option("auto (default), cpu or cuda.", panel=PANEL, choices=("auto", "cpu", "cuda"), stands_for="auto"),
+    ] = None
     """auto takes the GPU where there is one."""
+    seed: Seed = 0
 
-    def __post_init__(self) -> None:
-        for name, value, known in (("preset", self.preset, PRESETS), ("device", self.device, DEVICES)):
-            if value not in known:
-                raise FitError(f"unknown {name} {value!r}; there are {', '.join(known)}")
+    def check(self) -> None:
+        super().check()
         if self.k_start is not None and not (isfinite(self.k_start) and self.k_start > 0):
             raise FitError(
                 f"k_start is {self.k_start}; the training starts from a rate above 0 per second, such as 0.01"
             )
-        if self.preset == "paper" and self.ensemble not in (None, 1):
+        if self.preset == PAPER and self.ensemble not in (None, 1):
             raise FitError(f"ensemble is {self.ensemble}, and preset paper trains one network; leave ensemble out")
-        for name, low, high in (("epochs", 1, 100_000), ("ensemble", 1, 64), ("seed", 0, 2**31)):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise FitError(f"{name} is {value}; it must be from {low} to {high}")

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.models.consensus import Operator, matrix
+from calcigraph.models.estimate import Estimate
 from calcigraph.models.pinn.options import K_START, PinnOptions
 from calcigraph.models.pinn.result import PinnFit, PinnHistory
 from calcigraph.models.pinn.tensors import Adam, pick_device, to_array
@@ -84,16 +85,11 @@ def fit_paper(
     none = np.full(p, np.nan)
     path = history.k[0]
     last = path[-max(2, len(path) // 10) :]
+    feed = none if no_feed else np.array(np.broadcast_to(to_array(model.feed), p))
     return PinnFit(
-        k=k,
-        k_low=none,
-        k_high=none,
-        feed=none if no_feed else np.array(np.broadcast_to(to_array(model.feed), p)),
-        feed_low=none,
-        feed_high=none,
-        k_cell=k if case == "cell" else none,
-        k_cell_low=none,
-        k_cell_high=none,
+        k=Estimate(value=k, low=none, high=none),
+        feed=Estimate(value=feed, low=none, high=none),
+        k_cell=Estimate(value=k if case == "cell" else none, low=none, high=none),
         traces=_traces(model, data.shape[1], dt, points),
         history=(history,),
         converged=bool(np.ptp(last) <= SETTLED * abs(last[-1])),
@@ -159,7 +155,9 @@ def _train(
         feed.append(float(np.median(to_array(model.feed))))
     progress("pinn", epochs, epochs)
     misfit, physics = np.array(losses).T
-    return PinnHistory(np.arange(epochs), misfit, physics, np.array([k]), np.array(feed))
+    return PinnHistory(
+        epoch=np.arange(epochs), data_loss=misfit, physics_loss=physics, k=np.array([k]), feed=np.array(feed)
+    )
 
 
 def _step(points: _Points, model: _Model, batch: Any, adam: Adam) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from calcigraph.models.estimate import Estimate
 from calcigraph.store.types import FloatArray, IntArray
 
 
@@ -27,18 +28,12 @@ class PinnHistory:
 class PinnFit:
     """What a PINN finds of p inner cells: values, 95 % intervals, traces and history. NaN where nothing tells."""
 
-    k: FloatArray
+    k: Estimate[FloatArray]
     """(p,), 1/s; the same for all cells in cases shared and per-cell. NaN for a cell without contacts."""
-    k_low: FloatArray
-    k_high: FloatArray
-    feed: FloatArray
+    feed: Estimate[FloatArray]
     """(p,), intensity per second."""
-    feed_low: FloatArray
-    feed_high: FloatArray
-    k_cell: FloatArray
+    k_cell: Estimate[FloatArray]
     """(p,), 1/s, what each cell says alone once the network is trained; NaN for preset paper but in case cell."""
-    k_cell_low: FloatArray
-    k_cell_high: FloatArray
     traces: FloatArray
     """(p, T), the first network's u at the frames."""
     history: tuple[PinnHistory, ...]

@@ -74,7 +74,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def pick_device(name: str) -> str:
+def pick_device(name: str | None) -> str:
     """cpu or cuda. Raises FitError where a GPU is asked for and there is none."""
     import torch
 

@@ -74,7 +74,9 @@ def fit_network(
     u, found = _results(problem, network, own, case, op, dt, scale)
     trace.finish()
     return PinnFit(
-        **found.intervals(),
+        k=found.k,
+        feed=found.feed,
+        k_cell=found.k_cell,
         traces=u * scale + data[op.inner].mean(axis=1, keepdims=True),
         history=(history,),
         converged=moved <= MOVING,
@@ -170,7 +172,9 @@ class Trace:
 
     def history(self) -> PinnHistory:
         misfit, physics, feed = np.array(self.rows).T
-        return PinnHistory(np.arange(len(feed)), misfit, physics, np.array(self.k).T, feed)
+        return PinnHistory(
+            epoch=np.arange(len(feed)), data_loss=misfit, physics_loss=physics, k=np.array(self.k).T, feed=feed
+        )
 
 
 def _feed(network: Network, centre: Any) -> Any:
@@ -280,9 +284,11 @@ def _advice(found: Estimates, moved: float, dt: float) -> tuple[str, ...]:
     words = []
     if moved > MOVING:
         words.append("k still moved when the training ended: give more epochs")
-    k = float(np.nanmedian(found.k))
+    k = float(np.nanmedian(found.k.value))
     if k * dt > 0.5:
         words.append(f"k x frame interval is {k * dt:.2g}: frames are too far apart to tell k well")
-    if found.spread > 0.2:
-        words.append(f"the networks of the ensemble disagree on k by {100 * found.spread:.0f} %: noise decides it")
+    if found.disagreement > 0.2:
+        words.append(
+            f"the networks of the ensemble disagree on k by {100 * found.disagreement:.0f} %: noise decides it"
+        )
     return tuple(words)

@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calcigraph.models.consensus import Operator, simulate
-from calcigraph.models.robust.batches import BATCH_CELLS, Batch, Settings, State, joined, make_batches
+from calcigraph.models.robust.batches import BATCH_CELLS, Batch, State, joined, make_batches
 from calcigraph.models.robust.pooling import Pooled
-from calcigraph.models.robust.rounds import DEPARTING, Estimate, estimate
+from calcigraph.models.robust.rounds import DEPARTING, Solution, estimate
 from calcigraph.models.robust.sources import core
-from calcigraph.models.task import Spread
+from calcigraph.models.task import Distribute
 from calcigraph.store.types import FloatArray
 
 COPIED_CELLS, MOST, FEWEST = 1152, 16, 1
 
 
 @dataclass(frozen=True)
-class Copies:
+class Bootstrap:
     """Errors over the copies."""
 
     count: int
@@ -40,19 +40,19 @@ class Copies:
     """The same of the feeds with the cell's own k."""
 
 
-def copies(
-    found: Estimate,
+def parametric_bootstrap(
+    found: Solution,
     op: Operator,
     traces: FloatArray,
     dt: float,
-    settings: Settings,
     profile: FloatArray,
-    spread: Spread,
+    *,
+    distribute: Distribute,
     seed: int,
     own_k: bool = False,
-) -> Copies:
+) -> Bootstrap:
     """Simulate and estimate copies of a culture, traces (n, T); with `own_k` every cell is given its own k."""
-    pooled, cells = found.pooled, len(op.inner)
+    pooled, settings, cells = found.pooled, found.settings, len(op.inner)
     count = int(np.clip(COPIED_CELLS // cells, FEWEST, MOST))
     k, feed = _parameters(found, own_k)
     source, rng = _sources(found), np.random.default_rng([seed, cells])
@@ -60,15 +60,15 @@ def copies(
     for copy in range(count):
         noisy = _copy(op, traces, dt, k, feed, source, found, profile, rng)
         batches += make_batches(op, noisy, dt, settings, profile, copy)
-    again = estimate(_gathered(batches), settings, spread, _start(found, count)).pooled
+    again = estimate(_gathered(batches), settings, distribute, _start(found, count)).pooled
     off = again.theta - pooled.theta[0]
-    return Copies(
-        count,
-        off.std(axis=0, ddof=1) if count > 1 else np.zeros(off.shape[1]),
-        off.mean(axis=0),
-        _error(again.k_cell, k, pooled.k_cell_error),
-        _error(again.feed, feed, pooled.feed_error),
-        _error(again.feed_cell, feed, pooled.feed_cell_error),
+    return Bootstrap(
+        count=count,
+        scatter=off.std(axis=0, ddof=1) if count > 1 else np.zeros(off.shape[1]),
+        bias=off.mean(axis=0),
+        k_cell=_error(again.k_cell, k, pooled.k_cell_error),
+        feed=_error(again.feed, feed, pooled.feed_error),
+        feed_cell=_error(again.feed_cell, feed, pooled.feed_cell_error),
     )
 
 
@@ -80,7 +80,7 @@ def _error(values: FloatArray, made_with: FloatArray, standard: FloatArray) -> f
     return float(np.median(np.sqrt((off[:, known] ** 2).mean(axis=0)) / standard[known]))
 
 
-def _start(found: Estimate, count: int) -> State:
+def _start(found: Solution, count: int) -> State:
     state = found.state
     return replace(
         state,
@@ -92,7 +92,7 @@ def _start(found: Estimate, count: int) -> State:
     )
 
 
-def _parameters(found: Estimate, own_k: bool) -> tuple[FloatArray, FloatArray]:
+def _parameters(found: Solution, own_k: bool) -> tuple[FloatArray, FloatArray]:
     pooled: Pooled = found.pooled
     own = own_k | (pooled.weight < DEPARTING)
     shared = pooled.theta[0, 0]
@@ -100,7 +100,7 @@ def _parameters(found: Estimate, own_k: bool) -> tuple[FloatArray, FloatArray]:
     return k, np.nan_to_num(np.where(own, pooled.feed_cell, pooled.feed))
 
 
-def _sources(found: Estimate) -> FloatArray:
+def _sources(found: Solution) -> FloatArray:
     """Intensity per second, (p, F), of the sources without the frames that only noise put beside them, and tails."""
     state, parts, first = found.state, [], 0
     assert state.found is not None
@@ -121,7 +121,7 @@ def _copy(
     k: FloatArray,
     feed: FloatArray,
     source: FloatArray,
-    found: Estimate,
+    found: Solution,
     profile: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:

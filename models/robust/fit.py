@@ -1,25 +1,28 @@
-"""Model `robust`: from a task to parameters with intervals and what speaks against them (robust.py has the method)."""
+"""Model `robust`: from a task to parameters with intervals and what speaks against them (rounds.py has the method)."""
 
 from __future__ import annotations
 
-from math import hypot, sqrt
+from math import hypot, nan, sqrt
 from typing import Any
 
 import numpy as np
 
 from calcigraph.errors import FitError
+from calcigraph.models.estimate import Estimate
 from calcigraph.models.options import Bounds
 from calcigraph.models.robust.batches import Settings, make_batches
-from calcigraph.models.robust.bootstrap import Copies, copies
+from calcigraph.models.robust.bootstrap import Bootstrap, parametric_bootstrap
 from calcigraph.models.robust.pooling import Pooled
-from calcigraph.models.robust.rounds import DEPARTING, Estimate, estimate
+from calcigraph.models.robust.rounds import DEPARTING, Solution, estimate
 from calcigraph.models.scale import NORMAL, noise_level
-from calcigraph.models.task import Interval, Solved, Task
+from calcigraph.models.task import Solved, Task
+from calcigraph.option import value_of
 from calcigraph.store.types import BoolArray, FloatArray
 
 MIN_FRAMES = 12
 SYSTEMATIC = 0.5
-"""Share that counts as a systematic error, of the copies' bias and of what the cells differ by beyond chance."""
+"""Half of the bootstrap's bias, and half of the scatter between cells that chance does not explain, are added to the
+interval as systematic errors."""
 NOISE_KNOWN = 0.05
 """The measurement noise (variance) that is taken out of the regressors is known to within this share."""
 SMALL_SAMPLE = 2.4
@@ -45,25 +48,23 @@ MIN_QUIET = 0.15
 def fit_robust(task: Task) -> Solved:
     """Fit model `robust`. Raises FitError for fewer than 12 frames, and traces without variation."""
     found, again = estimated(task)
-    options, pooled, own = task.options, found.pooled, not task.common_k
-    box = options.k_box("robust")
-    k_cell = np.where(task.op.coupled, np.clip(pooled.k_cell, *box), np.nan)
+    pooled, own = found.pooled, not task.options.common_k
+    k_cell = np.where(task.op.coupled, np.clip(pooled.k_cell, *task.k_box), np.nan)
     # Cells that scatter by more than their errors: a model that misses something, or cells that do differ.
-    k_cell_half = NORMAL * pooled.k_cell_error * max(again.k_cell, 1.0) * min(float(pooled.spread[0]), MISFIT)
-    low, k_shared, high = shared_k(found, again, box)
-    k = k_cell if own else np.where(task.op.coupled, k_shared, np.nan)
-    if own and np.isfinite(k).any():
-        low, k_shared, high = (value + float(np.nanmedian(k)) - k_shared for value in (low, k_shared, high))
+    widened = max(again.k_cell, 1.0) * min(float(pooled.scatter[0]), MISFIT)
+    cells = _inside(k_cell, NORMAL * pooled.k_cell_error * widened, task.k_box)
+    culture = shared_k(found, again, task.k_box)
+    if own:
+        k = cells
+        culture = _moved(culture, k_cell)
+    else:
+        k = _common(culture, task.op.coupled)
     feed, feed_half = _feeds(task, found, again)
-    k_cell_interval = _inside(k_cell, k_cell_half, box)
     return Solved(
         k=k,
-        feed=feed,
-        k_cell=k_cell,
-        k_interval=k_cell_interval if own else _common(k, low, high),
-        feed_interval=Interval.around(feed, feed_half),
-        k_cell_interval=k_cell_interval,
-        culture_k=(k_shared, low, high),
+        feed=Estimate.around(feed, feed_half),
+        k_cell=cells,
+        culture_k=culture,
         culture_feed=_culture_feed(found, feed, feed_half),
         leak=found.leak,
         reasons=reasons(found),
@@ -72,8 +73,8 @@ def fit_robust(task: Task) -> Solved:
     )
 
 
-def estimated(task: Task) -> tuple[Estimate, Copies]:
-    """The estimate, and what simulated copies of the culture say of its errors."""
+def estimated(task: Task) -> tuple[Solution, Bootstrap]:
+    """The solution, and what cultures simulated from it say of its errors."""
     options, traces = task.options, task.train
     if traces.shape[1] < MIN_FRAMES:
         raise FitError(
@@ -84,26 +85,39 @@ def estimated(task: Task) -> tuple[Estimate, Copies]:
         raise FitError(
             f"no inner cell of culture {task.subgraph.culture} ever changes its intensity, so nothing can be fitted"
         )
-    feed = "none" if options.no_feed else "shared" if options.case == "shared" else "own"
-    settings = Settings(options.half_width, feed, bool(options.leak), options.correct is not False)
+    settings = Settings(
+        half_width=options.half_width,
+        feed="none" if options.no_feed else "shared" if options.case == "shared" else "own",
+        leak=bool(value_of(options, "leak")),
+        correct=bool(value_of(options, "correct")),
+    )
     profile = noise_level(traces)
-    found = estimate(make_batches(task.op, traces, task.dt, settings, profile), settings, task.spread)
-    own_k = not task.common_k
-    return found, copies(found, task.op, traces, task.dt, settings, profile, task.spread, options.seed, own_k)
+    found = estimate(make_batches(task.op, traces, task.dt, settings, profile), settings, task.distribute)
+    again = parametric_bootstrap(
+        found,
+        task.op,
+        traces,
+        task.dt,
+        profile,
+        distribute=task.distribute,
+        seed=options.seed,
+        own_k=not options.common_k,
+    )
+    return found, again
 
 
-def shared_k(found: Estimate, again: Copies, box: Bounds) -> tuple[float, float, float]:
-    """The group's k between the ends of its 95 % interval, 1/s."""
+def shared_k(found: Solution, again: Bootstrap, box: Bounds) -> Estimate[float]:
+    """The k of the group, 1/s."""
     pooled, count = found.pooled, len(found.pooled.k_cell)
     k = float(pooled.theta[0, 0])
-    # Measures of the same: the scatter between cells, the noise as modelled, and as simulated.
+    # Three measures of the same: the scatter between cells, the noise as modelled, and the noise as simulated.
     statistical = max(float(pooled.error[0, 0]), float(pooled.model_error[0]), float(again.scatter[0]))
     share = min(float(pooled.attenuation[0]), 0.99)
     noise = NOISE_KNOWN * abs(k) * share / (1 - share)
     systematic = hypot(SYSTEMATIC * float(again.bias[0]), noise, SYSTEMATIC * _misfit(pooled))
     half = (NORMAL + SMALL_SAMPLE / max(count - 1, 1)) * hypot(statistical, systematic)
     low, middle, high = np.clip([k - half, k, k + half], *box).tolist()
-    return low, middle, high
+    return Estimate(value=middle, low=low, high=high)
 
 
 def _misfit(pooled: Pooled) -> float:
@@ -111,49 +125,60 @@ def _misfit(pooled: Pooled) -> float:
     known = np.isfinite(pooled.k_cell_error)
     if not known.any():
         return 0.0
-    beyond = max(float(pooled.spread[0]) ** 2 - BY_CHANCE, 0.0)
+    beyond = max(float(pooled.scatter[0]) ** 2 - BY_CHANCE, 0.0)
     return float(np.median(pooled.k_cell_error[known])) * sqrt(beyond)
 
 
-def _common(k: FloatArray, low: float, high: float) -> Interval:
-    known = np.isfinite(k)
-    return Interval(np.where(known, low, np.nan), np.where(known, high, np.nan))
+def _moved(culture: Estimate[float], k_cell: FloatArray) -> Estimate[float]:
+    """The shared k's interval, moved so that the median cell's k is its value."""
+    if not np.isfinite(k_cell).any():
+        return culture
+    middle = float(np.nanmedian(k_cell))
+    low, value, high = (end + middle - culture.value for end in (culture.low, culture.value, culture.high))
+    return Estimate(value=value, low=low, high=high)
 
 
-def _inside(values: FloatArray, half: FloatArray, box: Bounds) -> Interval:
-    return Interval(np.clip(values - half, *box), np.clip(values + half, *box))
+def _common(culture: Estimate[float], coupled: BoolArray) -> Estimate[FloatArray]:
+    """The shared k of every cell that has contacts."""
+    value, low, high = (np.where(coupled, end, np.nan) for end in (culture.value, culture.low, culture.high))
+    return Estimate(value=value, low=low, high=high)
 
 
-def _feeds(task: Task, found: Estimate, again: Copies) -> tuple[FloatArray, FloatArray]:
-    options, pooled, own = task.options, found.pooled, not task.common_k
+def _inside(values: FloatArray, half: FloatArray, box: Bounds) -> Estimate[FloatArray]:
+    return Estimate(value=values, low=np.clip(values - half, *box), high=np.clip(values + half, *box))
+
+
+def _feeds(task: Task, found: Solution, again: Bootstrap) -> tuple[FloatArray, FloatArray]:
+    """Each cell's feed, (p,), and half of its 95 % interval."""
+    options, pooled, own = task.options, found.pooled, not task.options.common_k
     if options.no_feed:
         nothing = np.full(len(task.op.inner), np.nan)
         return nothing, nothing
     if options.case == "shared":
-        at = 1 + bool(options.leak)
+        at = 1 + found.settings.leak
         wide = NORMAL * max(float(pooled.error[0, at]), float(again.scatter[at]))
         feed, half = np.full(len(task.op.inner), found.shared_feed), np.full(len(task.op.inner), wide)
     else:
-        # With a k that is not its own, a departing cell's feed would be off as well.
+        # A cell that departs is taken by its own k: with the shared one its feed would be off as well.
         departs = own | (pooled.weight < DEPARTING)
         feed = np.where(departs, pooled.feed_cell, pooled.feed)
         error = np.where(departs, pooled.feed_cell_error, pooled.feed_error)
         half = NORMAL * error * max(again.feed_cell if own else again.feed, 1.0)
-    return np.clip(feed, *options.feed_box("robust")), half
+    return np.clip(feed, *task.feed_box), half
 
 
-def _culture_feed(found: Estimate, feed: FloatArray, half: FloatArray) -> tuple[float, float, float]:
+def _culture_feed(found: Solution, feed: FloatArray, half: FloatArray) -> Estimate[float]:
     """The median cell's feed; its interval is that of a median of p cells, all sharing the error that k gives."""
     known = np.isfinite(feed) & np.isfinite(half)
     if not known.any():
-        return (float("nan"),) * 3
+        return Estimate(value=nan, low=nan, high=nan)
     middle = float(np.median(feed[known]))
-    alone = 1.0 if found.settings.feed == "shared" else np.sqrt(np.pi / 2 / known.sum())
+    alone = 1.0 if found.settings.feed == "shared" else float(np.sqrt(np.pi / 2 / known.sum()))
     wide = float(np.median(half[known])) * alone
-    return middle, middle - wide, middle + wide
+    return Estimate.around(middle, wide)
 
 
-def reasons(found: Estimate) -> tuple[tuple[str, ...], ...]:
+def reasons(found: Solution) -> tuple[tuple[str, ...], ...]:
     """What speaks against each cell's parameters, (p,)."""
     pooled = found.pooled
     assert found.state.found is not None
@@ -168,7 +193,7 @@ def reasons(found: Estimate) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(text for text, hit in tests if hit[cell]) for cell in range(len(pooled.k_cell)))
 
 
-def culture_reasons(found: Estimate, dt: float) -> tuple[str, ...]:
+def culture_reasons(found: Solution, dt: float) -> tuple[str, ...]:
     """What speaks against the culture's k."""
     pooled, result = found.pooled, []
     if pooled.theta[0, 0] * dt > FASTEST:
@@ -180,7 +205,7 @@ def culture_reasons(found: Estimate, dt: float) -> tuple[str, ...]:
     return tuple(result)
 
 
-def facts(found: Estimate) -> dict[str, Any]:
+def facts(found: Solution) -> dict[str, Any]:
     """What the data decided: noise, half-width, frames set aside; the leak in 1/s with its standard error."""
     pooled, state = found.pooled, found.state
     assert state.found is not None
@@ -192,5 +217,5 @@ def facts(found: Estimate) -> dict[str, Any]:
         "source_frames": float(np.mean(np.concatenate([frames.mean(axis=1) for frames in state.found]))),
         "tails": bool(state.tails),
         "noise_share": float(pooled.attenuation[0]),
-        "cell_scatter": float(pooled.spread[0]),
+        "cell_scatter": float(pooled.scatter[0]),
     }

@@ -25,6 +25,7 @@ SIGNIFICANT_TAILS = 20.0
 LEAST_EXCESS, LEAST_UNIT = 0.5, 1e-12
 MASKING = 0.1
 """Share of the residuals' variance by which the measure of noise may fall short because of masked frames."""
+LEAST_INFORMATION = 1e-300
 ROUNDS = 12
 
 
@@ -59,7 +60,7 @@ class Pooled:
     """(g,), share of the information on k that comes from noise in the regressors: the correction made for it."""
     attenuation_cell: FloatArray
     """(p,), the same of each cell."""
-    spread: FloatArray
+    scatter: FloatArray
     """(g,), of the cells' own k about the shared one, in standard errors: 1 where only noise tells them apart."""
     weight: FloatArray
     """(p,), 0 to 1, what a cell counts in the shared k."""
@@ -115,20 +116,35 @@ class _Pool:
         q = np.clip(q_seen, 1 / WIDEST**2, None) if half_width is None else np.full_like(q_seen, 1 / half_width**2)
         self.clean = self.normal - noise[at, None, None] * self.added * self.settings.correct
         self.model = np.zeros(self.groups)
-        theta, error, tested, weight, spread = self._shared()
+        theta, error, tested, weight, scatter = self._shared()
         k_cell, k_cell_error = self._cells(theta[at])
-        feed = self._feeds(theta[at], error[at, 0])
+        feed, feed_error = self._feeds(theta[at], error[at, 0])
         own = theta[at].copy()
         own[:, 0] = np.where(np.isfinite(k_cell), k_cell, own[:, 0])
-        feed_cell = self._feeds(own, np.nan_to_num(k_cell_error))
+        feed_cell, feed_cell_error = self._feeds(own, np.nan_to_num(k_cell_error))
+        from_noise, information = noise[at] * self.added[:, 0, 0], self.normal[:, 0, 0]
         return Pooled(
-            theta, error, self.model, tested, k_cell, k_cell_error, *feed, *feed_cell, q, noise, excess,
-            self._sum(noise[at] * self.added[:, 0, 0]) / np.maximum(self._sum(self.normal[:, 0, 0]), 1e-300),
-            noise[at] * self.added[:, 0, 0] / np.maximum(self.normal[:, 0, 0], 1e-300),
-            spread, weight, excess_cell,
-            self.covariance[2] / np.maximum(self.covariance[0], np.finfo(float).tiny),
-            self._constancy(),
-        )  # fmt: skip
+            theta=theta,
+            error=error,
+            model_error=self.model,
+            has_tails=tested,
+            k_cell=k_cell,
+            k_cell_error=k_cell_error,
+            feed=feed,
+            feed_error=feed_error,
+            feed_cell=feed_cell,
+            feed_cell_error=feed_cell_error,
+            q=q,
+            noise=noise,
+            excess=excess,
+            attenuation=self._sum(from_noise) / np.maximum(self._sum(information), LEAST_INFORMATION),
+            attenuation_cell=from_noise / np.maximum(information, LEAST_INFORMATION),
+            scatter=scatter,
+            weight=weight,
+            excess_cell=excess_cell,
+            autocorrelation=self.covariance[2] / np.maximum(self.covariance[0], np.finfo(float).tiny),
+            constancy=self._constancy(),
+        )
 
     def _sum(self, values: FloatArray) -> FloatArray:
         return np.stack([values[self.group == g].sum(axis=0) for g in range(self.groups)])
@@ -164,38 +180,38 @@ class _Pool:
     def _shared(self) -> tuple[FloatArray, FloatArray, BoolArray, FloatArray, FloatArray]:
         size = self.normal.shape[1]
         theta, error = np.zeros((self.groups, size)), np.zeros((self.groups, size))
-        tested, spread = np.zeros(self.groups, dtype=np.bool_), np.ones(self.groups)
+        tested, scatter = np.zeros(self.groups, dtype=np.bool_), np.ones(self.groups)
         weight = np.zeros(len(self.own))
         for g in range(self.groups):
             chosen = np.flatnonzero((self.group == g) & self.known)
             if len(chosen):
-                theta[g], error[g], tested[g], weight[chosen], spread[g] = self._group(chosen)
-        return theta, error, tested, weight, spread
+                theta[g], error[g], tested[g], weight[chosen], scatter[g] = self._group(chosen)
+        return theta, error, tested, weight, scatter
 
     def _group(self, chosen: IntArray) -> tuple[FloatArray, FloatArray, bool, FloatArray, float]:
         """Shared parameters by precision, less those cells whose own k departs; errors from the scatter of cells."""
         rate = 1 / np.maximum(self.unit[chosen], np.finfo(float).tiny)
         clean, right = self.clean[chosen] * rate[:, None, None], self.right[chosen] * rate[:, None]
         precision = self.clean[chosen, 0, 0] ** 2 / np.maximum(self.variance[chosen], np.finfo(float).tiny)
-        weight, spread, theta = np.ones(len(chosen)), 1.0, _solved(clean.sum(axis=0), right.sum(axis=0))
+        weight, scatter, theta = np.ones(len(chosen)), 1.0, _solved(clean.sum(axis=0), right.sum(axis=0))
         for n in range(ROUNDS):
             k = (right[:, 0] - clean[:, 0, 1:] @ theta[1:]) / np.where(clean[:, 0, 0] > 0, clean[:, 0, 0], np.nan)
             middle = theta[0] if n else _typical(k, precision)
             scores = (k - middle) * np.sqrt(precision)
             told = np.abs(scores[np.isfinite(scores)])
-            spread = max(1.0, mad_scale(told))
-            weight = np.nan_to_num(bisquare(scores, spread, CELL_OUTLYING))
+            scatter = max(1.0, mad_scale(told))
+            weight = np.nan_to_num(bisquare(scores, scatter, CELL_OUTLYING))
             theta = _solved(np.einsum("p,pab->ab", weight, clean), weight @ right)
         total = np.einsum("p,pab->ab", weight, clean)
-        scatter = weight[:, None] * (right - np.einsum("pab,b->pa", clean, theta))
+        departures = weight[:, None] * (right - np.einsum("pab,b->pa", clean, theta))
         inverse = np.linalg.pinv(total)
-        covariance = inverse @ (scatter.T @ scatter) @ inverse.T * len(chosen) / max(len(chosen) - 1, 1)
+        covariance = inverse @ (departures.T @ departures) @ inverse.T * len(chosen) / max(len(chosen) - 1, 1)
         model = np.sqrt(float((weight**2 * rate**2 * self.variance[chosen]).sum())) / max(float(total[0, 0]), 1e-300)
         self.model[self.group[chosen[0]]] = model
         error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         # A few cells scatter by chance less than they could.
         error[0] = max(error[0], model * np.sqrt(min(1.0, 10 / len(chosen))), 0.5 * model)
-        return theta, error, self._tails_tell(theta, covariance), weight, spread
+        return theta, error, self._tails_tell(theta, covariance), weight, scatter
 
     def _tails_tell(self, theta: FloatArray, covariance: FloatArray) -> bool:
         if not self.tailed:

@@ -24,7 +24,7 @@ from calcigraph.models.robust.pooling import Pooled, pool
 from calcigraph.models.robust.sources import TAIL_FRAMES, beside, source_frames, tails
 from calcigraph.models.robust.weakform import EDGE_FRAMES, moments, residual_covariance
 from calcigraph.models.scale import bisquare, mad_scale
-from calcigraph.models.task import Spread
+from calcigraph.models.task import Distribute
 from calcigraph.store.types import BoolArray, FloatArray
 
 PLAIN, WITH_TAILS = 6, 4
@@ -38,7 +38,7 @@ SETTLED = 0.02
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Solution:
     """What came out: `pooled` holds the numbers, `state` and `batches` what simulating the culture again needs."""
 
     pooled: Pooled
@@ -58,27 +58,29 @@ class Estimate:
         return float(self.pooled.theta[0, at]) if self.settings.feed == "shared" else 0.0
 
 
-def estimate(batches: Sequence[Batch], settings: Settings, spread: Spread, start: State | None = None) -> Estimate:
+def estimate(
+    batches: Sequence[Batch], settings: Settings, distribute: Distribute, start: State | None = None
+) -> Solution:
     """Fit the batches of one or more cultures.
 
     `start` gives values to begin with, and whether there are tails; without it both are found.
     """
     state = start or _start(batches, settings)
     tails_wanted, fewer = (True, 1) if start is None else (start.tails, 2)
-    state, pooled = _round(batches, settings, spread, replace(state, tails=False, found=None))
+    state, pooled = _round(batches, settings, distribute, replace(state, tails=False, found=None))
     for _ in range(PLAIN // fewer - 1):
         before = pooled.theta[:, 0]
-        state, pooled = _round(batches, settings, spread, state)
+        state, pooled = _round(batches, settings, distribute, state)
         if (np.abs(pooled.theta[:, 0] - before) <= SETTLED * pooled.model_error).all():
             break
     if tails_wanted and settings.correct:
         plain = state, pooled
         state = replace(state, tails=True)
         for _ in range(WITH_TAILS // fewer):
-            state, pooled = _round(batches, settings, spread, state)
+            state, pooled = _round(batches, settings, distribute, state)
         if start is None and not pooled.has_tails.all():
             state, pooled = plain
-    return Estimate(pooled, state, tuple(batches), settings)
+    return Solution(pooled, state, tuple(batches), settings)
 
 
 def _start(batches: Sequence[Batch], settings: Settings) -> State:
@@ -112,14 +114,14 @@ def _start(batches: Sequence[Batch], settings: Settings) -> State:
     return State(theta, k, feed, np.full(len(feed), 0.1))
 
 
-def _round(batches: Sequence[Batch], settings: Settings, spread: Spread, state: State) -> tuple[State, Pooled]:
+def _round(batches: Sequence[Batch], settings: Settings, distribute: Distribute, state: State) -> tuple[State, Pooled]:
     """Residuals, sources, normal equations, batch by batch; then the culture's numbers from all of them."""
     starts = np.cumsum([0] + [len(batch.own) for batch in batches])[:-1]
     found = state.found or (None,) * len(batches)
     calls = [
         (batch, before, *state.of(batch, first)) for batch, before, first in zip(batches, found, starts, strict=True)
     ]
-    pieces: list[Piece] = spread(_piece, calls, settings.feed == "own", state.tails)
+    pieces: list[Piece] = distribute(_piece, calls, settings.feed == "own", state.tails)
     pooled = pool(batches, pieces, settings, state.tails)
     theta = np.zeros_like(state.theta)
     theta[:, : pooled.theta.shape[1]] = pooled.theta

@@ -3,119 +3,139 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from typing import Annotated, Any
 
 from calcigraph.errors import InputError
+from calcigraph.option import Declared, Option, check_limits, declared
 
 SPIKE_SHAPES = ("square", "decay", "extrusion", "gaussian")
-_LIMITS = {
-    "cells": (4, 1_000_000),
-    "frames": (2, 1_000_000),
-    "size_px": (32, 16384),
-    "frame_interval_s": (0.01, 1e5),
-    "k": (0, 10),
-    "spikes": (0, 1000),
-    "spike_height": (0, 10),
-    "spike_s": (0.01, 1e5),
-    "spike_decay_s": (0.01, 1e5),
-    "waves": (0, 1000),
-    "wave_speed": (0.001, 1e6),
-    "feed_mean": (-1, 1),
-    "feed_spread": (0, 1),
-    "uncoupled": (0, 1_000_000),
-    "uncoupled_factor": (0, 100),
-    "abnormal_feeds": (0, 1_000_000),
-    "abnormal_feed_size": (0, 1e5),
-    "trace_noise": (0, 10),
-    "seed": (0, 2**63),
-    "brightness": (1, 20000),
-    "read_noise": (0, 1000),
-    "hot_pixels": (0, 0.05),
-    "drift_px": (0, 10),
-    "bleaching": (0, 0.95),
-    "background": (0, 20000),
-    "contrast": (0, 1),
-    "mask_erosion": (0, 100),
-    "mask_shift": (0, 100),
-    "mask_merges": (0, 1_000_000),
-    "missing": (0, 0.9),
-}
+STYLES = ("membrane-bright", "membrane-dark", "cytoplasm-bright")
+"""How tissue may look."""
+BIOLOGY, OPTICS, MASKS = "Biology", "Optics", "Mistakes in the masks"
 
 
 @dataclass(frozen=True)
 class SyntheticOptions:
-    """A culture of the paper's size by default. Raises InputError when made from values that make no sense."""
+    """A culture of the paper's size by default. Raises InputError when made from values that make no sense.
 
-    cells: int = 108
-    frames: int = 361
-    size_px: int = 512
-    frame_interval_s: float = 10.0
-    k: float = 0.01
-    """1/s, between weights divided by their mean over all contacts."""
-    spikes: int = 3
-    """Per cell and recording, each a source that brings `spike_height` in all."""
-    spike_height: float = 0.15
-    """Mean log intensity; each spike has 0.6 to 1.4 times that."""
-    spike_shape: str = "square"
-    """How the source runs: one of SPIKE_SHAPES, drawn in models/transients.py."""
-    spike_s: float = 30.0
-    """Width of a spike in seconds, whatever the frame interval: 3 frames of 10 s."""
-    spike_decay_s: float = 80.0
-    """Time constant of what follows the spike in the shapes `decay` and `extrusion`."""
-    waves: int = 0
-    """Waves that cross the culture and set off a spike in every cell their front passes, which no contact explains."""
-    wave_speed: float = 10.0
-    """Pixels per second."""
-    feed_mean: float = 2e-5
-    """Log intensity per second."""
-    feed_spread: float = 2e-5
-    uncoupled: int = 0
-    """Inner cells whose own k is `uncoupled_factor` times k; their neighbours still see them."""
-    uncoupled_factor: float = 0.0
-    abnormal_feeds: int = 0
-    """Other inner cells, whose feed lies `abnormal_feed_size` spreads above or, every second one, below the mean."""
-    abnormal_feed_size: float = 10.0
-    trace_noise: float = 0.002
-    """Standard deviation added to the traces (not to the movie, which has noise of its own)."""
-    seed: int = 0
-    brightness: float = 1500.0
-    """Photons in the brightest parts of the tissue at a cell's usual intensity."""
-    read_noise: float = 3.0
-    hot_pixels: float = 5e-4
-    """Share of pixels that are stuck high."""
-    drift_px: float = 0.3
+    Examples
+    --------
+    >>> SyntheticOptions(k=0.02, spikes=0).k
+    0.02
+    >>> SyntheticOptions(bleaching=2.0)
+    Traceback (most recent call last):
+    ...
+    calcigraph.errors.InputError: bleaching is 2.0; a simulation takes 0 to 0.95
+    """
+
+    cells: Annotated[int, Option("Cells in the culture.", low=4, high=1_000_000)] = 108
+    frames: Annotated[int, Option("Frames.", low=2, high=1_000_000)] = 361
+    size_px: Annotated[int, Option("Width and height, px.", flag="--size", low=32, high=16384)] = 512
+    frame_interval_s: Annotated[float, Option("Seconds a frame.", flag="--frame-interval", low=0.01, high=1e5)] = 10.0
+    k: Annotated[float, Option("Coupling, 1/s.", BIOLOGY, low=0, high=10)] = 0.01
+    """Between weights that are divided by their mean over all contacts."""
+    spikes: Annotated[int, Option("Calcium spikes a cell.", BIOLOGY, low=0, high=1000)] = 3
+    """Each brings `spike_height` in all."""
+    spike_height: Annotated[
+        float, Option("Mean height of a spike, log intensity.", BIOLOGY, low=0, high=10, command_line=False)
+    ] = 0.15
+    """Each spike has 0.6 to 1.4 times that."""
+    spike_shape: Annotated[
+        str, Option("How calcium enters: square, decay, extrusion or gaussian.", BIOLOGY, choices=SPIKE_SHAPES)
+    ] = "square"
+    """transients.py draws them."""
+    spike_s: Annotated[float, Option("Width of a spike, s.", BIOLOGY, flag="--spike-duration", low=0.01, high=1e5)] = (
+        30.0
+    )
+    """Whatever the frame interval: 3 frames of 10 s."""
+    spike_decay_s: Annotated[
+        float,
+        Option(
+            "Time constant of what follows a decay or extrusion spike, s.",
+            BIOLOGY,
+            flag="--spike-decay",
+            low=0.01,
+            high=1e5,
+        ),
+    ] = 80.0
+    waves: Annotated[int, Option("Waves that excite every cell in passing.", BIOLOGY, low=0, high=1000)] = 0
+    """They set off a spike in every cell that their front passes, which no contact explains."""
+    wave_speed: Annotated[float, Option("Speed of the waves, px/s.", BIOLOGY, low=0.001, high=1e6)] = 10.0
+    feed_mean: Annotated[
+        float, Option("Mean feed, log intensity per second.", BIOLOGY, low=-1, high=1, command_line=False)
+    ] = 2e-5
+    feed_spread: Annotated[
+        float, Option("Standard deviation of the feeds.", BIOLOGY, low=0, high=1, command_line=False)
+    ] = 2e-5
+    uncoupled: Annotated[int, Option("Inner cells with a coupling of their own.", BIOLOGY, low=0, high=1_000_000)] = 0
+    """Their own k is `uncoupled_factor` times k; their neighbours still see them."""
+    uncoupled_factor: Annotated[float, Option("Their share of k.", BIOLOGY, low=0, high=100)] = 0.0
+    abnormal_feeds: Annotated[
+        int,
+        Option(
+            "Other inner cells with an abnormal feed, by turns too high and too low.", BIOLOGY, low=0, high=1_000_000
+        ),
+    ] = 0
+    abnormal_feed_size: Annotated[
+        float, Option("How far off, in deviations of the feeds.", BIOLOGY, low=0, high=1e5)
+    ] = 10.0
+    trace_noise: Annotated[
+        float, Option("Standard deviation of the traces' noise.", OPTICS, low=0, high=10, command_line=False)
+    ] = 0.002
+    """Added to the traces, not to the movie, which has noise of its own."""
+    seed: Annotated[int, Option("Seed of all that is random.", low=0, high=2**63)] = 0
+    brightness: Annotated[float, Option("Photons in bright tissue: fewer are noisier.", OPTICS, low=1, high=20000)] = (
+        1500.0
+    )
+    """In the brightest parts, at a cell's usual intensity."""
+    read_noise: Annotated[float, Option("Camera noise, counts.", OPTICS, low=0, high=1000, command_line=False)] = 3.0
+    hot_pixels: Annotated[
+        float, Option("Share of pixels that are stuck high.", OPTICS, low=0, high=0.05, command_line=False)
+    ] = 5e-4
+    drift_px: Annotated[float, Option("Drift over the whole movie, px.", OPTICS, flag="--drift", low=0, high=10)] = 0.3
     """How far the tissue wanders from its place; the masks are those of the first frame."""
-    bleaching: float = 0.0
-    """Share of the light lost at the last frame."""
-    background: float = 0.0
-    """Counts added to every pixel; above 0 the logarithm of a movie is no longer affine in the traces."""
-    style: str = "cytoplasm-bright"
-    """How the tissue looks: one of models/tissue.py's STYLES."""
-    contrast: float = 0.05
-    """Share kept of the cells' static differences in brightness. They enter a movie's effective feeds: from about 0.2
-    the paper's lower feed bound holds the coupling down with it."""
-    mask_erosion: int = 0
-    """Pixels by which the masks are too small all round; they are never too small at the image edge."""
-    mask_shift: float = 0.0
-    """Pixels by which all masks lie off, in a random direction."""
-    mask_merges: int = 0
-    """Pairs of cells in contact that share one mask by mistake."""
-    missing: float = 0.0
-    """Share of the cells that have no mask."""
+    bleaching: Annotated[float, Option("Share of the light lost over the whole movie.", OPTICS, low=0, high=0.95)] = 0.0
+    background: Annotated[
+        float, Option("Counts added to every pixel.", OPTICS, low=0, high=20000, command_line=False)
+    ] = 0.0
+    """Above 0 the logarithm of a movie is no longer affine in the traces."""
+    style: Annotated[str, Option("How the tissue looks.", OPTICS, choices=STYLES, command_line=False)] = (
+        "cytoplasm-bright"
+    )
+    contrast: Annotated[
+        float,
+        Option("Share kept of the cells' static differences in brightness.", OPTICS, low=0, high=1, command_line=False),
+    ] = 0.05
+    """They enter a movie's effective feeds: from about 0.2 the paper's lower feed bound holds the coupling down."""
+    mask_erosion: Annotated[
+        int,
+        Option(
+            "Pixels that masks are too small all round; then ingest with --max-gap of twice that.",
+            MASKS,
+            low=0,
+            high=100,
+        ),
+    ] = 0
+    """They are never too small at the image edge."""
+    mask_shift: Annotated[float, Option("Pixels that all masks lie off.", MASKS, low=0, high=100)] = 0.0
+    """In a random direction."""
+    mask_merges: Annotated[int, Option("Pairs of cells that share one mask.", MASKS, low=0, high=1_000_000)] = 0
+    """Cells in contact."""
+    missing: Annotated[float, Option("Share of the cells without a mask.", MASKS, low=0, high=0.9)] = 0.0
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if not (isfinite(value) and low <= value <= high):
-                raise InputError(f"{name} is {value}; a simulation takes {low:g} to {high:g}")
-        from calcigraph.models.synthetic.tissue import STYLES
-
-        if self.style not in STYLES:
-            raise InputError(f"unknown tissue style {self.style!r}; there are {', '.join(STYLES)}")
-        if self.spike_shape not in SPIKE_SHAPES:
-            raise InputError(f"unknown spike_shape {self.spike_shape!r}; there are {', '.join(SPIKE_SHAPES)}")
+        check_limits(self, _outside)
+        for each in declared(type(self)):
+            value, known = getattr(self, each.name), each.option.choices
+            if known and value not in known:
+                name = "tissue style" if each.name == "style" else each.name
+                raise InputError(f"unknown {name} {value!r}; there are {', '.join(known)}")
 
     @property
     def spoils_masks(self) -> bool:
         """Whether a user's masks differ from the true labels."""
         return bool(self.mask_erosion or self.mask_shift or self.mask_merges or self.missing)
+
+
+def _outside(each: Declared, value: Any) -> InputError:
+    return InputError(f"{each.name} is {value}; a simulation takes {each.option.low:g} to {each.option.high:g}")

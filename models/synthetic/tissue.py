@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
+from calcigraph.models.synthetic.options import STYLES
 from calcigraph.store.types import LabelImage
 
 Image = NDArray[np.float32]
 
-STYLES = ("membrane-bright", "membrane-dark", "cytoplasm-bright")
 """How cells are told apart: bright outlines, dark outlines, or mostly by brightness and thickness."""
 
 _MIN_PX_PER_CELL = 36

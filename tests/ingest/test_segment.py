@@ -13,7 +13,7 @@ import pytest
 from scipy.ndimage import label as connected
 
 from calcigraph.errors import InputError, MissingExtraError, NotFoundError
-from calcigraph.ingest import find_cells as segmentation
+from calcigraph.ingest import segment as segmentation
 from calcigraph.ingest.segment import find_cells, find_weights
 from calcigraph.models.synthetic.tissue import STYLES, confluent_labels, render
 from calcigraph.store.types import LabelImage

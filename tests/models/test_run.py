@@ -41,7 +41,7 @@ def test_what_a_fit_holds(grid, model, case, no_feed):
     assert np.unique(result.cells["feed"][np.isfinite(result.cells["feed"])]).size <= 1 or case != "shared"
     assert result.k == pytest.approx(np.nanmedian(result.cells["k"]), rel=1e-12)
     assert 0 < result.null_k_p <= 1
-    assert json.loads(json.dumps(dict(result.options), allow_nan=False)) == result.options
+    assert json.loads(json.dumps(dict(result.settings), allow_nan=False)) == result.settings
     assert json.loads(json.dumps(dict(result.facts), allow_nan=False)) == result.facts
 
 
@@ -82,7 +82,7 @@ def test_mse_is_that_of_the_free_run_of_each_part(grid):
     np.testing.assert_allclose(result.cells["mse_test"], ((test - data[:, 30:]) ** 2).mean(axis=1))
     assert result.mse_train == pytest.approx(((train - data[:, :30]) ** 2).mean())
     assert result.mse_test == pytest.approx(((test - data[:, 30:]) ** 2).mean())
-    assert result.options["train_frames"] == 30
+    assert result.facts["train_frames"] == 30
 
 
 def test_only_the_training_part_is_fitted(grid):
@@ -109,11 +109,11 @@ def test_options_record_the_scale_and_the_step(grid):
     culture = grid(dt=4.0)
     result = fit(culture, "crlsm", FitOptions(interpolate=10))
     raw = culture.shared_border_px * culture.centroid_distance_px
-    assert result.options["weight_scale"] == pytest.approx(raw.mean())
-    assert result.options["dt_s"] == pytest.approx(0.4)
-    assert result.options["driven_cells"] == 18
-    assert result.options["weights"] == "distance*border"
-    assert result.options["ridge_scaling"] == "unscaled"
+    assert result.facts["weight_scale"] == pytest.approx(raw.mean())
+    assert result.facts["dt_s"] == pytest.approx(0.4)
+    assert result.facts["driven_cells"] == 18
+    assert result.settings["weights"] == "distance*border"
+    assert result.settings["ridge_scaling"] == "unscaled"
 
 
 def test_runs_are_told_apart_by_options_only(grid):
@@ -127,25 +127,25 @@ def test_runs_are_told_apart_by_options_only(grid):
 
 def test_open_bounds_are_json(grid):
     result = fit(grid(), "crlsm", FitOptions(feed_bounds=(-np.inf, np.inf)))
-    assert result.options["feed_bounds"] == [None, None]
-    assert fit(grid()).options["k_bounds"] == [0.0, None]
+    assert result.settings["feed_bounds"] == [None, None]
+    assert fit(grid()).settings["k_bounds"] == [0.0, None]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_predict_runs_stored_parameters(grid, case):
     culture = grid(frames=40)
     result = fit(culture, options=FitOptions(case=case))
-    again = predict(culture, result.options, result.cells["k"], result.cells["feed"])
-    error = ((again - culture.intensity[fitted_cells(culture, result.options)]) ** 2).mean(axis=1)
+    again = predict(culture, result.settings, result.cells["k"], result.cells["feed"])
+    error = ((again - culture.intensity[fitted_cells(culture, result.settings)]) ** 2).mean(axis=1)
     np.testing.assert_allclose(error, result.cells["mse_train"], rtol=1e-12)
 
 
 def test_predict_takes_absent_feeds_and_refuses_wrong_shapes(grid):
     culture = grid()
     result = fit(culture, options=FitOptions(no_feed=True))
-    assert np.isfinite(predict(culture, result.options, result.cells["k"], result.cells["feed"])).all()
+    assert np.isfinite(predict(culture, result.settings, result.cells["k"], result.cells["feed"])).all()
     with pytest.raises(FitError, match="12 fitted cells"):
-        predict(culture, result.options, np.ones(3), np.zeros(3))
+        predict(culture, result.settings, np.ones(3), np.zeros(3))
 
 
 def test_workers_and_batches_do_not_change_a_bit(grid, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_other_options_are_refused_unless_told(
     graph, _ = cultures
     data = make_culture("other")
     graph.write_culture(data)
-    graph.write_fit(make_fit(data, options={"ridge": 0.1, "weights": "border"}), CREATED, "0.1.0")
+    graph.write_fit(make_fit(data, settings={"ridge": 0.1, "weights": "border"}), CREATED, "0.1.0")
     with pytest.raises(
         ConflictError, match=r"ridge \(0.1: other; 0.001: w1\), weights \(\"border\": other; \"dist"
     ) as caught:
@@ -113,6 +114,30 @@ def test_other_options_are_refused_unless_told(
     table = queries.compare_cultures(graph, ["other", "w1"], allow_different_options=True)
     assert table["note"].str.contains("options differ: ridge, weights").all()
     graph.delete_culture("other")
+
+
+def test_fits_that_an_older_version_stored_are_read(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    """Version 0.1 stored settings and facts of the culture in one property, `options`."""
+    for name, scale, ridge in (("o1", 1500.0, 0.001), ("o2", 1600.0, 0.001), ("o3", 1500.0, 0.1)):
+        data = make_culture(name)
+        empty.write_culture(data)
+        fit = make_fit(data, settings={"ridge": ridge}, facts={"trace_noise": scale})
+        empty.write_fit(fit, CREATED, "0.1.0")
+        options = json.dumps({**fit.settings, "weight_scale": scale, "frames": 12, "dt_s": 10.0})
+        empty.write(
+            "MATCH (r:FitRun {uid: $run}) SET r.options = $options REMOVE r.settings", run=fit.run, options=options
+        )
+    rows = {row["parameter"]: row for row in queries.records(queries.compare_cultures(empty, ["o1", "o2"]))}
+    assert (rows["k"]["weight_scale_a"], rows["k"]["weight_scale_b"]) == ([1500.0], [1600.0])
+    with pytest.raises(ConflictError, match=r"different options: ridge \(0.001: o1; 0.1: o3\)"):
+        queries.compare_cultures(empty, ["o1", "o3"])
+    row = queries.records(queries.run(empty, "fits", culture="o2"))[0]
+    assert json.loads(row["settings"])["ridge"] == 0.001
+    assert json.loads(row["facts"]) == {"dt_s": 10.0, "frames": 12, "trace_noise": 1600.0, "weight_scale": 1600.0}
+    for name in ("o1", "o2", "o3"):
+        empty.delete_culture(name)
 
 
 def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None:

@@ -20,7 +20,7 @@ from calcigraph.store.types import CultureData, Fit
 CELLS = ["uid", "culture", "label", "area_px", "x_px", "y_px", "border", "neighbours"]
 FITS = (
     "run culture model case k k_low k_high identified why feed feed_low feed_high mse_train mse_test null_k "
-    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p facts options created version"
+    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p settings facts created version"
 )
 PARAMETERS = "k k_low k_high feed feed_low feed_high k_cell k_cell_low k_cell_high identified mse_train group leak why"
 NAMES = ["anomalies", "cells", "contacts", "cultures", "fits", "parameters", "subgraph", "traces"]
@@ -120,7 +120,7 @@ def test_fits(stored: Graph, make_culture: Callable[..., CultureData], make_fit:
     row, fit = queries.records(table)[0], make_fit(make_culture("wt-1"))
     assert row["run"] == fit.run
     assert (row["model"], row["case"], row["k"], row["feed"]) == ("robust", "per-cell", fit.k, fit.feed)
-    assert json.loads(row["options"]) == fit.options
+    assert json.loads(row["settings"]) == fit.settings
     assert row["null_sync_p"] is None
     assert row["mse_test"] is None
     assert len(queries.run(stored, "fits", culture="101")) == 0
@@ -170,7 +170,7 @@ def test_parameters_are_those_of_the_latest_run(
     data = make_culture("refitted")
     empty.write_culture(data)
     for year, k in ((2026, 0.01), (2028, 0.03), (2027, 0.02)):
-        fit = make_fit(data, k=k, options={"ridge": k})
+        fit = make_fit(data, k=k, settings={"ridge": k})
         empty.write_fit(fit, f"{year}-01-01T00:00:00+00:00", "0.1.0")
     empty.write_fit(make_fit(data, model="other", k=0.5), "2020-01-01T00:00:00+00:00", "0.1.0")
     table = queries.run(empty, "parameters", culture="refitted")

@@ -66,14 +66,14 @@ def _make_fit(
     data: CultureData,
     names: Sequence[str] = ("k", "feed"),
     labels: Any = None,
-    **options: Any,
+    **settings: Any,
 ) -> Fit:
     chosen = data.cells.labels if labels is None else np.asarray(labels)
     return Fit(
         culture=data.culture.uid,
         model="crlsm",
         case="per-cell",
-        options={"ridge": 1e-3} | options,
+        settings={"ridge": 1e-3} | settings,
         labels=chosen,
         k=0.01,
         feed=float("nan"),
@@ -91,5 +91,5 @@ def make_culture() -> MakeCulture:
 
 @pytest.fixture
 def make_fit() -> Callable[..., Fit]:
-    """Build a fit of a culture: make_fit(data, names, labels, **options)."""
+    """Build a fit of a culture: make_fit(data, names, labels, **settings)."""
     return _make_fit

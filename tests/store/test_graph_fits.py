@@ -38,8 +38,8 @@ def test_a_fit_is_stored_as_run_relationships_and_properties(
     stored = run[0]["run"]
     assert run[0]["culture"] == "A"
     assert stored["uid"] == fit.run
-    assert stored["options_hash"] == fit.options_hash
-    assert stored["options"] == '{"ridge": 0.001}'
+    assert stored["settings_hash"] == fit.settings_hash
+    assert stored["settings"] == '{"ridge": 0.001}'
     assert (stored["k"], stored["created"], stored["version"]) == (0.01, "2025-01-01", "0.1.0")
     assert stored["advice"] == ["k is at its bound"]
     assert "feed" not in stored

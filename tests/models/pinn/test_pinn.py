@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from calcigraph.errors import FitError, MissingExtraError
 from calcigraph.models import Operator, SyntheticOptions, make_culture, simulate
 from calcigraph.models.consensus import matrix, sub_operator
+from calcigraph.models.estimate import Estimate
 from calcigraph.models.pinn.blocks import combine, fit_block, fit_group, plan_blocks
 from calcigraph.models.pinn.interval import Members, estimates
 from calcigraph.models.pinn.network import features
@@ -20,7 +21,6 @@ from calcigraph.models.pinn.result import PinnBlock, PinnFit, PinnHistory
 from calcigraph.models.scale import noise_level
 
 DT, K = 10.0, 0.012
-ARRAYS = [field.name for field in fields(PinnFit) if field.name not in ("traces", "history", "converged", "advice")]
 
 
 def culture(**changes):
@@ -52,19 +52,19 @@ def test_finds_k_and_feeds_from_a_third_and_from_three_times_the_truth(two_start
     op = made.operator()
     for found in fits:
         assert found.converged
-        assert abs(found.k[0] / K - 1) < 0.05
-        assert np.all(found.k == found.k[0])
-        assert np.corrcoef(found.feed, made.feed[op.inner])[0, 1] > 0.9
-    assert abs(fits[0].k[0] / fits[1].k[0] - 1) < 0.01
+        assert abs(found.k.value[0] / K - 1) < 0.05
+        assert np.all(found.k.value == found.k.value[0])
+        assert np.corrcoef(found.feed.value, made.feed[op.inner])[0, 1] > 0.9
+    assert abs(fits[0].k.value[0] / fits[1].k.value[0] - 1) < 0.01
 
 
 def test_k_per_cell_and_intervals(two_starts):
     made, (found, _) = two_starts
     feed = made.feed[made.operator().inner]
-    assert np.median(np.abs(found.k_cell / K - 1)) < 0.05
-    assert found.k_low[0] < K < found.k_high[0]
-    assert (found.k_high - found.k_low)[0] < 0.1 * K
-    for low, truth, high in ((found.feed_low, feed, found.feed_high), (found.k_cell_low, K, found.k_cell_high)):
+    assert np.median(np.abs(found.k_cell.value / K - 1)) < 0.05
+    assert found.k.low[0] < K < found.k.high[0]
+    assert (found.k.high - found.k.low)[0] < 0.1 * K
+    for low, truth, high in ((found.feed.low, feed, found.feed.high), (found.k_cell.low, K, found.k_cell.high)):
         assert np.mean((low < truth) & (truth < high)) > 0.8
 
 
@@ -94,8 +94,8 @@ def test_same_seed_same_fit_and_progress_is_told(torch):
         fit_group(made.traces, op, DT, options, progress=lambda *step: told.append(step)) for _ in range(2)
     )  # fmt: skip
     other = fit_group(made.traces, op, DT, replace(options, seed=1))
-    np.testing.assert_array_equal(one.feed, two.feed)
-    assert not np.array_equal(one.feed, other.feed)
+    np.testing.assert_array_equal(one.feed.value, two.feed.value)
+    assert not np.array_equal(one.feed.value, other.feed.value)
     assert told[-1][1] == told[-1][2] > 0
     assert not one.converged or one.advice == ()
 
@@ -110,22 +110,22 @@ def test_case_cell_finds_a_cell_that_is_not_coupled(torch):
     traces += 0.002 * np.random.default_rng(0).standard_normal(traces.shape)
     alone = fit_group(traces, op, DT, PinnOptions(ensemble=3, epochs=120), "cell")
     group = fit_group(traces, op, DT, PinnOptions(ensemble=3, epochs=120), "per-cell")
-    for found in (alone.k, group.k_cell):
+    for found in (alone.k.value, group.k_cell.value):
         assert found[3] < K / 4
         assert np.median(np.abs(found / K - 1)) < 0.05
-    assert group.k_cell_high[3] < K / 2
-    np.testing.assert_array_equal(alone.k, alone.k_cell)
+    assert group.k_cell.high[3] < K / 2
+    np.testing.assert_array_equal(alone.k.value, alone.k_cell.value)
 
 
 def test_shared_feed_and_no_feed(torch):
     made = culture(feed_spread=0, feed_mean=4e-5)
     op, options = made.operator(), PinnOptions(ensemble=1, epochs=100)
     shared = fit_group(made.traces, op, DT, options, "shared")
-    assert shared.k[0] == pytest.approx(K, rel=0.05)
-    assert np.ptp(shared.feed) == 0
-    assert shared.feed[0] == pytest.approx(4e-5, rel=0.2)
+    assert shared.k.value[0] == pytest.approx(K, rel=0.05)
+    assert np.ptp(shared.feed.value) == 0
+    assert shared.feed.value[0] == pytest.approx(4e-5, rel=0.2)
     without = fit_group(made.traces, op, DT, replace(options, epochs=2), "shared", no_feed=True)
-    assert np.isnan(without.feed).all()
+    assert np.isnan(without.feed.value).all()
     assert not without.history[0].feed.any()
 
 
@@ -137,11 +137,11 @@ def test_blocks_find_what_the_whole_finds(torch, monkeypatch):
     assert len(blocks) == 2
     fits = [fit_block(made.traces, op, DT, block, options) for block in blocks]
     found = combine(blocks, fits, op)
-    assert found.k[0] == pytest.approx(K, rel=0.05)
-    assert min(fit.k[0] for fit in fits) <= found.k[0] <= max(fit.k[0] for fit in fits)
+    assert found.k.value[0] == pytest.approx(K, rel=0.05)
+    assert min(fit.k.value[0] for fit in fits) <= found.k.value[0] <= max(fit.k.value[0] for fit in fits)
     assert found.traces.shape == (len(op.inner), 121)
     assert np.isfinite(found.traces).all()
-    assert np.corrcoef(found.feed, made.feed[op.inner])[0, 1] > 0.8
+    assert np.corrcoef(found.feed.value, made.feed[op.inner])[0, 1] > 0.8
     assert len(found.history) == 2
 
 
@@ -167,12 +167,17 @@ def test_a_block_keeps_the_operator_of_its_cells():
 
 
 def block_fit(k, half, feed, cells):
-    values = {name: np.full(cells, np.nan) for name in ARRAYS}
-    ones = np.ones(cells)
-    values |= {"k": k * ones, "k_low": (k - half) * ones, "k_high": (k + half) * ones}
-    values |= {"feed": feed * ones, "feed_low": (feed - 1) * ones, "feed_high": (feed + 1) * ones}
+    ones, unknown = np.ones(cells), np.full(cells, np.nan)
     history = PinnHistory(np.arange(1), *np.zeros((2, 1)), np.zeros((1, 1)), np.zeros(1))
-    return PinnFit(**values, traces=np.zeros((cells, 20)), history=(history,), converged=True, advice=())
+    return PinnFit(
+        k=Estimate.around(k * ones, half * ones),
+        feed=Estimate.around(feed * ones, ones),
+        k_cell=Estimate(value=unknown, low=unknown, high=unknown),
+        traces=np.zeros((cells, 20)),
+        history=(history,),
+        converged=True,
+        advice=(),
+    )
 
 
 def test_combine_weighs_by_precision_and_widens_where_blocks_disagree():
@@ -180,11 +185,11 @@ def test_combine_weighs_by_precision_and_widens_where_blocks_disagree():
     p = len(op.inner)
     blocks = [PinnBlock(np.arange(3), 0, 20), PinnBlock(np.arange(3, p), 0, 20)]
     agreeing = combine(blocks, [block_fit(1.0, 0.1, 5, 3), block_fit(1.1, 0.2, 7, p - 3)], op)
-    assert agreeing.k[0] == pytest.approx((1.0 / 0.01 + 1.1 / 0.04) / (1 / 0.01 + 1 / 0.04))
-    assert agreeing.k_high[0] - agreeing.k[0] == pytest.approx((1 / 0.01 + 1 / 0.04) ** -0.5)
-    np.testing.assert_array_equal(agreeing.feed, [5] * 3 + [7] * (p - 3))
+    assert agreeing.k.value[0] == pytest.approx((1.0 / 0.01 + 1.1 / 0.04) / (1 / 0.01 + 1 / 0.04))
+    assert agreeing.k.high[0] - agreeing.k.value[0] == pytest.approx((1 / 0.01 + 1 / 0.04) ** -0.5)
+    np.testing.assert_array_equal(agreeing.feed.value, [5] * 3 + [7] * (p - 3))
     apart = combine(blocks, [block_fit(1.0, 0.1, 5, 3), block_fit(2.0, 0.1, 7, p - 3)], op)
-    assert apart.k_high[0] > 2.0
+    assert apart.k.high[0] > 2.0
 
 
 def test_features_are_those_of_the_frame_rate_and_their_slope_is_right():
@@ -227,18 +232,18 @@ def test_estimates_take_off_what_noise_does():
     weight, change = np.ones((100, p)), rng.standard_normal((100, p)) + 2
     members = Members(k, -2 * k * np.ones(p), k * np.ones(p), np.ones((4, p)), weight, change, np.ones(p))
     found = estimates(members, "per-cell", False, np.ones(p, dtype=bool), 1.0, 1.0)
-    assert 0.98 < found.k[0] < 1.0 < found.k[0] + found.k_half[0]
-    np.testing.assert_allclose(found.feed, -1.92 - change.mean(axis=0) * (found.k[0] - 0.96))
-    assert found.k_half[0] > 1.96 * 0.4 * 0.04
+    assert 0.98 < found.k.value[0] < 1.0 < found.k.value[0] + found.k.half[0]
+    np.testing.assert_allclose(found.feed.value, -1.92 - change.mean(axis=0) * (found.k.value[0] - 0.96))
+    assert found.k.half[0] > 1.96 * 0.4 * 0.04
 
 
 def test_paper_preset_runs_and_fails_as_described(torch):
     made = culture(cells=25, frames=60)
     op = made.operator()
     found = fit_group(made.traces, op, DT, PinnOptions(preset="paper", k_start=K / 3, epochs=30))
-    assert not 0.8 < found.k[0] / K < 1.25
+    assert not 0.8 < found.k.value[0] / K < 1.25
     assert found.traces.shape == (len(op.inner), 60)
-    assert np.isnan(found.k_low).all()
+    assert np.isnan(found.k.low).all()
     assert found.history[0].k.shape == (1, 30)
     assert found.history[0].data_loss[-1] < found.history[0].data_loss[0]
     assert any("no interval" in word for word in found.advice)
@@ -248,8 +253,8 @@ def test_paper_preset_runs_and_fails_as_described(torch):
 def test_paper_preset_has_the_papers_parameters(torch, case, sizes):
     made = culture(cells=25, frames=20, k=0.02)
     found = fit_group(made.traces, made.operator(), DT, PinnOptions(preset="paper", epochs=2), case)
-    assert (np.ptp(found.k) > 0) == (sizes == "own")
-    assert (np.ptp(found.feed) > 0) == (case != "shared")
+    assert (np.ptp(found.k.value) > 0) == (sizes == "own")
+    assert (np.ptp(found.feed.value) > 0) == (case != "shared")
 
 
 def test_a_cell_without_contacts_has_no_k(torch):
@@ -267,9 +272,9 @@ def test_a_cell_without_contacts_has_no_k(torch):
     traces = np.random.default_rng(0).standard_normal((loose.cells, 40)).cumsum(axis=1)
     for case in ("per-cell", "cell"):
         found = fit_group(traces, loose, DT, PinnOptions(epochs=2, ensemble=3), case)
-        assert np.isnan([found.k[-1], found.k_low[-1], found.k_cell[-1]]).all()
-        assert np.isfinite(found.k[:-1]).all()
-        assert np.isfinite(found.feed).all()
+        assert np.isnan([found.k.value[-1], found.k.low[-1], found.k_cell.value[-1]]).all()
+        assert np.isfinite(found.k.value[:-1]).all()
+        assert np.isfinite(found.feed.value).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from calcigraph.models import SyntheticOptions, make_culture
 from calcigraph.models.robust.batches import Settings, make_batches
-from calcigraph.models.robust.bootstrap import FEWEST, MOST, copies
+from calcigraph.models.robust.bootstrap import FEWEST, MOST, parametric_bootstrap
 from calcigraph.models.robust.rounds import estimate
 from calcigraph.models.scale import noise_level
 
@@ -21,7 +21,11 @@ def fitted(seed, **options):
     op, settings = made.operator(), Settings()
     profile = noise_level(made.traces)
     found = estimate(make_batches(op, made.traces, 10.0, settings, profile), settings, here)
-    return made, found, lambda number: copies(found, op, made.traces, 10.0, settings, profile, here, number)
+
+    def again(number):
+        return parametric_bootstrap(found, op, made.traces, 10.0, profile, distribute=here, seed=number)
+
+    return made, found, again
 
 
 @pytest.fixture(scope="module")

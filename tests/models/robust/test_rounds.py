@@ -156,7 +156,7 @@ def test_deeper_setups_fit_the_cells_that_are_left(setup):
 def test_a_half_width_is_used_as_given(small, half_width):
     found = fit(small, options=FitOptions(half_width=half_width, null=0))
     assert found.facts["half_width_frames"] == pytest.approx(half_width)
-    assert found.options["half_width"] == half_width
+    assert found.settings["half_width"] == half_width
     assert found.k == pytest.approx(0.01, rel=0.05)
 
 
@@ -165,7 +165,7 @@ def test_the_correction_matters_where_noise_attenuates():
     made = graph(k=0.03, trace_noise=0.02, cells=81, seed=62)
     corrected = fit(made, options=QUICK)
     plain = fit(made, options=FitOptions(correct=False, null=0))
-    assert plain.options["correct"] is False
+    assert plain.settings["correct"] is False
     assert plain.facts["tails"] is False
     assert corrected.facts["noise_share"] > 0.03
     assert abs(corrected.k / 0.03 - 1) < 0.05

@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import label as connected
 
 from calcigraph.errors import InputError
-from calcigraph.models.synthetic.tissue import STYLES, confluent_labels, render
+from calcigraph.models.synthetic.options import STYLES
+from calcigraph.models.synthetic.tissue import confluent_labels, render
 from calcigraph.store.types import LabelImage
 
 

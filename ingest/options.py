@@ -1,0 +1,104 @@
+"""What decides an ingest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from calcigraph.errors import InputError
+from calcigraph.option import Declared, Option, check_limits
+
+CELLPOSE_GAP = 6
+"""px; Cellpose leaves gaps between cells that touch."""
+DETREND = ("none", "global")
+
+Experiment = Annotated[str | None, Option("Experiment the culture belongs to.")]
+Condition = Annotated[str | None, Option("Condition, such as control or 12.5 uM CBX.")]
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """What the user may choose for the ingest of a movie.
+
+    Raises InputError if a value is out of range.
+
+    Examples
+    --------
+    >>> IngestOptions().gap, IngestOptions(masks="labels.tif").gap
+    (6, 0)
+    """
+
+    experiment: Experiment = None
+    condition: Condition = None
+    frame_interval_s: Annotated[
+        float | None, Option("Seconds a frame; default: from the file.", flag="--frame-interval", unit="s")
+    ] = None
+    pixel_size_um: Annotated[
+        float | None, Option("Micrometres a pixel; default: from the file.", flag="--pixel-size", unit="um")
+    ] = None
+    masks: Annotated[str | None, Option("Label TIFF or PNG, or Cellpose _seg.npy, instead of Cellpose.")] = None
+    cellpose_model: Annotated[str | None, Option("Cellpose model name or path; default: the shipped one.")] = None
+    segment_on: Annotated[str | int, Option("Image to segment: mean, max or a frame number.")] = "mean"
+    """Of the denoised, normalised frames; frames count from 0."""
+    min_area: Annotated[int, Option("Smallest cell, px.", unit="px", low=1)] = 500
+    min_border: Annotated[int, Option("Shortest shared border of a contact, px.", unit="px", low=1)] = 5
+    max_gap: Annotated[
+        int | None,
+        Option(
+            f"Widest gap between touching cells, px; default 0 with --masks, else {CELLPOSE_GAP}.", unit="px", low=0
+        ),
+    ] = None
+    trace_inset: Annotated[
+        int, Option("Leave out pixels this close to another cell or background.", unit="px", low=0)
+    ] = 1
+    detrend: Annotated[str, Option("none, or global: divide each frame by its global mean.", choices=DETREND)] = "none"
+
+    def __post_init__(self) -> None:
+        _check_positive("--frame-interval", self.frame_interval_s, "s")
+        _check_positive("--pixel-size", self.pixel_size_um, "um")
+        check_limits(self, _outside)
+        if self.detrend not in DETREND:
+            raise InputError(f"--detrend {self.detrend}: expected {' or '.join(DETREND)}")
+        if self.masks is not None and self.cellpose_model is not None:
+            raise InputError("--masks and --cellpose-model exclude each other: give one of them")
+        self._check_segment_on()
+
+    def _check_segment_on(self) -> None:
+        value = self.segment_on
+        if isinstance(value, str) and value not in ("mean", "max"):
+            if not value.isdecimal():
+                raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
+            object.__setattr__(self, "segment_on", int(value))
+        elif not isinstance(value, str) and value < 0:
+            raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
+
+    @property
+    def gap(self) -> int:
+        """The gap that is closed between cells, in px."""
+        if self.max_gap is not None:
+            return self.max_gap
+        return 0 if self.masks is not None else CELLPOSE_GAP
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """What the user may choose for the ingest of traces with positions."""
+
+    frame_interval_s: Annotated[float, Option("Seconds a frame.", flag="--frame-interval", unit="s")]
+    experiment: Experiment = None
+    condition: Condition = None
+    max_distance_px: Annotated[
+        float | None,
+        Option("Longest contact, px; default 2.5 median nearest-neighbour distances.", flag="--max-distance"),
+    ] = None
+    max_missing: Annotated[float, Option("Leave out cells with more than this share of frames missing.")] = 0.1
+
+
+def _outside(each: Declared, value: Any) -> InputError:
+    return InputError(f"{each.flag} {value}: expected a whole number of px from {each.option.low:g} up")
+
+
+def _check_positive(name: str, value: float | None, unit: str) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name} {value}: expected a positive number of {unit}")

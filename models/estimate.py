@@ -1,0 +1,32 @@
+"""A parameter with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from calcigraph.store.types import FloatArray
+
+Value = TypeVar("Value", FloatArray, float)
+
+
+@dataclass(frozen=True)
+class Estimate(Generic[Value]):
+    """A parameter with its 95 % interval: one number of a culture, or (p,) with one per inner cell.
+
+    NaN where nothing is known.
+    """
+
+    value: Value
+    low: Value
+    high: Value
+
+    @classmethod
+    def around(cls, value: Value, half: Value) -> Estimate[Value]:
+        """The interval that reaches `half` to either side."""
+        return Estimate(value=value, low=value - half, high=value + half)
+
+    @property
+    def half(self) -> Value:
+        """Half the interval's width."""
+        return (self.high - self.low) / 2
