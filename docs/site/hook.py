@@ -78,7 +78,9 @@ def public_names(root: Path = ROOT) -> dict[str, tuple[str, bool]]:
     package = load("calcigraph", search_paths=[root])
     names = [f"{module}.{name}" for module in PUBLIC for name in _member(package, module).exports or ()]
     methods = _member(package, "calcigraph.Workspace").members
-    names += [f"calcigraph.Workspace.{name}" for name, method in methods.items() if method.is_function and name[0] != "_"]
+    names += [
+        f"calcigraph.Workspace.{name}" for name, method in methods.items() if method.is_function and name[0] != "_"
+    ]
     found = {name: _member(package, name) for name in names}
     return {name: (member.canonical_path, member.has_docstring) for name, member in found.items()}
 
