@@ -15,7 +15,7 @@ test: $(STAMP)  ## all tests, on the embedded engine and on a real Neo4j
 	$(PYTHON) -m pytest
 
 test-fast: $(STAMP)  ## the tests that need no Neo4j and little time, two at a time
-	$(PYTHON) -m pytest -m "not neo4j and not slow" -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -m "not neo4j and not slow" -n 2 --dist worksteal
 
 lint: $(STAMP)  ## style, imports, types
 	$(PYTHON) -m ruff check .
