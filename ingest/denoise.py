@@ -1,13 +1,13 @@
-"""The streaming pass over a movie: median 3 x 3, exact quartiles of the log (eq. 23, arXiv:2505.20327), trace sums."""
+"""The one pass over a movie: median filter of 3 x 3 px, histogram for eq. 23 (arXiv:2505.20327), and the traces' sums.
+
+Frames are taken one at a time, so that memory does not grow with the movie.
+"""
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import cv2
@@ -15,23 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.histogram import Counts, count, no_counts, quartiles, ranks
 from calcigraph.ingest.inset import TracePixels
-from calcigraph.ingest.movie import WORKERS, Movie, camera_values, frame_digest, movie_digest
+from calcigraph.ingest.movie import Movie, camera_values, frame_digest, movie_digest
 from calcigraph.ingest.shift import ShiftGauge
-from calcigraph.store.movie import MovieWriter, StoredMovie
+from calcigraph.ingest.trace_sums import CellSums, logarithm, no_sums, sum_cells
+from calcigraph.ingest.workers import over_blocks
+from calcigraph.store.movie import MovieWriter
 from calcigraph.store.types import FloatArray, Normalisation, Progress, silent
 
-LOG_TABLE = np.log1p(np.arange(65536, dtype=np.float64))
 TOPS = frozenset({255, 1023, 4095, 16383, 32767, 65535, 1023 << 6, 4095 << 4, 16383 << 2})
-"""Largest values of 8 to 16 bit cameras, also where fewer bits are stored left-aligned in 16."""
-
-
-@dataclass(frozen=True)
-class CellSums:
-    """Per cell and frame sums over the cell's trace pixels: of log(x + 1) and of x, (n, T) each."""
-
-    logs: FloatArray
-    raw: FloatArray
+"""Largest values of cameras of 8 to 16 bits, also of those that store fewer bits left-aligned in 16."""
+BRIGHT, OFTEN = 256, 1e-3
+"""A maximum above BRIGHT that more than this share of all pixels has is a limit too, though no camera's in TOPS."""
 
 
 @dataclass(frozen=True)
@@ -42,38 +38,61 @@ class Denoised:
     frame_means: FloatArray
     """(T,), mean of each denoised frame, before any detrending."""
     saturated: float
+    """Share of the pixels at the top of the camera's range."""
     shift_px: float
+    """Largest displacement of a frame against the first."""
     digest: str
     """`Movie.digest`; without meaning if the frames were not hashed."""
     sums: CellSums | None
+    """None if no pixels were given."""
     picture: FloatArray | None
-    """(Y, X), mean or maximum over time of log(x + 1), if it was asked for."""
+    """(Y, X), mean or maximum over time of log(x + 1); None if it was not asked for."""
 
 
 @dataclass
 class _Tally:
     """What one worker accumulates; merged in a fixed order, so that results do not depend on timing."""
 
-    counts: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(65536, np.uint64))
+    counts: Counts = field(default_factory=no_counts)
+    """The histogram of the denoised pixels."""
     top: float = -math.inf
+    """Largest raw value."""
     at_top: int = 0
+    """Number of raw pixels that have it."""
     picture: FloatArray | None = None
     shift: float = 0.0
 
     def see_top(self, frame: NDArray[Any]) -> None:
+        """Take note of a raw frame's largest value."""
         top = float(frame.max())
-        if top >= self.top:
+        if top >= self.top:  # most frames stay below, and need no count
             if top > self.top:
                 self.top, self.at_top = top, 0
             self.at_top += int(np.count_nonzero(frame == top))
 
 
 class Pass:
-    """One pass over `movie`, writing the denoised frames through `writer`.
+    """One pass over a movie, which writes the denoised frames.
 
-    detrend: divide each denoised frame by its mean relative to the first frame's; the frames that are stored are then
-    float32 whatever the movie's type, so the writer must be too. pixels: which to sum for the traces, or None.
-    picture: "mean" or "max" for a picture to segment, or None. hashed: whether to hash the raw frames.
+    Parameters
+    ----------
+    movie
+        The movie, open.
+    writer
+        Where the frames go; uint16 or float32 as `camera_values` gives them, and float32 with `detrend`.
+    detrend
+        Whether each denoised frame is divided by its mean, relative to the first frame's.
+    pixels
+        Which pixels to sum for the traces; None if the cells are not known yet.
+    picture
+        "mean" or "max" over time for a picture to segment; None for none.
+    hashed
+        Whether the raw frames are hashed.
+
+    Raises
+    ------
+    InputError
+        The first frame is damaged.
     """
 
     def __init__(
@@ -87,18 +106,32 @@ class Pass:
         hashed: bool = True,
     ) -> None:
         frames = movie.info.shape[0]
-        self._movie, self._writer, self._pixels, self._picture = movie, writer, pixels, picture
+        self._movie, self._writer = movie, writer
+        self._pixels, self._picture, self._hashed = pixels, picture, hashed
+        # Filled frame by frame, in any order, as the threads come to them.
         self._digests = [b""] * frames
-        self._hashed = hashed
         self._means = np.zeros(frames)
-        self._sums = None if pixels is None else _no_sums(frames, pixels)
+        self._sums = None if pixels is None else no_sums(frames, pixels)
+        # The first frame is read before the pass: brightness and place of all others are measured against it.
         first = self._denoise(camera_values(movie.frame(0), movie, 0))
         self._reference = _mean(first) if detrend else None
         self._gauge = ShiftGauge(first)
 
     def run(self, progress: Progress = silent) -> Denoised:
-        """Do it. Raises InputError for damaged frames and for a movie without contrast."""
+        """Do the pass.
+
+        Parameters
+        ----------
+        progress
+            Called with the stage "denoise", and "quartiles" for a movie of floats.
+
+        Raises
+        ------
+        InputError
+            Damaged frames, values without a logarithm, or a movie without contrast.
+        """
         tallies = over_blocks(self._writer.blocks(), self._block, _Tally, progress, "denoise")
+        # Whole numbers, so that the sum is the same in any order.
         counts = np.sum([tally.counts for tally in tallies], axis=0, dtype=np.uint64)
         return Denoised(
             normalisation=self._normalisation(counts, progress),
@@ -111,6 +144,7 @@ class Pass:
         )
 
     def _block(self, block: range, tally: _Tally) -> None:
+        """Denoise, store and measure the frames of one file of the store."""
         with self._writer.block(block) as write:
             for index in block:
                 frame = self._frame(index, tally)
@@ -118,21 +152,24 @@ class Pass:
                 count(frame, tally.counts)
                 if self._pixels is None and self._picture is None:
                     continue
+                # The logarithm is the costliest step, so it is shared by the traces and the picture.
                 logs = logarithm(frame)
                 if self._pixels is not None and self._sums is not None:
                     sum_cells(frame, logs, self._pixels, self._sums, index)
                 self._add_to_picture(logs, tally)
 
     def _frame(self, index: int, tally: _Tally) -> NDArray[Any]:
+        """The frame as it is stored: denoised and, if asked for, detrended."""
         raw = camera_values(self._movie.frame(index), self._movie, index)
         if self._hashed:
             self._digests[index] = frame_digest(raw)
-        tally.see_top(raw)
+        tally.see_top(raw)  # of the raw frame: the median hides single saturated pixels
         frame = self._denoise(raw)
-        self._means[index] = _mean(frame)
+        self._means[index] = _mean(frame)  # before detrending, which would hide the bleaching
         tally.shift = max(tally.shift, self._gauge.displacement(frame))
         if self._reference is not None:
             frame = _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
+        # Only floats can be below 0: integers were checked when they were read.
         if frame.dtype == np.float32 and frame.min() <= -1:
             after = "" if self._reference is None else " after --detrend global"
             raise InputError(
@@ -143,19 +180,21 @@ class Pass:
 
     @staticmethod
     def _denoise(raw: NDArray[Any]) -> NDArray[Any]:
+        """Median of 3 x 3 px; at the edges, the pixels there are repeated."""
         return np.asarray(cv2.medianBlur(raw, 3)).reshape(raw.shape)
 
     def _add_to_picture(self, logs: FloatArray, tally: _Tally) -> None:
         if self._picture is None:
             return
         if tally.picture is None:
-            tally.picture = logs
+            tally.picture = logs  # this frame's own array: nobody else writes to it
         elif self._picture == "mean":
             tally.picture += logs
         else:
             np.maximum(tally.picture, logs, out=tally.picture)
 
     def _merged_picture(self, tallies: Sequence[_Tally]) -> FloatArray | None:
+        """(Y, X), from the workers' sums or maxima."""
         pictures = [tally.picture for tally in tallies if tally.picture is not None]
         if not pictures:
             return None
@@ -163,10 +202,9 @@ class Pass:
             return np.asarray(np.sum(pictures, axis=0) / self._movie.info.shape[0])
         return np.asarray(np.max(pictures, axis=0))
 
-    def _normalisation(self, counts: NDArray[np.uint64], progress: Progress) -> Normalisation:
-        floats = self._writer.dtype == np.float32
-        value_of = _float_ranks(counts, self._writer, progress) if floats else partial(_bin_of, counts)
-        q1, q3 = quartiles(value_of, int(counts.sum()))
+    def _normalisation(self, counts: Counts, progress: Progress) -> Normalisation:
+        """Eq. 23 from the histogram of all pixels."""
+        q1, q3 = quartiles(ranks(counts, self._writer, progress), int(counts.sum()))
         if not q3 > q1:
             raise InputError(
                 f"{self._movie.info.source}: the middle half of all pixels have one value, so eq. 23 cannot scale them "
@@ -175,136 +213,16 @@ class Pass:
         return Normalisation(q1, q3)
 
 
-def over_blocks(
-    blocks: Sequence[range],
-    work: Callable[[range, Any], None],
-    state: Callable[[], Any],
-    progress: Progress,
-    stage: str,
-) -> list[Any]:
-    """Call work(block, state) for all blocks in WORKERS threads, each with its own state; return the states.
-
-    Which worker takes which block is fixed; `progress` is called by one at a time. The first error stops the others
-    and is raised.
-    """
-    states = [state() for _ in range(min(WORKERS, len(blocks)))]
-    total, done, failed, lock = sum(map(len, blocks)), 0, False, threading.Lock()
-
-    def share(worker: int) -> None:
-        nonlocal done, failed
-        for block in blocks[worker :: len(states)]:
-            if failed:
-                return
-            try:
-                work(block, states[worker])
-            except BaseException:
-                failed = True
-                raise
-            with lock:
-                done += len(block)
-                progress(stage, done, total)
-
-    with ThreadPoolExecutor(len(states)) as pool:
-        for future in [pool.submit(share, worker) for worker in range(len(states))]:
-            future.result()
-    return states
-
-
-def logarithm(frame: NDArray[Any]) -> FloatArray:
-    """log(x + 1) of a denoised frame, (Y, X) float64; by table for uint16, four times as fast as NumPy's indexing."""
-    if frame.dtype == np.uint16:
-        return np.asarray(cv2.LUT(frame, LOG_TABLE)).reshape(frame.shape)
-    return np.asarray(np.log1p(frame, dtype=np.float64))
-
-
-def count(frame: NDArray[Any], counts: NDArray[np.uint64], prefix: int | None = None) -> None:
-    """Add a denoised frame to the histogram, (65536,): of values if uint16; if float32, of the upper 16 bits of keys
-    that sort as the floats do, or of the lower 16 bits where the upper ones are `prefix`.
-    """
-    if frame.dtype == np.uint16:
-        keys = frame.ravel()
-    else:
-        bits = frame.ravel().view(np.uint32)
-        every = np.where(bits >> 31, ~bits, bits | np.uint32(0x80000000))
-        keys = every >> 16 if prefix is None else every[every >> 16 == prefix] & np.uint32(0xFFFF)
-    counts += np.bincount(keys, minlength=65536).astype(np.uint64)
-
-
-def sum_cells(frame: NDArray[Any], logs: FloatArray, pixels: TracePixels, sums: CellSums, index: int) -> None:
-    """Put frame `index`'s sums of log(x + 1) and of x over each cell's trace pixels into `sums`."""
-    wide = np.int64 if frame.dtype == np.uint16 else np.float64
-    for values, kind, into in ((logs, np.float64, sums.logs), (frame, wide, sums.raw)):
-        stretches = np.add.reduceat(values.ravel(), pixels.starts, dtype=kind)
-        into[:, index] = np.bincount(pixels.rows, stretches, minlength=len(into) + 1)[:-1]
-
-
-def sums_of_store(store: MovieWriter | StoredMovie, pixels: TracePixels, progress: Progress) -> CellSums:
-    """The cells' sums by a second read of the denoised frames, for masks that were made from them."""
-    sums = _no_sums(store.shape[0], pixels)
-
-    def work(block: range, _: None) -> None:
-        for index in block:
-            frame = store.frame(index)
-            sum_cells(frame, logarithm(frame), pixels, sums, index)
-
-    over_blocks(store.blocks(), work, lambda: None, progress, "traces")
-    return sums
-
-
-def _no_sums(frames: int, pixels: TracePixels) -> CellSums:
-    cells = len(pixels.counts)
-    return CellSums(np.zeros((cells, frames)), np.zeros((cells, frames)))
-
-
-def quartiles(value_of: Callable[[int], float], pixels: int) -> tuple[float, float]:
-    """The quartiles of log(x + 1), bit-equal to numpy.quantile's "linear" rule, from the k-th smallest x (k from 0)."""
-    found = []
-    for share in (0.25, 0.75):
-        position = (pixels - 1) * share
-        below = math.floor(position)
-        low = float(np.log1p(value_of(below)))
-        high = float(np.log1p(value_of(min(below + 1, pixels - 1))))
-        step, weight = high - low, position - below
-        found.append(low + step * weight if weight < 0.5 else high - step * (1 - weight))
-    return found[0], found[1]
-
-
-def _bin_of(counts: NDArray[np.uint64], rank: int) -> int:
-    return int(np.searchsorted(np.cumsum(counts), np.uint64(rank), side="right"))
-
-
-def _float_ranks(upper: NDArray[np.uint64], store: MovieWriter, progress: Progress) -> Callable[[int], float]:
-    """The k-th smallest float32 pixel: its key's upper half from the histogram, the lower from another read."""
-    lower: dict[int, NDArray[np.uint64]] = {}
-
-    def value_of(rank: int) -> float:
-        prefix = _bin_of(upper, rank)
-        if prefix not in lower:
-            lower[prefix] = _lower_counts(store, prefix, progress)
-        before = int(upper[:prefix].sum())
-        key = prefix << 16 | _bin_of(lower[prefix], rank - before)
-        bits = key ^ 0x80000000 if key >> 31 else ~key & 0xFFFFFFFF
-        return float(np.array([bits], np.uint32).view(np.float32)[0])
-
-    return value_of
-
-
-def _lower_counts(store: MovieWriter, prefix: int, progress: Progress) -> NDArray[np.uint64]:
-    def work(block: range, counts: NDArray[np.uint64]) -> None:
-        for index in block:
-            count(store.frame(index), counts, prefix)
-
-    parts = over_blocks(store.blocks(), work, lambda: np.zeros(65536, np.uint64), progress, "quartiles")
-    return np.asarray(np.sum(parts, axis=0, dtype=np.uint64))
-
-
 def _mean(frame: NDArray[Any]) -> float:
+    """Mean of all pixels: OpenCV sums them in float64, several times as fast as NumPy."""
     return float(cv2.sumElems(frame)[0]) / frame.size
 
 
 def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, index: int) -> NDArray[Any]:
+    """The frame divided by mean / reference, float32."""
     if not (mean > 0 and reference > 0):
         raise InputError(f"{source}: frame {index} has mean {mean:g}, which cannot be divided out; use --detrend none")
+    # A mean near 0 makes values that float32 does not hold; they become infinite and are refused here.
     with np.errstate(over="ignore"):
         divided = np.divide(frame, mean / reference, dtype=np.float64).astype(np.float32)
     if not np.isfinite(divided.max()):
@@ -313,7 +231,8 @@ def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, 
 
 
 def _saturated(tallies: Sequence[_Tally], pixels: int) -> float:
-    """Share of pixels at the movie's maximum, if that is a camera's limit or too frequent a value to be chance."""
+    """Share of the pixels at the movie's maximum if that is the camera's limit, else 0."""
+    # A worker that never saw the movie's maximum has counted another value.
     top = max(tally.top for tally in tallies)
     share = sum(tally.at_top for tally in tallies if tally.top == top) / pixels
-    return share if top in TOPS or (top > 256 and share > 1e-3) else 0.0
+    return share if top in TOPS or (top > BRIGHT and share > OFTEN) else 0.0

@@ -13,12 +13,26 @@ from calcigraph.ingest.sequence import FRAME_SUFFIXES, TIFF_SUFFIXES
 
 
 def open_movie(source: str, *, timed: bool = False) -> Movie:
-    """Open a TIFF, BigTIFF, OME-TIFF, ImageJ hyperstack, folder or glob of single frames, or OME-Zarr (0.4, 0.5).
+    """Open a movie. Its frames are read one at a time, so that memory does not grow with the movie.
 
-    Frames are read one at a time, so memory does not grow with the movie. `info.frame_interval_s` and
-    `info.pixel_size_um` are None where the file has none. timed: the user knows the frame interval, so that a TIFF's
-    one long axis is time whatever the file calls it. Raises NotFoundError if there is no such file and
-    InputError if it is not one grey movie of at least two frames.
+    Parameters
+    ----------
+    source
+        A TIFF, BigTIFF, OME-TIFF, ImageJ hyperstack or OME-Zarr (0.4, 0.5); or a folder or glob of single frames.
+    timed
+        Whether the user has given the frame interval. Then the one long axis of a TIFF, beside Y and X, is time,
+        whatever the file calls it.
+
+    Returns
+    -------
+    The movie. Its `info.frame_interval_s` and `info.pixel_size_um` are None where the file has none.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    InputError
+        It is not one grey movie of at least two frames.
     """
     path = Path(source)
     if path.is_dir():
@@ -67,6 +81,10 @@ def _frames_of(folder: Path) -> list[Path]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts t2 before t10."""
+    """Sort key that puts t2 before t10.
+
+    >>> [path.name for path in sorted(map(Path, ["t10.tif", "t2.tif"]), key=_natural)]
+    ['t2.tif', 't10.tif']
+    """
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts]

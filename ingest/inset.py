@@ -9,39 +9,67 @@ import numpy as np
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, LabelImage
 
 MIN_TRACE_PX = 50
+"""Fewest pixels that an inset may leave: a mean over fewer would be too noisy."""
 NO_INSET = "no inset"
 """Flag of a cell that would be left with fewer than MIN_TRACE_PX pixels and so keeps all."""
 
 
 @dataclass(frozen=True)
 class TracePixels:
-    """The pixels that each cell's trace averages over."""
+    """The pixels that each cell's trace averages over, as stretches of the flat frame: summing those is quick.
+
+    Made by `trace_pixels`.
+    """
 
     starts: IntArray
     """(s,), where in the flat frame a stretch of pixels of one cell, or of none, begins; the first is 0."""
     rows: IntArray
-    """(s,), the cell's row; n for none."""
+    """(s,), the row of the stretch's cell in the traces; n for none."""
     counts: FloatArray
-    """(n,), pixels per cell."""
+    """(n,), number of pixels per cell."""
     flags: tuple[str, ...]
     """(n,), "" or NO_INSET."""
 
 
 def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
-    """Pixels whose square of half-width `inset` lies in one cell; beyond the image nothing counts. Cells 1..count."""
+    """The pixels of each cell that lie far enough from every other cell and from the background.
+
+    Light is scattered, and cells move a little: pixels at a cell's rim show its neighbours too.
+
+    Parameters
+    ----------
+    cells
+        (Y, X), 0 for background, cells 1..count.
+    count
+        n, the number of cells.
+    inset
+        A pixel counts if the square of this half-width around it, px, lies in one cell; beyond the image nothing
+        counts. A cell that would keep fewer than MIN_TRACE_PX pixels keeps all, with the flag NO_INSET.
+
+    Examples
+    --------
+    >>> trace_pixels(np.ones((12, 12), np.int32), 1, inset=1).counts
+    array([144.])
+    """
     inside = inner_pixels(cells, inset)
     left = np.bincount(cells[inside], minlength=count + 1)
-    short = left < MIN_TRACE_PX
-    short &= np.bincount(cells.ravel(), minlength=count + 1) > left
+    whole = np.bincount(cells.ravel(), minlength=count + 1)
+    # A small cell that lost nothing needs no flag; the background is no cell.
+    short = (left < MIN_TRACE_PX) & (whole > left)
     short[0] = False
     chosen = np.where(inside | short[cells], cells, 0)
     counts = np.bincount(chosen.ravel(), minlength=count + 1)[1:].astype(np.float64)
     starts, rows = _stretches(chosen, count)
-    return TracePixels(starts, rows, counts, tuple(NO_INSET if flag else "" for flag in short[1:].tolist()))
+    flags = tuple(NO_INSET if flag else "" for flag in short[1:].tolist())
+    return TracePixels(starts=starts, rows=rows, counts=counts, flags=flags)
 
 
 def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
-    """Where all pixels of the image within `inset` rows and columns belong to the same cell, (Y, X)."""
+    """Where all pixels of the image within `inset` rows and columns belong to the same cell, (Y, X).
+
+    >>> inner_pixels(np.int32([[1, 1, 2, 2]]), 1)
+    array([[ True, False, False,  True]])
+    """
     inside = cells > 0
     for axis in (1, 0):
         uniform = inside.copy()
@@ -51,14 +79,17 @@ def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
             near[axis], far[axis] = slice(None, -step), slice(step, None)
             one, other = tuple(near), tuple(far)
             same = cells[one] == cells[other]
+            # Each pixel of a pair judges the other, so that both directions take one comparison.
             uniform[one] &= same & inside[other]
             uniform[other] &= same & inside[one]
-        inside = uniform
+        inside = uniform  # the second axis builds on the first: a column of uniform rows is a uniform square
     return inside
 
 
 def _stretches(cells: LabelImage, count: int) -> tuple[IntArray, IntArray]:
+    """`TracePixels.starts` and `rows`: a stretch begins wherever the value changes."""
     flat = cells.ravel()
     starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     values = flat[starts].astype(np.int64)
+    # Stretches of no cell go to a row of their own, after the cells', which the sums then leave out.
     return starts, np.where(values > 0, values - 1, count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,19 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError, NotFoundError
+from calcigraph.ingest.digests import digest_of
 from calcigraph.store.types import LabelImage, Masks
 
+LARGEST_LABEL = 2**31 - 1
+"""Labels are kept as int32."""
 _PICKLE_MODULES = ("numpy", "collections", "builtins")
 _PICKLE_NAMES = frozenset(
     {"_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar", "OrderedDict", "set", "frozenset", "complex", "slice"}
 )
+"""What a _seg.npy may name: whatever makes arrays and plain containers, and can do nothing else."""
 
 
 def read_masks(path: str, shape: tuple[int, int]) -> Masks:
-    """Read a label image, (Y, X) = `shape`, 0 for background, one integer per cell, kept as it is.
+    """Read a label image: 0 for background, one integer per cell, kept as it is.
 
-    Cellpose's `_seg.npy` is a pickle; only its arrays are loaded, nothing in it is run. Raises NotFoundError if there
-    is no such file, InputError if it is no label image of that shape or has no cell.
+    Parameters
+    ----------
+    path
+        A TIFF, a PNG, a plain .npy, or Cellpose's `_seg.npy`. That is a pickle; only its arrays are loaded, and nothing
+        in it is run.
+    shape
+        (Y, X) of the movie's frames, which the image must have.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    InputError
+        It is no label image of that shape, or has no cell.
     """
     file = Path(path)
     if not file.is_file():
@@ -35,11 +50,35 @@ def read_masks(path: str, shape: tuple[int, int]) -> Masks:
 
 def digest(labels: LabelImage) -> str:
     """Hash of a label image, 32 hex digits: equal for equal labels, whatever the file."""
-    return hashlib.sha256(repr(labels.shape).encode() + np.ascontiguousarray(labels).tobytes()).hexdigest()[:32]
+    return digest_of(repr(labels.shape).encode() + np.ascontiguousarray(labels).tobytes())
 
 
 def label_image(image: NDArray[Any], shape: tuple[int, int], source: str) -> LabelImage:
-    """Check an array and make it a label image. Raises InputError."""
+    """Check an array and make it a label image.
+
+    Parameters
+    ----------
+    image
+        Whole numbers of any type, (Y, X); axes of length 1 are dropped.
+    shape
+        The (Y, X) that is expected.
+    source
+        What messages call it.
+
+    Returns
+    -------
+    (Y, X) int32.
+
+    Raises
+    ------
+    InputError
+        Another shape, numbers that are not whole or below 0, or no cell.
+
+    Examples
+    --------
+    >>> label_image(np.array([[0.0, 7.0]]), (1, 2), "labels.tif")
+    array([[0, 7]], dtype=int32)
+    """
     if image.shape != shape:
         image = image.squeeze()
     if image.shape != shape:
@@ -51,8 +90,8 @@ def label_image(image: NDArray[Any], shape: tuple[int, int], source: str) -> Lab
     elif image.dtype.kind not in "ui":
         raise InputError(f"{source}: masks of type {image.dtype}; expected integers, one per cell, 0 outside")
     low, high = int(image.min()), int(image.max())
-    if low < 0 or high > 2**31 - 1:
-        raise InputError(f"{source}: labels from {low} to {high}; expected 0 to {2**31 - 1}")
+    if low < 0 or high > LARGEST_LABEL:
+        raise InputError(f"{source}: labels from {low} to {high}; expected 0 to {LARGEST_LABEL}")
     if high == 0:
         raise InputError(f"{source}: no cell in these masks; expected one integer per cell, 0 outside")
     return np.ascontiguousarray(image.astype(np.int32))
@@ -67,6 +106,7 @@ def _read_picture(file: Path) -> NDArray[Any]:
 def _read_npy(file: Path) -> NDArray[Any]:
     try:
         with file.open("rb") as handle:
+            # The header tells whether the file is a plain array or a pickle, before anything of it is loaded.
             version = np.lib.format.read_magic(handle)  # type: ignore[no-untyped-call]
             one = version == (1, 0)
             header = np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
@@ -83,6 +123,7 @@ def _read_npy(file: Path) -> NDArray[Any]:
 
 
 def _masks_of(content: Any, file: Path) -> NDArray[Any]:
+    """The masks in what a _seg.npy holds: a dictionary, in an array without axes."""
     content = content.item() if isinstance(content, np.ndarray) and content.shape == () else content
     masks = content.get("masks") if isinstance(content, dict) else None
     if not isinstance(masks, np.ndarray):
@@ -91,7 +132,7 @@ def _masks_of(content: Any, file: Path) -> NDArray[Any]:
 
 
 class _Inert:
-    """Stands for whatever else a _seg.npy refers to (paths, settings objects): takes anything, does nothing."""
+    """In the place of whatever else a _seg.npy refers to, such as paths and settings: takes anything, does nothing."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass

@@ -13,13 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.digests import digest_of
+from calcigraph.ingest.workers import WORKERS
 from calcigraph.store.types import MovieInfo, Progress, silent
 
-WORKERS = 2
+PENDING = 16
+"""Frames that are hashed at a time; more would wait in memory for a thread."""
 
 
 class Movie(ABC):
-    """A movie that is open: `info`, and its frames one by one. Made by `open_movie`; use it as a context manager."""
+    """A movie that is open, made by `open_movie`: what it says of itself, and its frames one by one.
+
+    Use it as a context manager, or call `close`.
+    """
 
     info: MovieInfo
 
@@ -31,9 +37,21 @@ class Movie(ABC):
         """Release the files; the formats that keep none open need nothing."""
 
     def frame(self, index: int) -> NDArray[Any]:
-        """Frame `index` (from 0), (Y, X), native byte order, C-contiguous. Safe to call from several threads.
+        """One frame. Safe to call from several threads.
 
-        Raises InputError if the file is damaged there or the frame differs in shape from the first.
+        Parameters
+        ----------
+        index
+            From 0.
+
+        Returns
+        -------
+        (Y, X), in the file's pixel type, native byte order, C-contiguous.
+
+        Raises
+        ------
+        InputError
+            The file is damaged there, or the frame differs in shape from the first.
         """
         try:
             frame = np.asarray(self._read(index))
@@ -41,7 +59,7 @@ class Movie(ABC):
             raise
         except Exception as error:  # decoders raise whatever they like on damaged data
             raise InputError(
-                f"{self.info.source}: frame {index} cannot be read ({_first_line(error)}); "
+                f"{self.info.source}: frame {index} cannot be read ({first_line(error)}); "
                 "the file is damaged, cut short or compressed in an unknown way: export it again"
             ) from error
         if frame.shape != self.info.shape[1:]:
@@ -56,12 +74,27 @@ class Movie(ABC):
         return (self.frame(index) for index in range(self.info.shape[0]))
 
     def digest(self, progress: Progress = silent) -> str:
-        """Hash of the pixels and the shape: equal for equal movies, whatever the path or the container."""
+        """Hash of the pixels and the shape: equal for equal movies, whatever the path or the container.
+
+        Parameters
+        ----------
+        progress
+            Called with the stage "hash".
+
+        Returns
+        -------
+        32 hex digits.
+
+        Raises
+        ------
+        InputError
+            As `frame` and `camera_values`.
+        """
         frames = self.info.shape[0]
         digests: list[bytes] = []
         with ThreadPoolExecutor(WORKERS) as pool:
-            for start in range(0, frames, 16):  # blocks bound the number of pending frames
-                block = range(start, min(start + 16, frames))
+            for start in range(0, frames, PENDING):
+                block = range(start, min(start + PENDING, frames))
                 digests += pool.map(lambda index: frame_digest(camera_values(self.frame(index), self, index)), block)
                 progress("hash", len(digests), frames)
         return movie_digest(self.info.shape, digests)
@@ -76,15 +109,30 @@ class Movie(ABC):
 
 
 def camera_values(frame: NDArray[Any], movie: Movie, index: int) -> NDArray[Any]:
-    """The frame as uint16 or float32, values unchanged: the two types that are filtered, counted and stored.
+    """The frame in one of the two types that are filtered, counted and stored: uint16 or float32.
 
-    Integers of any width must lie in 0 to 65535 (negative ones have no logarithm in eq. 23), floats must be finite;
-    float64 is rounded to float32. Raises InputError otherwise.
+    Parameters
+    ----------
+    frame
+        (Y, X). Integers of any width must lie in 0 to 65535, because negative ones may have no log(x + 1) in eq. 23.
+        Floats must be finite; float64 is rounded to float32.
+    movie, index
+        Where the frame is from, for messages.
+
+    Returns
+    -------
+    (Y, X), the same values.
+
+    Raises
+    ------
+    InputError
+        Values of another kind or range.
     """
     if frame.dtype.kind == "f":
         with np.errstate(over="ignore"):
             plain = frame.astype(np.float32, copy=False)
-        if not np.isfinite(np.sum(plain, dtype=np.float64)):  # a float64 sum of float32 cannot overflow
+        # One sum instead of a look at every pixel: NaN and infinity stay in it, and float64 holds any sum of float32.
+        if not np.isfinite(np.sum(plain, dtype=np.float64)):
             raise InputError(
                 f"{movie.info.source}: frame {index} has pixels that are not finite (NaN, Inf or beyond float32); "
                 "replace them, or export the camera's own integers"
@@ -105,14 +153,19 @@ def camera_values(frame: NDArray[Any], movie: Movie, index: int) -> NDArray[Any]
 
 
 def frame_digest(frame: NDArray[Any]) -> bytes:
-    """SHA-256 of one frame's pixels, (Y, X) uint16 or float32."""
+    """SHA-256 of one frame's pixels, (Y, X) uint16 or float32; 32 bytes."""
     return hashlib.sha256(np.ascontiguousarray(frame).data).digest()
 
 
 def movie_digest(shape: tuple[int, int, int], digests: Sequence[bytes]) -> str:
-    """One hash for a movie from those of its frames, in order; 32 hex digits."""
-    return hashlib.sha256(repr(tuple(shape)).encode() + b"".join(digests)).hexdigest()[:32]
+    """One hash for a movie of this shape from those of its frames, in order; 32 hex digits."""
+    return digest_of(repr(tuple(shape)).encode() + b"".join(digests))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What a library's error says in its first line; its class where it says nothing.
+
+    >>> first_line(ValueError("no such codec\\n(see the manual)")), first_line(EOFError())
+    ('no such codec', 'EOFError')
+    """
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.movie import Movie, first_line
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import MovieInfo
 
+_BLOCK_BYTES = 2**26
+"""Most that is decoded at once, 64 MiB."""
+
 
 class ZarrMovie(Movie):
-    """The full-resolution level of an OME-Zarr image whose only axes longer than 1 are t, y and x."""
+    """The full-resolution level of an OME-Zarr image whose only axes longer than 1 are t, y and x.
+
+    Raises InputError if it is something else.
+    """
 
     def __init__(self, path: Path, source: str) -> None:
-        image, names, units = _open_level(path, source)
-        self._array, level_scale = image
+        level = _open_level(path, source)
+        self._array, names = level.array, level.axes
         long = {name for name, size in zip(names, self._array.shape, strict=True) if size > 1} - {"t", "y", "x"}
         if long or not {"t", "y", "x"} <= set(names):
             raise InputError(
@@ -32,10 +39,15 @@ class ZarrMovie(Movie):
         frames, height, width = (self._array.shape[names.index(name)] for name in "tyx")
         if frames < 2:
             raise InputError(f"{source}: {frames} frame(s); expected a movie of at least 2 frames")
-        interval = seconds(level_scale[names.index("t")], units[names.index("t")])
-        pixel = micrometres(level_scale[names.index("x")], units[names.index("x")])
+        t, x = names.index("t"), names.index("x")
         dtype = np.dtype(self._array.dtype).newbyteorder("=")
-        self.info = MovieInfo((frames, height, width), dtype.name, interval, pixel, source)
+        self.info = MovieInfo(
+            shape=(frames, height, width),
+            dtype=dtype.name,
+            frame_interval_s=seconds(level.scales[t], level.units[t]),
+            pixel_size_um=micrometres(level.scales[x], level.units[x]),
+            source=source,
+        )
         self._lock = threading.Lock()
         self._start, self._block = 0, np.empty((0, height, width), dtype)
 
@@ -46,10 +58,10 @@ class ZarrMovie(Movie):
             return np.array(self._block[index - self._start])
 
     def _fill(self, index: int) -> None:
-        """Read the frames that share a chunk with this one, as many as 64 MB hold: each chunk is decoded once."""
+        """Read the frames that share a chunk with this one, so that each chunk is decoded once."""
         depth = self._array.chunks[self._axes.index("t")]
         frame_bytes = max(1, int(np.prod(self.info.shape[1:])) * self._array.dtype.itemsize)
-        depth = max(1, min(depth, 2**26 // frame_bytes))
+        depth = max(1, min(depth, _BLOCK_BYTES // frame_bytes))
         start = index - index % depth
         picks = {"t": slice(start, min(start + depth, self.info.shape[0])), "y": slice(None), "x": slice(None)}
         block = np.asarray(self._array[tuple(picks.get(name, 0) for name in self._axes)])
@@ -57,8 +69,20 @@ class ZarrMovie(Movie):
         self._start, self._block = start, block.transpose([order.index(name) for name in "tyx"])
 
 
-def _open_level(path: Path, source: str) -> tuple[tuple[Any, list[float]], list[str], list[str]]:
-    """((array, scale of each axis), axis names, axis units) of the first level."""
+@dataclass(frozen=True)
+class _Level:
+    """One resolution of an OME-Zarr image; lists have one entry per axis."""
+
+    array: Any
+    axes: list[str]
+    """Names."""
+    units: list[str]
+    scales: list[float]
+    """Units per element."""
+
+
+def _open_level(path: Path, source: str) -> _Level:
+    """The first level, which has the full resolution."""
     import zarr
 
     try:
@@ -73,13 +97,14 @@ def _open_level(path: Path, source: str) -> tuple[tuple[Any, list[float]], list[
         scales = [*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
     except Exception as error:  # every store and codec has its own errors
         raise InputError(
-            f"{source}: not a readable OME-Zarr 0.4 or 0.5 image ({(str(error).splitlines() or ['?'])[0]}); "
+            f"{source}: not a readable OME-Zarr 0.4 or 0.5 image ({first_line(error)}); "
             "pass the folder that holds its multiscales metadata"
         ) from error
     names = [str(axis.get("name")) for axis in axes]
     if len(names) != array.ndim:
         raise InputError(f"{source}: {len(names)} axes named for {array.ndim} dimensions; repair its metadata")
-    return (array, _scale(scales, len(names))), names, [str(axis.get("unit")) for axis in axes]
+    units = [str(axis.get("unit")) for axis in axes]
+    return _Level(array=array, axes=names, units=units, scales=_scale(scales, len(names)))
 
 
 def _scale(transformations: list[Any], count: int) -> list[float]:

@@ -14,11 +14,16 @@ from calcigraph.ingest.movie import Movie
 from calcigraph.store.types import MovieInfo
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
+"""Of files that tifffile reads."""
 FRAME_SUFFIXES = (".tif", ".tiff", ".png")
+"""Of files that are taken for frames in a folder."""
 
 
 class SequenceMovie(Movie):
-    """Single-frame TIFF or PNG files in the order given."""
+    """Single-frame TIFF or PNG files in the order given; the first one's metadata is the movie's.
+
+    Raises InputError for files of several kinds, a single file, or a first one that is no grey image.
+    """
 
     def __init__(self, files: Sequence[Path], source: str) -> None:
         suffixes = {file.suffix.lower().replace(".tiff", ".tif") for file in files}
@@ -31,7 +36,13 @@ class SequenceMovie(Movie):
         interval, pixel = _metadata(self._files[0])
         self._dtype = first.dtype.newbyteorder("=")
         height, width = first.shape
-        self.info = MovieInfo((len(files), height, width), self._dtype.name, interval, pixel, source)
+        self.info = MovieInfo(
+            shape=(len(files), height, width),
+            dtype=self._dtype.name,
+            frame_interval_s=interval,
+            pixel_size_um=pixel,
+            source=source,
+        )
 
     def _read(self, index: int) -> NDArray[Any]:
         file = self._files[index]
@@ -45,7 +56,7 @@ class SequenceMovie(Movie):
 
 
 def read_image(path: Path) -> NDArray[Any]:
-    """One grey image (Y, X) from a TIFF or PNG. Raises InputError if the file is missing, damaged or not one."""
+    """One grey image, (Y, X), from a TIFF or PNG. Raises InputError if there is none, or the file is damaged."""
     image = _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_other(path)
     if image.ndim != 2:
         raise InputError(f"{path}: an image of shape {image.shape}; expected one grey image (height, width)")
@@ -55,7 +66,7 @@ def read_image(path: Path) -> NDArray[Any]:
 def _read_tiff(path: Path) -> NDArray[Any]:
     from calcigraph.ingest.tiff import open_tiff
 
-    # is_ome False: in a set of files each may describe the whole set, and would be read as all of it
+    # is_ome False: in a set of files each may describe the whole set, and would be read as all of it.
     with open_tiff(path, str(path), is_ome=False) as tiff:
         if len(tiff.pages) != 1:
             raise InputError(f"{path}: holds {len(tiff.pages)} pages; expected one image a file")
@@ -68,6 +79,7 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 def _read_other(path: Path) -> NDArray[Any]:
     import cv2
 
+    # Decoded from memory, because OpenCV gives no reason when it cannot read a file.
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -79,6 +91,7 @@ def _read_other(path: Path) -> NDArray[Any]:
 
 
 def _metadata(path: Path) -> tuple[float | None, float | None]:
+    """(frame interval in s, pixel size in um) of the first file, None where it does not say."""
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return None, None
     from calcigraph.ingest.tiff import metadata, open_tiff

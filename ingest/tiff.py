@@ -15,7 +15,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.movie import Movie, first_line
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import MovieInfo
 
@@ -27,7 +27,10 @@ _DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
 
 
 class TiffMovie(Movie):
-    """A TIFF whose only axes longer than 1 are time, Y and X; `timed` as for `open_movie`."""
+    """A TIFF whose only axes longer than 1 are time, Y and X; `timed` as for `open_movie`.
+
+    Raises InputError if it is something else, or damaged.
+    """
 
     def __init__(self, path: Path, source: str, timed: bool = False) -> None:
         self._tiff = open_tiff(path, source)
@@ -41,8 +44,15 @@ class TiffMovie(Movie):
         except BaseException:
             self._tiff.close()
             raise
+        # A second descriptor for plain blocks: reading at an offset needs no lock, so that threads do not wait.
         self._descriptor = os.open(path, os.O_RDONLY) if self._offset is not None else None
-        self.info = MovieInfo((frames, height, width), series.dtype.name, interval, pixel, source)
+        self.info = MovieInfo(
+            shape=(frames, height, width),
+            dtype=series.dtype.name,
+            frame_interval_s=interval,
+            pixel_size_um=pixel,
+            source=source,
+        )
 
     def _read(self, index: int) -> NDArray[Any]:
         if self._descriptor is not None and self._offset is not None:
@@ -56,7 +66,7 @@ class TiffMovie(Movie):
         frame = np.empty(self.info.shape[1:], self._dtype)
         buffer = memoryview(frame.reshape(-1).view(np.uint8).data)
         position = offset + index * frame.nbytes
-        while len(buffer):
+        while len(buffer):  # one call of the system may give only a part
             count = os.preadv(descriptor, [buffer], position)
             if count == 0:
                 raise EOFError("the file ends before it")
@@ -71,19 +81,34 @@ class TiffMovie(Movie):
 
 
 def open_tiff(path: Path, source: str, **options: Any) -> Any:
-    """A tifffile.TiffFile that is whole as far as its directory tells. Raises InputError if it is not.
+    """Open a TIFF and check that its directory of pages is whole.
 
-    tifffile only logs a chain of pages that breaks off, and goes on with fewer; that must not pass silently.
+    Parameters
+    ----------
+    path
+        The file.
+    source
+        What messages call it.
+    options
+        For tifffile.TiffFile.
+
+    Returns
+    -------
+    A tifffile.TiffFile; its pages may be read from several threads.
+
+    Raises
+    ------
+    InputError
+        It is no TIFF, or cut short.
     """
+    # tifffile only logs a chain of pages that breaks off, and goes on with fewer; that must not pass silently.
     with _complaints() as complaints:
         try:
             tiff = tifffile.TiffFile(path, **options)
             tiff.filehandle.set_lock(True)
             _ = [series.shape for series in tiff.series], len(tiff.pages)
         except Exception as error:  # a damaged file may raise anything
-            raise InputError(
-                f"{source}: not a readable TIFF ({(str(error).splitlines() or ['?'])[0]}); export it again"
-            ) from error
+            raise InputError(f"{source}: not a readable TIFF ({first_line(error)}); export it again") from error
     if any(sign in text for text in complaints for sign in _DAMAGE):
         tiff.close()
         raise InputError(f"{source}: the TIFF is cut short or damaged (its directory breaks off); copy it again")
@@ -101,6 +126,7 @@ def only_series(tiff: Any, source: str) -> Any:
 
 
 def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
+    """(T, Y, X). Raises InputError if the axes are others."""
     sizes = {axis: size for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"}
     if "S" in sizes:
         raise InputError(f"{source}: a colour (RGB) image; expected one grey channel: split it and save that channel")
@@ -112,7 +138,7 @@ def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
             f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected only time, Y and X: "
             "save one channel and one z-plane (in ImageJ, Image > Properties turns slices into frames)"
         )
-    # many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time
+    # Many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time.
     if others not in "TIQR" and not timed:
         raise InputError(
             f"{source}: axes {series.axes} of size {tuple(series.shape)}; expected time, Y and X: if {others} is time, "
@@ -122,7 +148,7 @@ def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
 
 
 def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], source: str) -> int | None:
-    """Where the pixels start if they lie in the file as one plain block (also ImageJ's way beyond 4 GB)."""
+    """Where the pixels start if they lie in the file as one plain block, as in ImageJ's files; None if they do not."""
     if series.dataoffset is None or getattr(series, "is_multifile", False):
         return None
     end = int(series.dataoffset) + int(np.prod(shape)) * series.dtype.itemsize
@@ -134,7 +160,7 @@ def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], sour
 
 
 def metadata(tiff: Any) -> tuple[float | None, float | None]:
-    """(frame interval in s, pixel size in um) as the file says, None where it does not."""
+    """(frame interval in s, pixel size in um) of a tifffile.TiffFile, None where the file does not say."""
     if tiff.is_ome and tiff.ome_metadata:
         return _ome_metadata(tiff.ome_metadata)
     if tiff.is_imagej and tiff.imagej_metadata is not None:
@@ -147,6 +173,7 @@ def metadata(tiff: Any) -> tuple[float | None, float | None]:
 
 
 def _resolution(tiff: Any, unit: str) -> float | None:
+    """um per pixel from the tag of pixels per `unit`; None where that is missing or 0."""
     tag = tiff.pages[0].tags.get("XResolution")
     if tag is None or not all(tag.value):
         return None
@@ -155,6 +182,7 @@ def _resolution(tiff: Any, unit: str) -> float | None:
 
 
 def _ome_metadata(text: str) -> tuple[float | None, float | None]:
+    """As `metadata`, from the XML of an OME-TIFF."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
@@ -182,7 +210,7 @@ def _plane_interval(pixels: ElementTree.Element) -> float | None:
 
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs as errors meanwhile, instead of printing it."""
+    """Collect what tifffile logs as errors in this context, instead of printing it."""
     collected: list[str] = []
 
     class Collector(logging.Handler):

@@ -1,10 +1,9 @@
-"""Recordings that exist only as per-cell traces with positions, in a CSV."""
+"""Recordings that exist only as a CSV: one trace per cell, and the cell's position in every frame."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.metadata
 import json
 import math
 import re
@@ -16,24 +15,33 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError, NotFoundError
+from calcigraph.ingest.digests import digest_of
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.store.types import BoolArray, Cells, Contacts, Culture, CultureData, FloatArray, IntArray
+from calcigraph.version import __version__
 
 NEAREST_FACTOR = 2.5
 """Contacts are Delaunay edges shorter than this many median nearest-neighbour distances, by default."""
+FLAT = 1e-9
+"""Cells lie on one line if their extent across it is below this share of the extent along it."""
 
 _COLUMN = re.compile(r"(Mean|XM|YM)_?(\d+)")
+"""Of ImageJ's table of measurements: mean intensity, and column and row of the centre of mass, of a numbered cell."""
 _MISSING = frozenset({"", "na", "nan", "n/a", "null", "none"})
 
 
 @dataclass(frozen=True)
 class _Table:
-    """The CSV's numbers, each (n, T), cells sorted by label."""
+    """The CSV's numbers, NaN where a field is empty."""
 
     labels: IntArray
+    """(n,), sorted."""
     mean: FloatArray
+    """(n, T)."""
     x: FloatArray
+    """(n, T), px."""
     y: FloatArray
+    """(n, T), px."""
 
 
 def traces_digest(
@@ -45,10 +53,14 @@ def traces_digest(
     max_distance: float | None = None,
     max_missing: float = TraceOptions.max_missing,
 ) -> str:
-    """Hash of the file and the options: the same digest means the same ingest. Raises NotFoundError, InputError."""
+    """Hash of the file and the options: the same digest means the same ingest.
+
+    Parameters as for `ingest_traces`; 32 hex digits. Raises NotFoundError if there is no such file, InputError if it
+    cannot be read.
+    """
     content = hashlib.sha256(_bytes(path)).hexdigest()
     options = [content, frame_interval_s, experiment, condition, max_distance, max_missing]
-    return hashlib.sha256(json.dumps(options).encode()).hexdigest()[:32]
+    return digest_of(json.dumps(options).encode())
 
 
 def ingest_traces(
@@ -62,16 +74,41 @@ def ingest_traces(
     max_distance: float | None = None,
     max_missing: float = TraceOptions.max_missing,
 ) -> CultureData:
-    """Make a culture of a CSV with columns Mean_i or Meani, XM..., YM... for cell i and one row per frame.
+    """Make a culture of a CSV of traces, one row per frame.
 
-    Traces are stored as given (gain 1, offset 0). A mean of 0 or NaN is missing and linearly interpolated, at the ends
-    continued; cells with more than the share `max_missing` of their frames missing are left out and named in
-    `Culture.warnings`. A cell's position is its median over the frames. Contacts are Delaunay edges shorter than
-    `max_distance` px (default NEAREST_FACTOR times the median nearest-neighbour distance); border cells are those on
-    the convex hull. Areas and shared borders are NaN and polygons None: they are not known.
+    Traces are stored as given (gain 1, offset 0). A mean of 0 or NaN is missing: it is interpolated linearly, and at
+    the ends the nearest value is taken. A cell's position is its median over the frames. Border cells are those on the
+    convex hull. Areas and shared borders are NaN and polygons None, because they are not known.
 
-    `version` is recorded; by default the installed one. Raises NotFoundError if there is no such file, InputError if
-    it is not such a table or an option is out of range.
+    Parameters
+    ----------
+    path
+        The CSV, separated by commas, semicolons or tabs. Its columns for cell i are Mean_i (or Meani), XM_i and YM_i:
+        mean intensity, and position in px.
+    culture
+        The culture's uid.
+    frame_interval_s
+        In s.
+    version
+        Of calcigraph, recorded; by default this one.
+    experiment, condition
+        What the culture belongs to.
+    max_distance
+        Contacts are Delaunay edges shorter than this, px; by default NEAREST_FACTOR times the median distance to the
+        nearest neighbour.
+    max_missing
+        Cells that lack more than this share of their frames are left out; `Culture.warnings` names them.
+
+    Returns
+    -------
+    What the graph stores, with `culture.complete` False.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    InputError
+        It is not such a table, or an option is out of range.
     """
     _check_options(frame_interval_s, max_distance, max_missing)
     digest = traces_digest(
@@ -91,18 +128,10 @@ def ingest_traces(
             f"{path}: every one of the {len(kept)} cells lacks more than {max_missing:.0%} of its frames or has no "
             "position; raise --max-missing or check the file"
         )
-    x, y, labels = x[kept], y[kept], table.labels[kept]
-    limit = max_distance if max_distance is not None else NEAREST_FACTOR * _nearest(x, y)
-    cells = Cells(
-        labels=labels,
-        area_px=np.full(len(labels), np.nan),
-        x_px=x,
-        y_px=y,
-        border=_on_hull(x, y),
-        polygons=(None,) * len(labels),
-        intensity=_filled(table.mean[kept], missing[kept]),
-        flags=tuple(f"{count} frames interpolated" if count else "" for count in missing[kept].sum(axis=1).tolist()),
-    )
+    cells = _cells(table, kept, missing, x[kept], y[kept])
+    limit = max_distance
+    if limit is None:
+        limit = NEAREST_FACTOR * _nearest(cells.x_px, cells.y_px)
     record = Culture(
         uid=culture,
         experiment=experiment,
@@ -123,9 +152,24 @@ def ingest_traces(
         saturated=None,
         warnings=_left_out(table.labels[~kept], max_missing),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=version if version is not None else importlib.metadata.version("calcigraph"),
+        version=version if version is not None else __version__,
     )
-    return CultureData(record, cells, _contacts(labels, x, y, limit))
+    return CultureData(record, cells, _contacts(cells, limit))
+
+
+def _cells(table: _Table, kept: BoolArray, missing: BoolArray, x: FloatArray, y: FloatArray) -> Cells:
+    """The cells that are `kept`, (n,), at x and y; of their frames, (n, T), the `missing` ones are interpolated."""
+    labels, gaps = table.labels[kept], missing[kept]
+    return Cells(
+        labels=labels,
+        area_px=np.full(len(labels), np.nan),
+        x_px=x,
+        y_px=y,
+        border=_on_hull(x, y),
+        polygons=(None,) * len(labels),
+        intensity=_filled(table.mean[kept], gaps),
+        flags=tuple(f"{count} frames interpolated" if count else "" for count in gaps.sum(axis=1).tolist()),
+    )
 
 
 def _check_options(frame_interval_s: float, max_distance: float | None, max_missing: float) -> None:
@@ -138,6 +182,7 @@ def _check_options(frame_interval_s: float, max_distance: float | None, max_miss
 
 
 def _bytes(path: str) -> bytes:
+    """The file's content. Raises NotFoundError, InputError."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
@@ -147,14 +192,17 @@ def _bytes(path: str) -> bytes:
 
 
 def _read(path: str) -> _Table:
+    """Raises InputError for what is no such table."""
     try:
         text = _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file; expected a CSV of traces") from error
+    # The separator is the one that the header has most of.
     lines = text.splitlines()
     separator = max(",;\t", key=lines[0].count) if lines else ","
     rows = list(csv.reader(lines, delimiter=separator))
     columns = _columns(rows[0] if rows else [], path)
+    # Empty lines are passed over, but counted, so that messages name the line that an editor shows.
     body = [(number, row) for number, row in enumerate(rows[1:], start=2) if any(field.strip() for field in row)]
     if len(body) < 2:
         raise InputError(f"{path}: {len(body)} frames; expected at least 2 rows below the header")
@@ -171,7 +219,7 @@ def _read(path: str) -> _Table:
 
 
 def _columns(header: list[str], path: str) -> dict[int, dict[str, int]]:
-    """Where in a row the Mean, XM and YM of each cell are."""
+    """Where in a row the Mean, XM and YM of each cell are, by label and kind. Raises InputError."""
     found: dict[int, dict[str, int]] = {}
     for place, name in enumerate(header):
         match = _COLUMN.fullmatch(name.strip())
@@ -192,6 +240,7 @@ def _columns(header: list[str], path: str) -> dict[int, dict[str, int]]:
 
 
 def _number(field: str, path: str, line: int, column: str) -> float:
+    """The number in a field, NaN if it is missing. Raises InputError."""
     field = field.strip()
     if field.lower() in _MISSING:
         return math.nan
@@ -208,12 +257,13 @@ def _median_position(values: FloatArray) -> FloatArray:
     """Median over the frames that have one, (n,); NaN where none has."""
     known = np.isfinite(values).any(axis=1)
     result = np.full(len(values), np.nan)
-    for row in np.flatnonzero(known):
+    for row in np.flatnonzero(known):  # NumPy would warn of rows without a value
         result[row] = np.nanmedian(values[row])
     return result
 
 
 def _filled(mean: FloatArray, missing: BoolArray) -> FloatArray:
+    """The traces, (n, T), with what is missing interpolated."""
     frames = np.arange(mean.shape[1])
     filled = mean.copy()
     for row, gaps in zip(filled, missing, strict=True):
@@ -234,15 +284,17 @@ def _nearest(x: FloatArray, y: FloatArray) -> float:
 
 
 def _on_line(x: FloatArray, y: FloatArray) -> IntArray | None:
-    """The cells' order along it if all lie on one line (as one or two always do), else None."""
+    """The cells' order along the line if all lie on one, as one or two always do; else None."""
     points = np.stack([x - x.mean(), y - y.mean()], axis=1)
-    _, spread, directions = np.linalg.svd(points, full_matrices=False)
-    if len(x) > 2 and spread[1] > 1e-9 * spread[0]:
+    # The singular values are the extents along the longest direction and across it.
+    _, extents, directions = np.linalg.svd(points, full_matrices=False)
+    if len(x) > 2 and extents[1] > FLAT * extents[0]:
         return None
     return np.argsort(points @ directions[0], kind="stable")
 
 
 def _on_hull(x: FloatArray, y: FloatArray) -> BoolArray:
+    """(n,), the corners of the convex hull; all cells where there is none."""
     border = np.ones(len(x), bool)
     if _on_line(x, y) is None:
         from scipy.spatial import ConvexHull
@@ -252,16 +304,25 @@ def _on_hull(x: FloatArray, y: FloatArray) -> BoolArray:
     return border
 
 
-def _contacts(labels: IntArray, x: FloatArray, y: FloatArray, limit: float) -> Contacts:
-    pairs = _edges(x, y)
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    distance = np.hypot(x[pairs[:, 0]] - x[pairs[:, 1]], y[pairs[:, 0]] - y[pairs[:, 1]])
+def _contacts(cells: Cells, limit: float) -> Contacts:
+    """The neighbours that are nearer than `limit` px, each pair once."""
+    x, y = cells.x_px, cells.y_px
+    # Two triangles share most edges, so each edge comes twice.
+    pairs = np.unique(np.sort(_edges(x, y), axis=1), axis=0)
+    a, b = pairs.T
+    distance = np.hypot(x[a] - x[b], y[a] - y[b])
     near = distance < limit
     a, b = pairs[near].T
-    return Contacts(labels[a], labels[b], np.full(len(a), np.nan), distance[near])
+    return Contacts(
+        label_a=cells.labels[a],
+        label_b=cells.labels[b],
+        shared_border_px=np.full(len(a), np.nan),
+        centroid_distance_px=distance[near],
+    )
 
 
 def _edges(x: FloatArray, y: FloatArray) -> Any:
+    """The edges of the Delaunay triangulation, (e, 2) rows of cells, with repetitions; along a line, the next cells."""
     order = _on_line(x, y)
     if order is not None:
         return np.stack([order[:-1], order[1:]], axis=1)
@@ -272,6 +333,7 @@ def _edges(x: FloatArray, y: FloatArray) -> Any:
 
 
 def _left_out(labels: IntArray, max_missing: float) -> tuple[str, ...]:
+    """The warning that names cells without enough frames."""
     if not len(labels):
         return ()
     names = ", ".join(map(str, labels.tolist()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+# A factor per unit, by its plain spelling (`_plain`).
 _SECONDS = {
     "s": 1.0,
     "sec": 1.0,
@@ -51,19 +52,32 @@ _MICROMETRES = {
 
 
 def seconds(value: object, unit: object) -> float | None:
-    """Time `value` in seconds; None if it is no positive number or the unit is unknown.
+    """A time in seconds.
 
-    >>> seconds(500, "ms")
-    0.5
+    Parameters
+    ----------
+    value
+        A number, or a text that can be read as one.
+    unit
+        In any spelling of microscope files, such as "sec" or "Minutes".
+
+    Returns
+    -------
+    None if the value is no positive number or the unit is not known.
+
+    Examples
+    --------
+    >>> seconds(500, "ms"), seconds("2", "Minutes"), seconds(10, "frames")
+    (0.5, 120.0, None)
     """
     return _convert(value, unit, _SECONDS)
 
 
 def micrometres(value: object, unit: object) -> float | None:
-    """Length `value` in micrometres; None if it is no positive number or the unit is unknown.
+    """A length in micrometres; parameters and returns as for `seconds`.
 
-    >>> micrometres(650, "nm")
-    0.65
+    >>> micrometres(650, "nm"), micrometres(0.65, "µm"), micrometres(1, "pixel")
+    (0.65, 0.65, None)
     """
     return _convert(value, unit, _MICROMETRES)
 

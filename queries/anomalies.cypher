@@ -5,13 +5,13 @@
 // column label: int
 // column uid: string
 // column k_cell: float
-// column k_cell_low: float   a value that is only imprecise is no anomaly
+// column k_cell_low: float   _low and _high: its 95 % interval, because a value that is only imprecise is no anomaly
 // column k_cell_high: float
 // column feed: float
 // column feed_low: float
 // column feed_high: float
 // column mse_train: float
-// column neighbours: list   their labels; the medians are taken in Python, where both engines agree to the bit
+// column neighbours: list   their labels; the medians are taken in Python, so that both engines give the same bits
 // order label
 MATCH (:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
 WHERE k[$model + '_k_cell'] IS NOT NULL OR k[$model + '_mse_train'] IS NOT NULL OR k[$model + '_feed'] IS NOT NULL

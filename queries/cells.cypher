@@ -8,7 +8,7 @@
 // column y_px: float   row of the centroid
 // column border: bool
 // column neighbours: int
-// column fitted: map   becomes one column for every <model>_<parameter> that a cell of the culture has
+// column fitted: map   becomes a column for each <model>_<parameter> that a cell of the culture has
 // order label
 MATCH (c:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
 RETURN k.uid AS uid, c.uid AS culture, k.label AS label, k.area_px AS area_px, k.x_px AS x_px, k.y_px AS y_px,

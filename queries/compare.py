@@ -1,19 +1,16 @@
 """Comparing cultures: the unit is the culture, never the cell, so that 80 cells of one dish are one observation.
 
-A culture's value is the median over its inner cells. From 3 cultures a side: Welch's t interval (95 %) of the
-difference of means, its two-sided test, and Holm's correction over all rows. The coupling is a positive rate and is
-compared by its ratio, so that interval and the test are Welch's on logarithms where all values are positive.
+A culture's value is the median over its inner cells. Intervals and tests are those of queries/effects.py, and the tests
+of all rows are corrected together by Holm's method.
 
-`synchrony` is one value a culture, from its permutation test (models/permutation.py): the mean correlation of intensity
-changes between contacts minus its mean over shuffled positions. Never its z, which grows with the number of cells.
-Nothing says that it is normally distributed, so a test is given only where exchanging the cultures between the groups
-could reach 5 %.
+`synchrony` is one value per culture, from its permutation test (models/permutation.py): the mean correlation of
+intensity changes between contacts, minus its mean over shuffled positions. It is never the test's z, which grows with
+the number of cells.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -22,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import ConflictError, InputError, NotFoundError
+from calcigraph.models.scale import mad_scale
+from calcigraph.queries.effects import SYNCHRONY, effect_of, holm
 from calcigraph.queries.library import Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import FloatArray
@@ -29,12 +28,8 @@ from calcigraph.store.types import FloatArray
 if TYPE_CHECKING:
     import pandas
 
-ENOUGH = 3
-"""Cultures a side from which an interval and a test are given."""
-LEVEL = 0.05
-SYNCHRONY = "synchrony"
 PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
-RATES = ("k", "k_cell")
+"""What is compared, in the order of the rows."""
 UNLIKE = {
     "frames": "the recordings differ in their number of frames, which biases estimates unlike",
     "frame_interval_s": "the recordings differ in their frame interval, which biases estimates unlike",
@@ -61,9 +56,9 @@ class _Fitted:
     """What followed from the culture and its data."""
     weight_scale: float | None
     medians: Mapping[str, float]
-    """Over the inner cells, by parameter; feed is divided by the gain, synchrony is the culture's own."""
+    """Over the inner cells, by parameter; the feed is divided by the gain. Synchrony is one value per culture."""
     spreads: Mapping[str, float]
-    """1.4826 median absolute deviations over the inner cells."""
+    """1.4826 median absolute deviations over the inner cells, by parameter."""
 
 
 def compare_cultures(
@@ -74,15 +69,41 @@ def compare_cultures(
     model: str = "robust",
     allow_different_options: bool = False,
 ) -> pandas.DataFrame:
-    """Compare the latest fits of cultures, by name or of a whole experiment: a row per parameter and pair of groups.
+    """Compare the latest fits of cultures, by name or of a whole experiment.
 
-    Groups are the conditions (`by="condition"`) or each culture (`by="culture"`); a culture without condition is a
-    group of its own, and named cultures that all share one condition are compared by name. `difference` is mean_b -
-    mean_a, `ratio` b / a of geometric means. Feeds are divided by the culture's intensity gain (eq. 23), because the
-    gain differs between movies; k can be compared only beside the weight scales, which the rows give.
+    A group is a condition, or a culture. A culture without condition is a group of its own, and named cultures that all
+    share one condition are compared by name. Feeds are divided by the culture's intensity gain (eq. 23), because the
+    gain differs between movies. k depends on the weight scales, so it can be compared only beside them; the rows give
+    both.
 
-    Raises InputError (nothing to compare), NotFoundError (no such culture or experiment, or not fitted by `model`) or
-    ConflictError (fits made with different options, unless `allow_different_options`).
+    Parameters
+    ----------
+    graph
+        Where the fits are.
+    cultures
+        Two or more names; None or empty with `experiment`.
+    experiment
+        All its cultures; None with `cultures`.
+    by
+        "condition" or "culture".
+    model
+        Whose fits.
+    allow_different_options
+        Whether fits that were made with different options are compared; the rows then say so.
+
+    Returns
+    -------
+    A row per parameter and pair of groups a and b, with COLUMNS: `difference` is mean_b - mean_a, `ratio` is b / a of
+    geometric means, `_low` and `_high` are the ends of 95 % intervals, `p_holm` is `p` after Holm's correction.
+
+    Raises
+    ------
+    InputError
+        There is nothing to compare.
+    NotFoundError
+        There is no such culture or experiment, or `model` was not fitted to it.
+    ConflictError
+        The fits were made with different options.
     """
     if by not in ("condition", "culture"):
         raise InputError(f"cultures are compared by condition or by culture, not by {by!r}")
@@ -106,9 +127,22 @@ def compare_cultures(
 
 
 def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and records of a table with a row per parameter and a column per group, from records of `compare`.
+    """A smaller table of a comparison: a row per parameter, and a column of medians per group.
 
-    A group's column is named with its number of cultures: "wild type (4)".
+    Parameters
+    ----------
+    rows
+        Records of `compare_cultures`.
+
+    Returns
+    -------
+    The columns, and the records. A group's column is named with its number of cultures, such as "wild type (4)".
+
+    Examples
+    --------
+    >>> sides = {"group_a": "control", "cultures_a": ["A", "B"], "group_b": "blocked", "cultures_b": ["C"]}
+    >>> medians([{"parameter": "k", "median_a": 0.02, "median_b": 0.005} | sides])
+    (['median', 'control (2)', 'blocked (1)'], [{'median': 'k', 'control (2)': 0.02, 'blocked (1)': 0.005}])
     """
     columns, found = ["median"], dict[str, dict[str, Any]]()
     for row in rows:
@@ -122,6 +156,7 @@ def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str
 
 
 def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | None) -> list[str]:
+    """The names of the cultures to compare."""
     if bool(cultures) == (experiment is not None):
         raise InputError("name either two or more cultures or an experiment to compare")
     if cultures:
@@ -145,6 +180,7 @@ def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | Non
 
 
 def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
+    """The latest fit of each culture."""
     query = load("comparison")
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model})):
@@ -159,16 +195,18 @@ def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
 
 
 def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
+    """One culture's fit from its rows of queries/comparison.cypher, one per inner cell."""
     first = rows[0]
     recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
     for name in PARAMETERS:
-        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)
+        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
+        # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
         values = values[np.isfinite(values)] / (gain if name == "feed" else 1.0)
         if len(values):
             medians[name] = float(np.median(values))
-            spreads[name] = 1.4826 * float(np.median(np.abs(values - medians[name])))
+            spreads[name] = mad_scale(values - medians[name])
     if None not in (first["null_sync"], first["null_sync_mean"]):
         medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
     return _Fitted(
@@ -202,9 +240,11 @@ def _spelt(fits: Sequence[_Fitted], keys: Iterable[str]) -> str:
 
 
 def _groups(fits: Sequence[_Fitted], by: str, named: bool) -> dict[str, list[_Fitted]]:
+    """The fits by group, in the order in which the groups first appear."""
     groups: dict[str, list[_Fitted]] = {}
     for fit in fits:
         groups.setdefault(fit.condition if by == "condition" and fit.condition else fit.culture, []).append(fit)
+    # Whoever names cultures of one condition wants to see how they differ.
     if len(groups) == 1 and named:
         return {fit.culture: [fit] for fit in fits}
     return groups
@@ -219,6 +259,7 @@ def _table(groups: Mapping[str, Sequence[_Fitted]], note: str) -> pandas.DataFra
         for a, b in combinations(groups, 2)
         if any(parameter in fit.medians for fit in (*groups[a], *groups[b]))
     ]
+    # Every row that was tested is one of the tests that are corrected for, whatever its parameter.
     tested = [row for row in rows if row["p"] is not None]
     for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = corrected
@@ -226,97 +267,52 @@ def _table(groups: Mapping[str, Sequence[_Fitted]], note: str) -> pandas.DataFra
     texts = ("parameter", "group_a", "group_b", "test", "note")
     lists = [name for name in COLUMNS if name.rpartition("_")[0] in ("weight_scale", "intensity_gain", "cultures")]
     counts = ("n_a", "n_b")
-    kinds = dict.fromkeys((*texts, *lists), "object") | dict.fromkeys(counts, "int64")
+    kinds = dict.fromkeys((*texts, *lists), "object") | dict.fromkeys(counts, "int64")  # and all others are numbers
     return frame.astype({name: kinds.get(name, "float64") for name in COLUMNS})
 
 
 def _row(
     parameter: str, a: str, b: str, fits_a: Sequence[_Fitted], fits_b: Sequence[_Fitted], note: str
 ) -> dict[str, Any]:
-    sides = [_values(fits, parameter) for fits in (fits_a, fits_b)]
+    """The table's row of one parameter and two groups."""
+    values_a, values_b = _values(fits_a, parameter), _values(fits_b, parameter)
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {"parameter": "feed / gain" if parameter == "feed" else parameter, "group_a": a, "group_b": b}
-    for side, values, fits in (("a", sides[0], fits_a), ("b", sides[1], fits_b)):
-        spreads = [fit.spreads[parameter] for fit in fits if parameter in fit.spreads]
-        row |= {f"n_{side}": len(values), f"cultures_{side}": [fit.culture for fit in fits]}
-        row[f"weight_scale_{side}"] = [fit.weight_scale for fit in fits]
-        row[f"intensity_gain_{side}"] = [fit.gain for fit in fits]
-        if len(values):
-            row |= {f"median_{side}": float(np.median(values)), f"mean_{side}": float(np.mean(values))}
-        if spreads:
-            row[f"cell_spread_{side}"] = float(np.median(spreads))
-        if len(values) > 1:
-            row[f"sd_{side}"] = float(np.std(values, ddof=1))
-    notes = _effect(row, parameter, *sides) if all(len(values) for values in sides) else []
+    row |= _side("a", fits_a, parameter, values_a) | _side("b", fits_b, parameter, values_b)
+    notes = []
+    if len(values_a) and len(values_b):
+        effect = effect_of(parameter, values_a, values_b)
+        row |= effect.columns()
+        notes.append(effect.note)
     if parameter == SYNCHRONY:
         notes += _without_null((*fits_a, *fits_b))
-    elif not all(len(values) for values in sides):
-        notes = ["not fitted on one side"]
+    elif not (len(values_a) and len(values_b)):
+        notes.append("not fitted on one side")
     return row | {"note": "; ".join(part for part in (*notes, note) if part)}
 
 
+def _side(side: str, fits: Sequence[_Fitted], parameter: str, values: FloatArray) -> dict[str, Any]:
+    """The columns of one group, "a" or "b"; `values` are those of its cultures that have the parameter."""
+    spreads = [fit.spreads[parameter] for fit in fits if parameter in fit.spreads]
+    columns: dict[str, Any] = {
+        "n": len(values),
+        "cultures": [fit.culture for fit in fits],
+        "weight_scale": [fit.weight_scale for fit in fits],
+        "intensity_gain": [fit.gain for fit in fits],
+        "median": float(np.median(values)) if len(values) else None,
+        "mean": float(np.mean(values)) if len(values) else None,
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "cell_spread": float(np.median(spreads)) if spreads else None,
+    }
+    return {f"{name}_{side}": value for name, value in columns.items()}
+
+
 def _without_null(fits: Sequence[_Fitted]) -> list[str]:
+    """The note that names cultures without a permutation test."""
     names = [fit.culture for fit in fits if SYNCHRONY not in fit.medians]
     return [f"fitted without null, so without synchrony: {', '.join(names)}"] if names else []
 
 
 def _values(fits: Sequence[_Fitted], parameter: str) -> FloatArray:
+    """One value per culture that has the parameter."""
     return np.array([fit.medians[parameter] for fit in fits if parameter in fit.medians], dtype=np.float64)
-
-
-def _effect(row: dict[str, Any], parameter: str, a: FloatArray, b: FloatArray) -> list[str]:
-    """Fill in difference and ratio, and from ENOUGH cultures a side interval and test; return what is to be noted."""
-    row["difference"] = float(b.mean() - a.mean())
-    rate = parameter in RATES and bool((a > 0).all() and (b > 0).all())
-    if rate:
-        row["ratio"] = math.exp(float(np.log(b).mean() - np.log(a).mean()))
-    if min(len(a), len(b)) < ENOUGH:
-        return [f"no interval and no test: {len(a)} and {len(b)} cultures, {ENOUGH} a side are needed"]
-    ways = math.comb(len(a) + len(b), len(a))
-    if parameter == SYNCHRONY and 2 / ways > LEVEL:
-        return [
-            f"no interval and no test of synchrony: {len(a)} and {len(b)} cultures can be dealt in {ways} ways, "
-            f"so that no exact two-sided p is below {2 / ways:.2g}"
-        ]
-    plain = welch(a, b)
-    if plain is None:
-        return ["no interval and no test: the cultures of each side do not differ from one another"]
-    row["difference_low"], row["difference_high"], row["p"] = plain
-    row["test"] = "Welch t"
-    if rate:
-        logs = welch(np.log(a), np.log(b))
-        if logs is not None:
-            row["ratio_low"], row["ratio_high"] = math.exp(logs[0]), math.exp(logs[1])
-            row["p"], row["test"] = logs[2], "Welch t of logarithms"
-    return []
-
-
-def welch(a: FloatArray, b: FloatArray, level: float = 0.95) -> tuple[float, float, float] | None:
-    """Welch's interval of mean(b) - mean(a) and two-sided p, variances not assumed equal; None without any spread.
-
-    Degrees of freedom by Welch and Satterthwaite: (va + vb)^2 / (va^2 / (na - 1) + vb^2 / (nb - 1)), va = var(a) / na.
-    """
-    from scipy.special import stdtr, stdtrit
-
-    va, vb = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
-    difference, error = float(np.mean(b) - np.mean(a)), math.sqrt(va + vb)
-    if error <= 1e-12 * max(abs(float(np.mean(a))), abs(float(np.mean(b)))):
-        return None
-    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
-    half = float(stdtrit(freedom, (1 + level) / 2)) * error
-    p = 2 * float(stdtr(freedom, -abs(difference) / error))
-    return difference - half, difference + half, p
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction of p-values, in the order given.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    corrected = [0.0] * len(p)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        corrected[index] = largest
-    return corrected

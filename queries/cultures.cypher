@@ -6,10 +6,10 @@
 // column frame_interval_s: float
 // column pixel_size_um: float
 // column cells: int
-// column inner_cells: int   cells that are not at the border: those a model of setup 1 fits
+// column inner_cells: int   cells that are not at the border: a model of setup 1 fits these
 // column contacts: int
 // column fits: int
-// column warnings: int   how many; `calcigraph status` says them
+// column warnings: int   how many; `calcigraph status` shows them
 // column created: string
 // column version: string
 MATCH (c:Culture {complete: true})

@@ -8,9 +8,9 @@ The // comments at the head of a text declare what it takes and gives:
     // column label: int
     // order label
 
-Types are string, int, float, bool, list, map and any. A parameter without a default is required; a default is JSON,
-or a word for a string. `order` names the columns that rows are sorted by, in Python: the embedded engine sorts whole
-nodes in a small heap.
+Types are string, int, float, bool, list, map and any. A parameter without a default is required. A default is JSON, or
+a word for a string. `order` names the columns that the rows are sorted by. That happens in Python, because the embedded
+engine sorts whole nodes, traces included, in a small heap.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ log = logging.getLogger(__name__)
 
 TYPES = ("string", "int", "float", "bool", "list", "map", "any")
 INTERNAL = frozenset({"comparison", "curves"})
-"""Texts that another function reads; no question of their own."""
+"""Queries of other functions, which are not offered to users."""
 
 _DECLARATION = re.compile(r"(parameter|column)\s+(\w+)\s*:\s*(\w+)(?:\s*=\s*(.*?))?(?:\s{2,}(.*))?$")
 _REQUIRED: Any = object()
+"""Default of a parameter that has none: None can be a default itself."""
+MOST_LISTED = 8
+"""Cultures that an error message names; of more it gives the number."""
 
 
 class Reader(Protocol):
@@ -63,17 +66,26 @@ class Declared:
 
 @dataclass(frozen=True)
 class Query:
-    """A Cypher text and what its header says of it."""
+    """A Cypher text and what its header says of it; made by `load` or `parse`."""
 
     name: str
     description: str
+    """The first line of the header: what is asked."""
     parameters: tuple[Declared, ...]
     columns: tuple[Declared, ...]
     order: tuple[str, ...]
+    """The columns that the rows are sorted by."""
     text: str
+    """The whole Cypher text, header included."""
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of all parameters. Raises InputError for one that is missing, unknown or of another type."""
+        """The values of all parameters: those given, checked, and the defaults of the others.
+
+        Raises InputError for a parameter that is missing, unknown or of another type.
+
+        >>> load("anomalies").bind({"culture": "A"})
+        {'culture': 'A', 'model': 'robust', 'threshold': 3.5}
+        """
         known = {parameter.name: parameter for parameter in self.parameters}
         unknown = sorted(set(given) - set(known))
         if unknown:
@@ -88,7 +100,13 @@ class Query:
 
 
 def checked(parameter: Declared, value: Any) -> Any:
-    """The value as its declared type; an int passes as a float, null only where it is the default."""
+    """The value as its declared type: an int passes as a float, and null only where it is the default.
+
+    Raises InputError for a value of another type.
+
+    >>> checked(Declared("threshold", "float"), 3)
+    3.0
+    """
     kinds: dict[str, Any] = {
         "string": str,
         "int": numbers.Integral,
@@ -101,7 +119,7 @@ def checked(parameter: Declared, value: Any) -> Any:
     wanted = kinds[parameter.type]
     if value is None and not parameter.required and parameter.default is None:
         return None
-    boolean = isinstance(value, bool) and parameter.type in ("int", "float")
+    boolean = isinstance(value, bool) and parameter.type in ("int", "float")  # to Python, True is an integer
     if boolean or not isinstance(value, wanted):
         raise InputError(f"parameter {parameter.name} must be of type {parameter.type}, not {value!r}")
     casts = {"int": int, "float": float, "list": list, "map": dict}
@@ -109,7 +127,13 @@ def checked(parameter: Declared, value: Any) -> Any:
 
 
 def parse_value(parameter: Declared, text: str) -> Any:
-    """A value written as text, such as 3.5 or ["a", "b"], in its declared type: a string is taken to the letter."""
+    """A value that was written as text, in its declared type: a string is taken as it stands, all others as JSON.
+
+    Raises InputError for a text that is not of the type.
+
+    >>> parse_value(Declared("cultures", "list"), '["A", "B"]'), parse_value(Declared("culture", "string"), "101")
+    (['A', 'B'], '101')
+    """
     if parameter.type == "string":
         return text
     try:
@@ -124,7 +148,26 @@ def parse_value(parameter: Declared, text: str) -> Any:
 
 
 def parse(name: str, text: str) -> Query:
-    """Read the header of a Cypher text. Raises InputError for a declaration that makes no sense."""
+    """Read the header of a Cypher text.
+
+    Parameters
+    ----------
+    name
+        What error messages call the query.
+    text
+        Cypher; its first lines may be // comments that declare parameters, columns and their order.
+
+    Raises
+    ------
+    InputError
+        A declaration has an unknown type, or a default of another type.
+
+    Examples
+    --------
+    >>> query = parse("mine", "// All cells.\\n// parameter label: int = 3\\nMATCH (c:Cell {label: $label}) RETURN c")
+    >>> query.description, query.parameters[0].default
+    ('All cells.', 3)
+    """
     found: dict[str, list[Declared]] = {"parameter": [], "column": []}
     description = ""
     order: tuple[str, ...] = ()
@@ -136,10 +179,18 @@ def parse(name: str, text: str) -> Query:
             order = tuple(part.strip() for part in line.removeprefix("order ").split(","))
         elif not description:
             description = line
-    return Query(name, description, tuple(found["parameter"]), tuple(found["column"]), order, text)
+    return Query(
+        name=name,
+        description=description,
+        parameters=tuple(found["parameter"]),
+        columns=tuple(found["column"]),
+        order=order,
+        text=text,
+    )
 
 
 def _header(text: str) -> Iterable[str]:
+    """The // comments at the head of a text, without the slashes."""
     for line in text.removeprefix("\ufeff").splitlines():
         if not line.startswith("//"):
             return
@@ -158,14 +209,18 @@ def _declared(query: str, name: str, kind: str, default: str | None, note: str |
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all queries."""
+    """The names of all queries, sorted.
+
+    >>> names()[:4]
+    ('anomalies', 'cells', 'contacts', 'cultures')
+    """
     stems = (item.name.removesuffix(".cypher") for item in _folder().iterdir() if item.name.endswith(".cypher"))
     return tuple(sorted(stem for stem in stems if stem not in INTERNAL))
 
 
 @cache
 def load(name: str) -> Query:
-    """The named query. Raises NotFoundError with the names there are.
+    """The named query. Raises NotFoundError, which lists the names there are.
 
     >>> load("cells").parameters[0].name
     'culture'
@@ -180,14 +235,14 @@ def _folder() -> Any:
 
 
 def fetch(graph: Reader, query: Query, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a query as the graph gives them, in the declared order."""
+    """The rows of a query as the graph gives them, sorted as the query declares; `values` are those of `bind`."""
     log.debug("query %s: %s", query.name, query.text)
     rows = graph.read(query.text, **values)
     return sorted(rows, key=lambda row: [row[name] for name in query.order]) if query.order else rows
 
 
 def require_culture(graph: Reader, culture: str) -> None:
-    """Raise NotFoundError, naming what there is, unless `culture` is complete."""
+    """Raise NotFoundError, which tells what there is instead, unless `culture` is there and complete."""
     text = "MATCH (c:Culture) WHERE c.uid = $culture RETURN c.complete AS complete"
     found = graph.read(text, culture=culture)
     if found and found[0]["complete"]:
@@ -200,7 +255,7 @@ def require_culture(graph: Reader, culture: str) -> None:
 
 
 def unknown_culture(graph: Reader, culture: str) -> NotFoundError:
-    """The error for a name that no culture has, with those there are."""
+    """The error for a name that no culture has; it tells which cultures there are."""
     there = [row["culture"] for row in graph.read(load("cultures").text)]
     return NotFoundError(f"there is no culture {culture}; {_listed(there, culture)}")
 
@@ -208,8 +263,9 @@ def unknown_culture(graph: Reader, culture: str) -> NotFoundError:
 def _listed(cultures: Sequence[str], culture: str) -> str:
     if not cultures:
         return "the workspace has none yet: run `calcigraph ingest MOVIE --culture NAME`"
-    if len(cultures) > 8 and (similar := difflib.get_close_matches(culture, cultures, n=1)):
+    if len(cultures) <= MOST_LISTED:
+        return f"there is {', '.join(cultures)}"
+    similar = difflib.get_close_matches(culture, cultures, n=1)
+    if similar:
         return f"did you mean {similar[0]}? `calcigraph query cultures` lists all"
-    if len(cultures) > 8:
-        return f"there are {len(cultures)} others: `calcigraph query cultures` lists them"
-    return f"there is {', '.join(cultures)}"
+    return f"there are {len(cultures)} others: `calcigraph query cultures` lists them"

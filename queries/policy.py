@@ -1,7 +1,8 @@
 """What a user's Cypher may say: reading clauses, and functions and procedures on an allow-list.
 
-The text is cut into tokens as the engines cut it. Where their rules could differ (a lone carriage return, unicode
-escapes outside strings, other escapes than Cypher's) the text is refused, so that nothing can hide in the difference.
+The text is cut into tokens as the engines cut it. Some texts could be cut in another way by an engine: those with a
+lone carriage return, with unicode escapes outside strings, or with escapes that Cypher does not know. They are refused.
+Otherwise a writing word could stand in what is a string here, and a clause there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from calcigraph.errors import InputError, ReadOnlyError
+from calcigraph.store.cypher import RIGHTS, UPDATING
 
 
 def _words(text: str) -> frozenset[str]:
@@ -20,15 +22,16 @@ def _words(text: str) -> frozenset[str]:
 
 
 STARTS = frozenset({"MATCH", "OPTIONAL", "UNWIND", "WITH", "RETURN", "CALL"})
-WRITES = _words(
-    "CREATE MERGE DELETE DETACH NODETACH SET REMOVE FOREACH INSERT DROP ALTER TRUNCATE LOAD USE TRANSACTIONS"
+"""Words that a query may begin with."""
+WRITES = UPDATING | _words("DETACH NODETACH TRUNCATE LOAD USE TRANSACTIONS")
+"""Words that a query may have nowhere: they write, read files or reach other databases."""
+OTHER_STARTS = RIGHTS | _words(
+    "EXPLAIN PROFILE CYPHER SHOW TERMINATE START STOP RENAME ENABLE DISABLE DEALLOCATE REALLOCATE BACKUP RESTORE "
+    "IMPORT EXPORT SELECT UPDATE BEGIN COMMIT ROLLBACK TRAVERSE LET IF SLEEP LOCK ALIGN CHECK REBUILD USING DUMP"
 )
-OTHER_STARTS = _words(
-    "EXPLAIN PROFILE CYPHER SHOW TERMINATE GRANT DENY REVOKE START STOP RENAME ENABLE DISABLE DEALLOCATE REALLOCATE "
-    "BACKUP RESTORE IMPORT EXPORT SELECT UPDATE BEGIN COMMIT ROLLBACK TRAVERSE LET IF SLEEP LOCK ALIGN CHECK REBUILD "
-    "USING DUMP"
-)
+"""Words that begin other commands of the two engines; further on in a query they can only be names."""
 PROCEDURES = frozenset({"db.labels", "db.relationshiptypes", "db.propertykeys"})
+"""Procedures that may be called: they only list names."""
 FUNCTIONS = _words(
     # predicates, scalars, aggregates
     "all any exists isempty none single shortestpath allshortestpaths char_length character_length coalesce elementid "
@@ -49,11 +52,13 @@ FUNCTIONS = _words(
     "duration.inseconds localdatetime localdatetime.truncate localtime localtime.truncate time time.truncate "
     "point point.distance point.withinbbox"
 )
+"""Functions that may be called: others of an engine, or of its plugins, could do anything."""
 BEFORE_PARENTHESIS = _words(
     "MATCH OPTIONAL WHERE AND OR XOR NOT IN RETURN WITH UNWIND BY ON AS WHEN THEN ELSE CASE DISTINCT CALL CONTAINS "
     "SKIP OFFSET LIMIT UNION YIELD ASC ASCENDING DESC DESCENDING IS ANY ALL SHORTEST GROUP GROUPS PATH PATHS "
     "REPEATABLE ELEMENT ELEMENTS DIFFERENT RELATIONSHIP RELATIONSHIPS EXISTS COUNT COLLECT WALK TRAIL ACYCLIC"
 )
+"""Keywords that may stand before a parenthesis without being the name of a function."""
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)
@@ -64,8 +69,11 @@ _TOKEN = re.compile(
     |(?P<sign>[][(){}.,:;|&!%^*/+\-<>=~$?])""",
     re.VERBOSE | re.DOTALL,
 )
+# Control characters, blanks without width and marks of writing direction: an engine may take them for a blank, or a
+# reader may not see them.
 _STRANGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _ESCAPES = re.compile(r"\\(?:[\\'\"`bfnrtBFNRT]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
+# The engines may translate these before they look for the end of the string.
 _ESCAPED_UNICODE = re.compile(r"\\u+([0-9a-fA-F]{4})")
 
 
@@ -93,10 +101,22 @@ class Token:
 
 
 def check(text: str) -> str:
-    """The text as it may be sent: comments blanked, without a last semicolon.
+    """The text as it may be sent: comments blanked, and without a last semicolon.
 
-    Raises ReadOnlyError for what could write, reach outside the graph or is not on the allow-lists, and InputError for
-    what is no Cypher query.
+    Raises
+    ------
+    ReadOnlyError
+        It could write or reach outside the graph, or it calls what is not on the allow-lists.
+    InputError
+        It is no Cypher query.
+
+    Examples
+    --------
+    >>> check("MATCH (c:Cell) RETURN count(c);")
+    'MATCH (c:Cell) RETURN count(c)'
+    >>> check("MATCH (c:Cell) DELETE c")
+    Traceback (most recent call last):
+    calcigraph.errors.ReadOnlyError: DELETE is not allowed: queries only read (for a name, write `DELETE` in backticks)
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     strange = _STRANGE.search(text) or re.search("\r", text)
@@ -116,15 +136,24 @@ def check(text: str) -> str:
 
 
 def parameters_of(text: str) -> set[str]:
-    """The names of the $parameters that a text uses."""
+    """The names of the $parameters that a text uses.
+
+    >>> parameters_of("MATCH (c:Cell {label: $label}) RETURN '$text'")
+    {'label'}
+    """
     _, tokens = _tokenise(text)
     return {b.text.strip("`") for a, b in pairwise(tokens) if a.text == "$" and b.kind in ("word", "quoted", "number")}
 
 
 def columns_of(text: str) -> list[str]:
-    """The names that the last RETURN gives its columns; empty where only the engine can tell (RETURN *)."""
+    """The names that the last RETURN gives its columns; empty where only the engine can tell (RETURN *).
+
+    >>> columns_of("MATCH (c:Cell) RETURN c.label AS label, count(*) LIMIT 3")
+    ['label', 'count(*)']
+    """
     _, tokens = _tokenise(text)
     depths = _depths(tokens)
+    # A RETURN inside brackets belongs to a subquery.
     returns = [index for index, token in enumerate(tokens) if token.word == "RETURN" and depths[index] == 0]
     if not returns:
         return []
@@ -138,6 +167,7 @@ def columns_of(text: str) -> list[str]:
 
 
 def _column(text: str, tokens: Sequence[Token]) -> str:
+    """The column's name: what follows AS, else the expression as it was written."""
     if len(tokens) > 2 and tokens[-2].word == "AS":
         tokens = tokens[-1:]
     if len(tokens) == 1 and tokens[0].kind == "quoted":
@@ -156,7 +186,7 @@ def _depths(tokens: Sequence[Token]) -> list[int]:
 
 
 def _tokenise(text: str) -> tuple[str, list[Token]]:
-    """The text with comments blanked (places of errors stay), and its tokens."""
+    """The text with comments made blank, so that an engine's error still names the right place, and its tokens."""
     tokens, clean, place = [], [], 0
     while place < len(text):
         match = _TOKEN.match(text, place)
@@ -176,6 +206,7 @@ def _tokenise(text: str) -> tuple[str, list[Token]]:
 
 
 def _check_escapes(kind: str, piece: str) -> None:
+    """Refuse what one engine could take for the end of a string or a name, and the other not."""
     if kind == "quoted" and "\\" in piece:
         raise InputError(f"the name {piece} contains a backslash; write it without")
     if kind != "string" or "\\" not in piece:
@@ -191,6 +222,7 @@ def _check_escapes(kind: str, piece: str) -> None:
 
 
 def _check_start(first: Token) -> None:
+    """Refuse a text that does not begin as a reading query does; a bracket opens a subquery or a pattern."""
     if first.word in STARTS or first.text in "({":
         return
     if first.word in OTHER_STARTS | WRITES:
@@ -201,6 +233,7 @@ def _check_start(first: Token) -> None:
 
 
 def _check_clause(tokens: Sequence[Token], index: int) -> None:
+    """Refuse a second statement, and a word of WRITES anywhere but in a name's place."""
     token = tokens[index]
     if token.text == ";":
         raise ReadOnlyError("only one statement is allowed in a query; remove what follows the semicolon")
@@ -216,14 +249,16 @@ def _is_name(tokens: Sequence[Token], index: int) -> bool:
         return False
     before = tokens[index - 1].text
     if before == ".":
+        # After 1. or .. a word begins something new.
         return index > 1 and tokens[index - 2].kind != "number" and tokens[index - 2].text != "."
     return before in (":", "$")
 
 
 def _check_call(tokens: Sequence[Token], index: int) -> None:
+    """Refuse the procedure or the function that is called here, if it is not on its list."""
     token = tokens[index]
     if token.word == "CALL" and not _is_name(tokens, index):
-        name, _ = _chain_from(tokens, index + 1)
+        name = _dotted_name(tokens, index + 1)
         if name and name not in PROCEDURES:
             raise ReadOnlyError(f"the procedure {name} is not allowed; allowed are {', '.join(sorted(PROCEDURES))}")
     if token.text == "(" and index:
@@ -234,9 +269,11 @@ def _check_function(tokens: Sequence[Token], last: int) -> None:
     """Refuse the function whose name ends at `last`, unless what stands there is no function's name."""
     if not tokens[last].name:
         return
+    # The name may be dotted: go back to its first part.
     first = last
     while first >= 2 and tokens[first - 1].text == "." and tokens[first - 2].name:
         first -= 2
+    # A name after a dot without a name before it, such as (n).f(1), is no function of the list.
     rooted = first == 0 or tokens[first - 1].text != "."
     name = ".".join(token.name for token in tokens[first : last + 1 : 2])
     if rooted and first == last and tokens[last].word in BEFORE_PARENTHESIS:
@@ -247,8 +284,8 @@ def _check_function(tokens: Sequence[Token], last: int) -> None:
         raise ReadOnlyError(f"the function {name} is not on the list of functions that queries may call")
 
 
-def _chain_from(tokens: Sequence[Token], index: int) -> tuple[str, int]:
-    """The dotted name that begins at `index` ("" for none), and where it ends."""
+def _dotted_name(tokens: Sequence[Token], index: int) -> str:
+    """The dotted name that begins at `index`; "" for none."""
     parts = []
     while index < len(tokens) and tokens[index].name:
         parts.append(tokens[index].name)
@@ -256,4 +293,4 @@ def _chain_from(tokens: Sequence[Token], index: int) -> tuple[str, int]:
         if index >= len(tokens) or tokens[index].text != ".":
             break
         index += 1
-    return ".".join(parts), index
+    return ".".join(parts)

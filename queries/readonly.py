@@ -1,8 +1,8 @@
 """Users' own Cypher, kept from writing on both engines.
 
-Five things stand in the way of a write, each enough by itself for the usual case: the clauses and calls of the text
-(policy.py), the query type that EXPLAIN reports, READ access, the query type of the run, and a transaction that is
-always rolled back.
+Five barriers stand in the way of a write, so that none has to be perfect: the words and calls of the text (policy.py),
+the query type that EXPLAIN reports, READ access, the query type of the run, and a transaction that is always rolled
+back.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_USERS = "of the user"
+"""What messages call a user's query."""
+
 
 class ReadOnlyGraph(Protocol):
     """What users' queries need of the graph."""
 
     def query_type(self, text: str, parameters: Mapping[str, Any]) -> str:
-        """EXPLAIN's query type: "r", "w", "rw" or "s"."""
+        """See Graph.query_type."""
 
     def read_only(
         self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int
     ) -> tuple[list[str], list[list[Any]]]:
-        """Columns and rows, in a transaction that is rolled back."""
+        """See Graph.read_only."""
 
 
 def run_user(
@@ -44,11 +47,31 @@ def run_user(
 ) -> pandas.DataFrame:
     """Run a user's Cypher text, which may only read.
 
-    A header of // comments may declare parameters with types and defaults, as in the named queries. Nodes,
-    relationships, paths, times and points become plain JSON-able values.
+    Parameters
+    ----------
+    graph
+        Where it runs.
+    text
+        Cypher. A header of // comments may declare parameters with types and defaults, as in the named queries.
+    parameters
+        The values of its $parameters.
+    timeout_s
+        Longest time, s.
+    row_limit
+        Most rows.
 
-    Raises ReadOnlyError (it would write, reach outside the graph, or call what is not on the allow-list), LimitError
-    (past `timeout_s` seconds or `row_limit` rows) or InputError (no Cypher, a parameter is missing or ill-typed).
+    Returns
+    -------
+    The rows. Nodes, relationships, paths, times and points become plain JSON-able values.
+
+    Raises
+    ------
+    ReadOnlyError
+        It would write, reach outside the graph, or call what is not on the allow-lists.
+    LimitError
+        It ran longer, or has more rows.
+    InputError
+        It is no Cypher, or a parameter is missing or of another type.
     """
     if not timeout_s > 0 or row_limit < 1:
         raise InputError(f"the limits must be positive, not {timeout_s:g} s and {row_limit} rows")
@@ -63,13 +86,14 @@ def run_user(
     import pandas
 
     columns = [column([_plain(row[index]) for row in rows]) for index in range(len(names))]
+    # Numbered first, because a user may give two columns one name.
     frame = pandas.DataFrame(dict(enumerate(columns)), columns=range(len(names)))
     return frame.set_axis(names, axis=1)
 
 
 def _values(text: str, clean: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters' values: those declared are checked and have defaults, others are taken as they are."""
-    query = parse("of the user", text)
+    """The parameters' values: those that are declared are checked and have defaults, others are taken as they are."""
+    query = parse(_USERS, text)
     values = dict(given)
     if query.parameters:
         known = {parameter.name for parameter in query.parameters}
@@ -86,6 +110,7 @@ def _values(text: str, clean: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _too_large(value: Any) -> bool:
+    """Whether there is an integer in it that does not fit the engines' 64 bits."""
     if isinstance(value, int):
         return not -(2**63) <= value < 2**63
     if isinstance(value, Mapping):
@@ -96,12 +121,27 @@ def _too_large(value: Any) -> bool:
 def parse_parameters(
     items: Iterable[str], declared: Query | Iterable[Declared] | Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The values of "name=value" items.
+    """The values of parameters that were written as "name=value".
 
-    Declared types decide: for a string 101 stays "101". What is not declared is JSON if it parses, else a string; a
-    `culture` is a name, so always a string.
-    Raises InputError for an item without =, a name given twice, or a value that is not of its type.
+    Parameters
+    ----------
+    items
+        Such as "threshold=3.5".
+    declared
+        The types, from a query or its parameters, or as a mapping of name to type. What is not declared is JSON if it
+        can be read as that, else a string; a `culture` is a name, so it is always a string.
 
+    Returns
+    -------
+    The values by name.
+
+    Raises
+    ------
+    InputError
+        An item has no =, a name is given twice, or a value is not of its type.
+
+    Examples
+    --------
     >>> parse_parameters(["threshold=3.5", "label=17x"])
     {'threshold': 3.5, 'label': '17x'}
     >>> parse_parameters(["culture=101", "label=101"])
@@ -121,8 +161,12 @@ def parse_parameters(
 
 
 def declared_parameters(text: str) -> tuple[Declared, ...]:
-    """The parameters that a user's text declares in its header."""
-    return parse("of the user", text).parameters
+    """The parameters that a user's text declares in its header. Raises InputError for a faulty declaration.
+
+    >>> declared_parameters("// parameter label: int\\nMATCH (c:Cell {label: $label}) RETURN c")[0].type
+    'int'
+    """
+    return parse(_USERS, text).parameters
 
 
 def _types(declared: Query | Iterable[Declared] | Mapping[str, str] | None) -> dict[str, Declared]:
@@ -137,6 +181,7 @@ def _types(declared: Query | Iterable[Declared] | Mapping[str, str] | None) -> d
 
 def _json_or_text(text: str) -> Any:
     try:
+        # NaN and Infinity are no JSON: they stay words.
         return json.loads(text, parse_constant=str)
     except json.JSONDecodeError:
         return text
@@ -154,6 +199,7 @@ def _plain(value: Any) -> Any:
 
 
 def _graph_value(value: Any) -> Any:
+    """A node, relationship, path, point or time as JSON can hold it."""
     from neo4j.graph import Node, Path, Relationship
     from neo4j.spatial import Point
 
@@ -169,6 +215,7 @@ def _graph_value(value: Any) -> Any:
         }
     if isinstance(value, Point):
         return {"srid": value.srid, "coordinates": [plain(item) for item in value]}
+    # The driver's dates and durations have the first, Python's own the second.
     iso = getattr(value, "iso_format", None) or getattr(value, "isoformat", None)
     return iso() if iso else plain(value)
 

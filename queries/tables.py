@@ -20,25 +20,46 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _CELL_FACTS = frozenset({"uid", "label", "area_px", "x_px", "y_px", "border", "polygon", "flags", "intensity"})
+"""Properties of a Cell node that an ingest wrote; all others are fitted."""
 _PARAMETERS = (
     "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "k_cell", "k_cell_low", "k_cell_high", "identified",
     "mse_train", "mse_test", "group",
 )  # fmt: skip
-"""In the order of their columns; what is not named here comes after them, and `why`, which is prose, last of all."""
+"""Fitted parameters in the order of their columns; others come after them, and `why`, which is a sentence, last."""
 
 
 def run(graph: Reader, name: str, /, **params: Any) -> pandas.DataFrame:
-    """Run a named query on complete cultures. Integers stay integers and what is absent is null.
+    """Run a named query on complete cultures.
 
-    Raises NotFoundError (no such query, no such complete culture) or InputError (a parameter is missing, unknown or
-    of another type).
+    Parameters
+    ----------
+    graph
+        Where it runs.
+    name
+        One of `names()`.
+    params
+        The values of the query's parameters.
+
+    Returns
+    -------
+    The rows. Integers stay integers; what is absent is NaN in columns of floats, else pandas' NA or None.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such query, or no complete culture of that name.
+    InputError
+        A parameter is missing, unknown or of another type.
     """
     query, rows, values = _asked(graph, name, params)
     return _SHAPES.get(name, _plain)(query, rows, values)
 
 
 def rows(graph: Reader, name: str, /, **params: Any) -> tuple[list[str], list[Row]]:
-    """`run` as column names and records, without pandas where the query's columns do not depend on the culture."""
+    """As `run`, but the columns' names and the rows as dicts of plain values, None for absent: what commands print.
+
+    pandas is not imported where the query's columns do not depend on the culture.
+    """
     query, found, values = _asked(graph, name, params)
     if name in _SHAPES:
         frame = _SHAPES[name](query, found, values)
@@ -48,6 +69,7 @@ def rows(graph: Reader, name: str, /, **params: Any) -> tuple[list[str], list[Ro
 
 
 def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row]:
+    """The named query, its rows, and the values of its parameters."""
     query = load(name)
     values = query.bind(params)
     if "culture" in values:
@@ -59,9 +81,19 @@ def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row
 
 
 def subgraph(graph: Reader, culture: str) -> Subgraph:
-    """The models' input: one Cypher query, queries/subgraph.cypher.
+    """The models' input: one culture's cells and contacts, by queries/subgraph.cypher.
 
-    Raises NotFoundError when there is no complete culture of that name.
+    Parameters
+    ----------
+    graph
+        Where the culture is.
+    culture
+        Its name.
+
+    Raises
+    ------
+    NotFoundError
+        There is no complete culture of that name, or it has no cells.
     """
     query = load("subgraph")
     rows = fetch(graph, query, query.bind({"culture": culture}))
@@ -69,7 +101,7 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
         require_culture(graph, culture)
         raise NotFoundError(f"culture {culture} has no cells; ingest it again with other masks or a smaller --min-area")
     labels = np.array([row["label"] for row in rows], dtype=np.int64)
-    pairs, border, distance = _contacts(rows, labels)
+    pairs, shared_border_px, distance_px = _contacts(rows, labels)
     return Subgraph(
         culture=culture,
         frame_interval_s=float(rows[0]["frame_interval_s"]),
@@ -79,8 +111,8 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
         border=np.array([row["border"] for row in rows], dtype=np.bool_),
         intensity=np.array([row["intensity"] for row in rows], dtype=np.float64),
         pairs=pairs,
-        shared_border_px=border,
-        centroid_distance_px=distance,
+        shared_border_px=shared_border_px,
+        centroid_distance_px=distance_px,
         intensity_gain=1.0 if rows[0]["intensity_gain"] is None else float(rows[0]["intensity_gain"]),
         area_px=_floats(rows, "area_px"),
     )
@@ -89,10 +121,11 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
 def _contacts(rows: Sequence[Row], labels: Any) -> tuple[Any, Any, Any]:
     """Index pairs (m, 2) in ascending order, shared borders (m,) with NaN for unknown, distances (m,)."""
     found = [(row["label"], *contact) for row in rows for contact in row["contacts"]]
-    ends = np.array([(a, b) for a, b, _, _ in found], dtype=np.int64).reshape(-1, 2)
+    ends = np.array([(a, b) for a, b, _, _ in found], dtype=np.int64).reshape(-1, 2)  # also of no contact
     border = np.array([border for *_, border, _ in found], dtype=np.float64)  # None becomes NaN
     distance = np.array([distance for *_, distance in found], dtype=np.float64)
     pairs = np.searchsorted(labels, ends)
+    # Engines collect contacts in an order of their own; the models' sums must not depend on it.
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     return pairs[order], border[order], distance[order]
 
@@ -101,7 +134,7 @@ def _floats(rows: Sequence[Row], name: str) -> Any:
     return np.array([row[name] for row in rows], dtype=np.float64)
 
 
-def frame_of(columns: Sequence[Declared], rows: Sequence[Row]) -> pandas.DataFrame:
+def _frame_of(columns: Sequence[Declared], rows: Sequence[Row]) -> pandas.DataFrame:
     """A DataFrame with the declared columns and types; missing integers are pandas' NA, missing floats NaN."""
     import pandas
 
@@ -110,11 +143,23 @@ def frame_of(columns: Sequence[Declared], rows: Sequence[Row]) -> pandas.DataFra
 
 
 def column(values: Sequence[Any], kind: str = "any") -> pandas.Series[Any]:
-    """A column of the declared type; with "any", of the type that all its values have."""
+    """A column of a table.
+
+    Parameters
+    ----------
+    values
+        Plain values, None for absent.
+    kind
+        One of library.TYPES; with "any", the type that all values have.
+
+    >>> column([1, None]).dtype, column([1, 2.5]).dtype
+    (Int64Dtype(), dtype('O'))
+    """
     import pandas
 
     if kind == "any":
         kind = _kind(values)
+    # NumPy's integers and booleans have no missing value; pandas' own do.
     missing = any(value is None for value in values)
     types = {"int": "Int64" if missing else "int64", "float": "float64", "bool": "boolean" if missing else "bool"}
     if kind in types:
@@ -123,13 +168,23 @@ def column(values: Sequence[Any], kind: str = "any") -> pandas.Series[Any]:
 
 
 def _kind(values: Sequence[Any]) -> str:
+    """The type that all values have; "any" where they differ or none is known."""
     present = {type(value) for value in values if value is not None}
-    return {bool: "bool", int: "int", float: "float"}.get(present.pop(), "any") if len(present) == 1 else "any"
+    if len(present) != 1:
+        return "any"
+    return {bool: "bool", int: "int", float: "float"}.get(present.pop(), "any")
 
 
 def records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts of plain JSON-able values: None for what is absent, never NaN.
+    """The rows of a table as dicts of plain JSON-able values: None for what is absent, never NaN.
 
+    Parameters
+    ----------
+    frame
+        As `run`, `run_user` or `compare_cultures` return it.
+
+    Examples
+    --------
     >>> import pandas
     >>> records(pandas.DataFrame({"label": [1], "k": [float("nan")]}))
     [{'label': 1, 'k': None}]
@@ -140,14 +195,20 @@ def records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain_column(series: pandas.Series[Any]) -> list[Any]:
-    kind = getattr(series.dtype, "kind", "O") if isinstance(series.dtype, np.dtype) else "O"
+    """The values of one column, plain."""
+    # Whole columns of numbers need no look at each value, which is most of the time of a large table.
+    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else "O"
     if kind in "iub" or (kind == "f" and np.isfinite(series.to_numpy()).all()):
         return series.tolist()
     return [plain(value) for value in series.tolist()]
 
 
 def plain(value: Any) -> Any:
-    """A value that JSON can hold: numbers that are not finite and pandas' NA become None, arrays lists, times text."""
+    """A value as JSON can hold it: NaN, infinity and pandas' NA become None, arrays lists, and times text.
+
+    >>> plain({"k": float("nan"), "labels": np.array([3, 7])})
+    {'k': None, 'labels': [3, 7]}
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
@@ -160,31 +221,33 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, bytes | bytearray):
         return value.hex()
+    # By name, so that pandas need not be imported to know its missing values.
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
 
 
 def _plain(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
-    return frame_of(query.columns, rows)
+    return _frame_of(query.columns, rows)
 
 
 def _expanded(query: Query, rows: list[Row], keep: Callable[[str], bool]) -> pandas.DataFrame:
-    """The last declared column is a map: each of its keys becomes a column, the usual parameters first."""
+    """The last declared column is a map: each of its keys that `keep` takes becomes a column."""
     fixed, source = query.columns[:-1], query.columns[-1].name
     found = {key for row in rows for key, value in row[source].items() if value is not None and keep(key)}
-    frame = frame_of(fixed, rows)
+    frame = _frame_of(fixed, rows)
     for name in sorted(found, key=_by_parameter):
         frame[name] = column([row[source].get(name) for row in rows])
     return frame
 
 
 def _by_parameter(name: str) -> tuple[str, int, str]:
-    """k before feed before errors, under each model's prefix where there is one."""
+    """Sort key of a column such as "k_low" or "robust_k_low": by model, then in the order of _PARAMETERS."""
     for position, parameter in enumerate(_PARAMETERS):
         if name == parameter or name.endswith(f"_{parameter}"):
             prefix = name.removesuffix(parameter)
             if "_" not in prefix.rstrip("_"):
                 return prefix, position, name
-    return name.partition("_")[0] + "_", len(_PARAMETERS) + (name.rpartition("_")[2] == "why"), name
+    is_sentence = name.rpartition("_")[2] == "why"
+    return name.partition("_")[0] + "_", len(_PARAMETERS) + is_sentence, name
 
 
 def _cells(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
@@ -196,10 +259,11 @@ def _parameters(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
 
 
 def _traces(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
+    """One row per frame: its number, its time, and a column for each cell."""
     import pandas
 
     intensity = np.array([row["intensity"] for row in rows], dtype=np.float64)
-    intensity = intensity.reshape(len(rows), -1 if rows else 0)
+    intensity = intensity.reshape(len(rows), -1 if rows else 0)  # (n, T), also of no cell
     frame = np.arange(intensity.shape[1])
     interval = float(rows[0]["frame_interval_s"]) if rows else 0.0
     names = [str(row["label"]) for row in rows]
@@ -218,8 +282,8 @@ def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
 
 
 def _subgraph(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
-    """Contacts by label: engines collect them in an order of their own."""
-    return frame_of(query.columns, [{**row, "contacts": sorted(row["contacts"])} for row in rows])
+    """The contacts of each cell by label: engines collect them in an order of their own."""
+    return _frame_of(query.columns, [{**row, "contacts": sorted(row["contacts"])} for row in rows])
 
 
 _SHAPES: dict[str, Callable[[Query, list[Row], Row], pandas.DataFrame]] = {
@@ -229,3 +293,4 @@ _SHAPES: dict[str, Callable[[Query, list[Row], Row], pandas.DataFrame]] = {
     "subgraph": _subgraph,
     "anomalies": _anomalies,
 }
+"""Queries whose table is not simply their columns; all others are `_plain`."""

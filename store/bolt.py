@@ -1,4 +1,8 @@
-"""Transactions over Bolt that survive: retried, healed when the engine's owner ends, with one clear line on failure."""
+"""Transactions over Bolt: repeated where that can help, on a new connection if need be, else one line on what failed.
+
+The embedded engine runs in the process that opened the graph first, its owner. When the owner ends, another process
+takes the engine over (store/embedded.py), and open connections have to be made again.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,11 @@ log = logging.getLogger(__name__)
 RETRY_S = 30.0
 """How long a transaction is retried after conflicts or a lost server."""
 OWNERS = 8
-"""How many processes that run the embedded engine may end, one after the other, during one transaction."""
+"""Attempts while the processes that run the embedded engine end, one after the other, during one transaction."""
 DUPLICATES = 5
-"""Retries of a constraint violation: racing MERGEs of one node cause it and the driver does not retry them."""
+"""Attempts after a violated constraint: two MERGEs of one node at once cause it, and the driver does not retry them."""
+LONGEST_MESSAGE = 300
+"""Characters that are shown of what a server says."""
 
 _WRITES = "the query would write or reach outside the graph; queries may only read"
 
@@ -33,7 +39,20 @@ Row = dict[str, Any]
 
 
 class Bolt:
-    """One workspace's graph. Thread-safe; never passes to another process."""
+    """One workspace's connection to its graph. Thread-safe; never pass it to another process.
+
+    Parameters
+    ----------
+    workspace
+        The workspace's folder.
+    heap_mb
+        Heap of the embedded engine, MB.
+
+    Raises
+    ------
+    GraphError, WorkspaceError
+        As `open_endpoint`.
+    """
 
     def __init__(self, workspace: Path, heap_mb: int) -> None:
         self._workspace = workspace
@@ -43,7 +62,7 @@ class Bolt:
         self.endpoint: Endpoint = open_endpoint(workspace, heap_mb)
 
     def close(self) -> None:
-        """Close the connection; stops the embedded engine if nobody else in this process uses it."""
+        """Close the connection; this stops the embedded engine if nobody else in this process uses it."""
         with self._guard:
             self._closed = True
             self.endpoint.close()
@@ -54,9 +73,23 @@ class Bolt:
             embedded.require_room(self.endpoint.folder)
 
     def run(self, work: Callable[[ManagedTransaction], Result], *, write: bool) -> Result:
-        """Do `work` in one transaction. It may be repeated, so it must be idempotent.
+        """Do `work` in one transaction and return what it returns.
 
-        Raises GraphError (server lost for good, login refused), WorkspaceError (disk full), InputError (bad Cypher).
+        Parameters
+        ----------
+        work
+            Called with the transaction. It may be called again, so it must be idempotent.
+        write
+            Whether it may write.
+
+        Raises
+        ------
+        GraphError
+            The server is lost for good, refuses the login, or ran out of memory.
+        WorkspaceError
+            The disk is full.
+        InputError
+            A statement is not valid Cypher.
         """
         neo4j = import_driver()
         started, attempt = time.monotonic(), 0
@@ -67,7 +100,7 @@ class Bolt:
                 with endpoint.driver.session(database=endpoint.database, default_access_mode=mode) as session:
                     return session.execute_write(work) if write else session.execute_read(work)
             except CalcigraphError:
-                raise  # some of these are OSErrors too
+                raise  # some of them are OSErrors too, which the next line would take for a lost server
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
                 attempt += 1
                 self._recover(error, endpoint, attempt, time.monotonic() - started)
@@ -81,6 +114,7 @@ class Bolt:
         self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int
     ) -> tuple[list[str], list[list[Any]]]:
         """See Graph.read_only."""
+        # In a thread of its own, because the driver cannot be interrupted while it waits for the server.
         outcome: list[Any] = []
         stop = threading.Event()
 
@@ -92,7 +126,8 @@ class Bolt:
 
         thread = threading.Thread(target=work, daemon=True, name="user query")
         thread.start()
-        thread.join(timeout_s + 1)  # the server's own limit speaks first where it has one
+        # The server's own time limit is the same, where it has one: a second more lets that speak first.
+        thread.join(timeout_s + 1)
         stop.set()
         if not outcome:
             raise LimitError(_slow(timeout_s))
@@ -115,6 +150,7 @@ class Bolt:
                     raise LimitError(f"the query returns more than {row_limit} rows; add a LIMIT or aggregate")
                 if time.monotonic() > deadline or stop.is_set():
                     raise LimitError(_slow(timeout_s))
+            # The transaction is rolled back in any case; the author must hear that nothing was written.
             if "w" in str(result.consume().query_type):
                 raise ReadOnlyError(_WRITES)
             return list(result.keys()), rows
@@ -132,7 +168,7 @@ class Bolt:
     def _rolled_back(
         self, work: Callable[[Transaction], Result], text: str, timeout_s: float | None, deadline: float
     ) -> Result:
-        """Do a user's reading in a transaction that is never committed; once more if the engine's owner has ended."""
+        """Do `work` in a transaction that is never committed; again on a new connection if the engine's owner ended."""
         neo4j = import_driver()
         attempt = 0
         while True:
@@ -155,18 +191,18 @@ class Bolt:
                 raise self._user_error(error, endpoint, text, timeout_s or 0, deadline) from error
 
     def healed(self) -> Endpoint:
-        """The endpoint, re-opened first if the process that ran the embedded engine has ended."""
+        """The endpoint, opened again first if the process that ran the embedded engine has ended."""
         if self.endpoint.kind == "embedded":
             self.run(lambda tx: tx.run("RETURN 1").consume(), write=False)
         return self.endpoint
 
     def _recover(self, error: Exception, endpoint: Endpoint, attempt: int, elapsed: float) -> None:
         """Return when the transaction should be tried again, else raise what went wrong."""
-        neo4j = import_driver()
         late = elapsed > RETRY_S
-        code = str(getattr(error, "code", "") or "")
+        code = _code(error)
         if "ConstraintValidationFailed" in code and attempt <= DUPLICATES:
             return _pause(attempt)
+        # A conflict with another writer: the server asks for another attempt, and the connection is as good as before.
         if "TransactionTimedOut" not in code and getattr(error, "is_retryable", lambda: False)() and not _lost(error):
             if late:
                 raise GraphError(
@@ -178,23 +214,30 @@ class Bolt:
             return self._reopen(endpoint)
         if _lost(error):
             if endpoint.kind == "neo4j" and not late:
+                # A server that starts again takes seconds, so the pauses begin longer than after a conflict.
                 return _pause(attempt + 3)
             raise GraphError(
                 f"the connection to {endpoint.where} was lost and could not be made again; nothing is half-written, "
                 "and the same command finishes the work when the server is back"
             ) from error
+        raise self._failure(error, endpoint) from error
+
+    def _failure(self, error: Exception, endpoint: Endpoint) -> CalcigraphError:
+        """What to tell of a transaction that another attempt would not help."""
+        code = _code(error)
         if ".Security." in code or "DatabaseNotFound" in code or "DatabaseUnavailable" in code:
-            raise connection_error(error, endpoint.where, endpoint.database) from error
+            return connection_error(error, endpoint.where, endpoint.database)
         if endpoint.folder is not None:
             embedded.require_room(endpoint.folder)
+            # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.
             if "TransactionNotFound" in code:
-                raise GraphError(
-                    f"the graph engine ran out of memory in one transaction; nothing was changed: open the graph with "
-                    f"more than its {self._heap_mb} MB of heap and repeat the command"
-                ) from error
-        if isinstance(error, neo4j.exceptions.ClientError) and ".Statement." in code:
-            raise InputError(f"the query was refused: {_message(error)}") from error
-        raise GraphError(f"{endpoint.where} failed to run a transaction ({_message(error)})") from error
+                return GraphError(
+                    "the graph engine ran out of memory in one transaction; nothing was changed: set "
+                    f"CALCIGRAPH_HEAP_MB to more than its {self._heap_mb} MB of heap and repeat the command"
+                )
+        if isinstance(error, import_driver().exceptions.ClientError) and ".Statement." in code:
+            return InputError(f"the query was refused: {_message(error)}")
+        return GraphError(f"{endpoint.where} failed to run a transaction ({_message(error)})")
 
     def _reopen(self, broken: Endpoint) -> None:
         """Replace a broken endpoint once, however many threads notice."""
@@ -210,7 +253,7 @@ class Bolt:
         self, error: Exception, endpoint: Endpoint, text: str, timeout_s: float, deadline: float
     ) -> CalcigraphError:
         """What to tell the author of a query that failed."""
-        code = str(getattr(error, "code", "") or "")
+        code = _code(error)
         message = _message(error)
         if "TransactionTimedOut" in code or "Terminated" in code or time.monotonic() > deadline:
             return LimitError(_slow(timeout_s))
@@ -218,6 +261,7 @@ class Bolt:
             return GraphError(f"the connection to {endpoint.where} was lost while the query ran; repeat it")
         if "Security.Forbidden" in code or "AccessMode" in code:
             return ReadOnlyError(_WRITES)
+        # Over Bolt the embedded engine gives only a code, so the words must come from elsewhere.
         if "SyntaxError" in code and endpoint.folder is not None:
             message = embedded.explain_syntax(endpoint.folder, text) or "its syntax is wrong"
         elif "ParameterMissing" in code and endpoint.kind == "embedded":
@@ -234,7 +278,13 @@ def rows_of(transaction: ManagedTransaction, text: str, **parameters: Any) -> li
     return [dict(zip(names, record.values(), strict=True)) for record in result]
 
 
+def _code(error: Exception) -> str:
+    """The server's code, such as "Neo.ClientError.Statement.SyntaxError"; empty for the driver's own errors."""
+    return str(getattr(error, "code", "") or "")
+
+
 def _lost(error: Exception) -> bool:
+    """Whether the connection broke, or could not be made."""
     neo4j = import_driver()
     lost = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)
     return isinstance(error, lost) and not isinstance(error, WorkspaceError)
@@ -242,12 +292,12 @@ def _lost(error: Exception) -> bool:
 
 def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
     """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
-    code = str(getattr(error, "code", "") or "")
     moved = not endpoint.owned and endpoint.folder is not None and embedded.port_of(endpoint.folder) != endpoint.port
-    return _lost(error) or moved or "Security.Unauthorized" in code
+    return _lost(error) or moved or "Security.Unauthorized" in _code(error)
 
 
 def _pause(attempt: int) -> None:
+    """Wait twice as long after each attempt, up to 2 s, give or take half: writers that collided must not again."""
     time.sleep(min(2.0, 0.02 * 2 ** min(attempt, 10)) * (0.5 + random.random()))
 
 
@@ -256,5 +306,6 @@ def _slow(timeout_s: float) -> str:
 
 
 def _message(error: Exception) -> str:
+    """What the server says, in one line."""
     text = str(getattr(error, "message", None) or error)
-    return " ".join(text.split())[:300]
+    return " ".join(text.split())[:LONGEST_MESSAGE]

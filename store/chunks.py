@@ -1,7 +1,8 @@
 """Zarr v3 arrays and groups as files: the few shapes that a movie store needs, and nothing else.
 
 The zarr package reads and writes all of it, but importing it costs half a second, which is a quarter of an ingest.
-Written: blosc (lz4, shuffle) chunks; movies in shards of whole frames, one frame a chunk, index at the end.
+Chunks are compressed with blosc (lz4, bytes shuffled). A movie's chunk is one frame; SHARD_FRAMES frames share a file,
+a shard, whose index stands at its end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from numcodecs.blosc import Blosc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 SHARD_FRAMES = 16
+"""Frames in one file: few files for a long movie, and still many that threads can write side by side."""
 _ROWS_BYTES = 2**26
+"""Largest chunk of `write_array`, 64 MiB."""
+_ABSENT = 2**64 - 1
+"""Offset and length that Zarr gives a chunk that is not in the shard."""
+_CHECKSUM_BYTES = 4
+_BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def _codec() -> Any:
@@ -28,43 +35,72 @@ def _codec() -> Any:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON file."""
+    """Write one JSON file.
+
+    Written in place: the folder of a store is renamed only when all of it is on the disk (store/movie.py).
+    """
     path.write_text(json.dumps(value, indent=2, allow_nan=False), encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """Read one JSON file. Raises OSError if it is missing, ValueError if it is no JSON."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
-    """Make a Zarr v3 group."""
+    """Make the folder of a Zarr v3 group, with its attributes (JSON-able)."""
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)})
 
 
 def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None:
-    """Write a small array whole, in chunks of full rows; `names` are its dimension names."""
+    """Write an array that fits memory.
+
+    Parameters
+    ----------
+    path
+        The array's folder, which is made.
+    array
+        Any shape but (); it is cut into chunks of whole rows (its first axis) of at most 64 MiB.
+    names
+        One name per dimension, such as ("cell", "t").
+    """
     array = np.ascontiguousarray(array)
-    rows = max(1, min(len(array), _ROWS_BYTES // max(1, array[:1].nbytes)))
+    row_bytes = max(1, array[:1].nbytes)  # an array may be empty
+    rows = max(1, min(len(array), _ROWS_BYTES // row_bytes))
+    chunk_shape = (rows, *array.shape[1:])
     path.mkdir(parents=True)
     codecs = _inner_codecs(array.dtype)
-    write_json(path / "zarr.json", _metadata(array.shape, array.dtype, (rows, *array.shape[1:]), codecs, names))
+    write_json(path / "zarr.json", _metadata(array.shape, array.dtype, chunk_shape, codecs, names))
     for number, start in enumerate(range(0, len(array), rows)):
-        chunk = np.zeros((rows, *array.shape[1:]), array.dtype)
+        # Zarr wants every chunk whole: the last one is filled up with zeros.
+        chunk = np.zeros(chunk_shape, array.dtype)
         part = array[start : start + rows]
         chunk[: len(part)] = part
-        file = path.joinpath("c", str(number), *("0" for _ in array.shape[1:]))
+        file = _chunk_file(path, number, array.ndim)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_codec().encode(chunk))
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """Read an array that `write_array` wrote."""
-    about = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    """Read an array that `write_array` wrote.
+
+    Raises OSError, RuntimeError, ValueError or KeyError if it is missing, damaged or something else.
+    """
+    about = read_json(path / "zarr.json")
     shape, dtype = tuple(about["shape"]), np.dtype(about["data_type"])
     rows = about["chunk_grid"]["configuration"]["chunk_shape"][0]
     array = np.empty(shape, dtype)
     for number, start in enumerate(range(0, shape[0], rows)):
-        data = path.joinpath("c", str(number), *("0" for _ in shape[1:])).read_bytes()
-        chunk = np.frombuffer(_codec().decode(data), dtype).reshape(rows, *shape[1:])
-        array[start : start + rows] = chunk[: shape[0] - start]
+        data = _codec().decode(_chunk_file(path, number, len(shape)).read_bytes())
+        chunk = np.frombuffer(data, dtype).reshape(rows, *shape[1:])
+        array[start : start + rows] = chunk[: shape[0] - start]  # without what fills up the last chunk
     return array
+
+
+def _chunk_file(path: Path, number: int, dimensions: int) -> Path:
+    """Where the chunk is that begins at row `number` x rows: it spans the other dimensions, so it is their chunk 0."""
+    return path.joinpath("c", str(number), *["0"] * (dimensions - 1))
 
 
 class FrameArray:
@@ -91,7 +127,7 @@ class FrameArray:
     @classmethod
     def open(cls, path: Path) -> FrameArray:
         """Open what `create` made. Raises OSError, ValueError or KeyError if it is something else."""
-        about = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        about = read_json(path / "zarr.json")
         if about["codecs"][0]["name"] != "sharding_indexed" or len(about["shape"]) != 3:
             raise ValueError("not an array in shards of frames")
         return cls(path, tuple(about["shape"]), np.dtype(about["data_type"]))
@@ -103,22 +139,26 @@ class FrameArray:
 
     @contextmanager
     def shard(self, block: range) -> Iterator[Callable[[NDArray[Any]], None]]:
-        """Write one shard: call the value once per frame of `block`, in order."""
+        """Write one shard: call the value once per frame of `block`, in order. Raises OSError."""
         codec = _codec()
-        index = np.full((SHARD_FRAMES, 2), 2**64 - 1, np.uint64)
+        # One row per frame: where its bytes begin, and how many they are. Frames beyond the movie's end stay absent.
+        index = np.full((SHARD_FRAMES, 2), _ABSENT, np.uint64)
         file = self.file(block)
         file.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered, because the frames go to the descriptor itself.
         with file.open("wb", buffering=0) as handle:
-            written = [0, 0]
+            frames, size = 0, 0
 
             def write(frame: NDArray[Any]) -> None:
+                nonlocal frames, size
                 data = codec.encode(np.ascontiguousarray(frame, self.dtype))
-                index[written[0]] = written[1], len(data)
+                index[frames] = size, len(data)
                 _write_all(handle.fileno(), data)
-                written[0] += 1
-                written[1] += len(data)
+                frames += 1
+                size += len(data)
 
             yield write
+            # The index comes last, because the frames' sizes are known only now.
             body = index.astype("<u8").tobytes()
             _write_all(handle.fileno(), body + struct.pack("<I", google_crc32c.value(body)))
 
@@ -129,7 +169,9 @@ class FrameArray:
     def frame(self, number: int) -> NDArray[Any]:
         """Frame `number`, (Y, X). Raises OSError or RuntimeError if the file is missing or damaged."""
         shard, place = divmod(number, SHARD_FRAMES)
+        # Opened for each frame: threads read at once, and a movie may have more shards than a process can hold open.
         with self._file(shard).open("rb", buffering=0) as handle:
+            # Two threads may both read an index; they find the same.
             if shard not in self._indexes:
                 self._indexes[shard] = self._index(handle.fileno())
             offset, length = (int(value) for value in self._indexes[shard][place])
@@ -137,17 +179,16 @@ class FrameArray:
         return np.frombuffer(_codec().decode(data), self.dtype).reshape(self.shape[1:])
 
     def _index(self, descriptor: int) -> NDArray[np.uint64]:
-        size = 16 * SHARD_FRAMES + 4
+        """Offset and length of each frame's bytes, (SHARD_FRAMES, 2), from the end of the shard."""
+        size = 16 * SHARD_FRAMES + _CHECKSUM_BYTES
         data = os.pread(descriptor, size, os.fstat(descriptor).st_size - size)
-        if struct.unpack("<I", data[-4:])[0] != google_crc32c.value(data[:-4]):
+        body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
+        if struct.unpack("<I", checksum)[0] != google_crc32c.value(body):
             raise OSError(f"{self.path}: a shard's index is damaged")
-        return np.frombuffer(data[:-4], "<u8").reshape(SHARD_FRAMES, 2)
+        return np.frombuffer(body, "<u8").reshape(SHARD_FRAMES, 2)
 
     def _file(self, shard: int) -> Path:
-        return self.path / "c" / str(shard) / "0" / "0"
-
-
-_BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+        return _chunk_file(self.path, shard, len(self.shape))
 
 
 def _inner_codecs(dtype: np.dtype[Any]) -> list[dict[str, Any]]:
@@ -162,6 +203,7 @@ def _metadata(
     codecs: list[dict[str, Any]],
     names: tuple[str, ...],
 ) -> dict[str, Any]:
+    """zarr.json of an array."""
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -178,6 +220,7 @@ def _metadata(
 
 
 def _write_all(descriptor: int, data: Any) -> None:
+    """Write every byte: one call of the system may take only a part, as it does beyond 2 GB or on a full disk."""
     view = memoryview(data).cast("B")
     while len(view):
         view = view[os.write(descriptor, view) :]

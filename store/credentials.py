@@ -12,15 +12,30 @@ from typing import Any
 from calcigraph.store.files import write_atomically
 
 ADMIN, READER = "root", "reader"
+"""The engine's users: the first may do everything, the second only read."""
 
 
 def stored_passwords(folder: Path) -> dict[str, str]:
-    """The random passwords of this graph, made on its first start together with the engine's user and group files."""
+    """The passwords of this graph's users, by name.
+
+    On the first start they are made at random, together with the engine's own files of users and groups.
+
+    Parameters
+    ----------
+    folder
+        The graph's folder.
+
+    Raises
+    ------
+    OSError
+        The files cannot be read or written.
+    """
     path = folder / "credentials.json"
     users = folder / "config" / "server-users.jsonl"
     if not (path.exists() and users.exists()):
         users.parent.mkdir(mode=0o700, exist_ok=True)
         made = {name: secrets.token_urlsafe(32) for name in (ADMIN, READER)}
+        # The users' file comes last: while it is missing, a start that was broken off begins anew.
         write_private(path, json.dumps(made))
         write_private(folder / "config" / "server-groups.json", json.dumps(_GROUPS))
         groups = {ADMIN: "admin", READER: "reader"}
@@ -33,6 +48,7 @@ def stored_passwords(folder: Path) -> dict[str, str]:
 
 
 def _group(access: list[str], records: list[str]) -> dict[str, Any]:
+    """A group of users: what they may do to the database, and to its records."""
     return {"resultSetLimit": -1, "readTimeout": -1, "access": access, "types": {"*": {"access": records}}}
 
 
@@ -51,7 +67,7 @@ _GROUPS = {
     },
     "version": 2,
 }
-"""The engine's groups: it lets READ sessions write, so user queries log in as a user that can only read."""
+"""The engine's groups. It lets READ sessions write, so users' queries log in as a user that can only read."""
 
 
 def _hashed(password: str) -> str:
@@ -62,5 +78,5 @@ def _hashed(password: str) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write atomically with mode 0600."""
+    """Write a text atomically, readable by its owner only (mode 0600). Raises OSError."""
     write_atomically(path, lambda draft: draft.write_text(text), mode=0o600)

@@ -1,8 +1,9 @@
 """Writing, replacing and deleting whole cultures, in numbered batches that a killed or repeated run cannot double.
 
-A culture is incomplete from its first transaction to its last. Each batch carries the number of the batch before it
-and the writer's token, so a batch whose acknowledgement was lost is not written twice, and a writer that was
-superseded finds out. A replacement is built beside the old culture under a name of its own, then takes its place.
+A culture is incomplete from its first transaction to its last. Its node holds the writer's token and the number of its
+last batch. A batch is written only if both fit: so one whose acknowledgement was lost is not written twice, and a
+writer finds out that another has begun the culture anew. A replacement is built beside the old culture under a name of
+its own, then takes its place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
 MESSAGE_BYTES = 8 * 2**20
-"""A Bolt message may have 16 MiB on the embedded engine; half of it leaves room for what sizes are guessed for."""
+"""A Bolt message may have 16 MiB on the embedded engine; half of it leaves room, because sizes are estimated."""
+NUMBER_BYTES = 9
+"""Of a float in a Bolt message."""
+CELL_BYTES = 300
+"""Of a cell in a Bolt message without its trace and polygon, with room to spare."""
 BATCH_CELLS = 1000
+"""Most cells in one transaction: what is written must fit the embedded engine's heap."""
 BATCH_CONTACTS = 10_000
+"""Most contacts in one transaction."""
 
 _BEGIN = """
 MERGE (k:Culture {uid: $uid})
@@ -108,12 +115,16 @@ ORDER BY culture, state
 
 
 def staged(uid: str) -> str:
-    """The uid under which a replacement of `uid` is built: no culture's name may begin with a space."""
+    """The uid under which a replacement of `uid` is built; it begins with a space, as no culture's name may.
+
+    >>> staged("A")
+    ' replacement of A'
+    """
     return f" replacement of {uid}"
 
 
 def retired(uid: str) -> str:
-    """The uid of a culture that has been replaced, until its last cell is deleted."""
+    """The uid of a culture that has been replaced, until its last cell is deleted; it begins with a space too."""
     return f" replaced {uid}"
 
 
@@ -129,7 +140,7 @@ def find_culture(bolt: Bolt, uid: str) -> Culture | None:
 
 
 def incomplete(bolt: Bolt) -> list[Row]:
-    """What is half-written: culture, state ("ingest", "replace", "delete"), cells stored so far."""
+    """See Graph.incomplete."""
     return bolt.rows(_INCOMPLETE, {}, write=False)
 
 
@@ -151,6 +162,7 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     if not complete:
         _remove(bolt, uid)
     bolt.require_room()
+    # An incomplete culture is simply written anew; a complete one stays visible until the new one is whole.
     target = staged(uid) if complete else uid
     token = _begin(bolt, data.culture, target)
     batches = _write_batches(bolt, data, target, token, progress)
@@ -189,6 +201,7 @@ def check(data: CultureData) -> None:
 
 
 def _begin(bolt: Bolt, culture: Culture, target: str) -> str:
+    """Make the culture's node, incomplete, under the uid `target`; return this writer's token."""
     token = secrets.token_hex(8)
     properties = culture_properties(culture) | {"uid": target, "token": token, "batch": 0, "complete": False}
     properties["state"] = "ingest" if target == culture.uid else "replace"
@@ -205,7 +218,7 @@ def _begin(bolt: Bolt, culture: Culture, target: str) -> str:
 
 
 def _write_batches(bolt: Bolt, data: CultureData, target: str, token: str, progress: Progress) -> int:
-    """Write cells, then contacts; return the number of batches."""
+    """Write cells, then contacts, which need both their cells; return the number of batches."""
     done, batch = {"cells": 0, "contacts": 0}, 0
     total = {"cells": len(data.cells), "contacts": len(data.contacts)}
     parts = (
@@ -222,17 +235,21 @@ def _write_batches(bolt: Bolt, data: CultureData, target: str, token: str, progr
 
 
 def _write_batch(bolt: Bolt, text: str, rows: list[Row], target: str, token: str, batch: int) -> None:
+    """Write one batch in one transaction, unless it is there already."""
+
     def work(tx: ManagedTransaction) -> None:
         if rows_of(tx, _TAKE_BATCH, uid=target, token=token, batch=batch):
             rows_of(tx, text, uid=target, rows=rows)
             return
-        _require_token(tx, target, token)  # the batch is there: only its acknowledgement was lost
+        # With the token still ours the batch is there, and only its acknowledgement was lost.
+        _require_token(tx, target, token)
 
     bolt.require_room()
     bolt.run(work, write=True)
 
 
 def _require_token(tx: ManagedTransaction, target: str, token: str) -> None:
+    """Raise ConflictError unless this writer was the last to begin the culture."""
     state = rows_of(tx, _STATE, uid=target)
     if not state or state[0]["token"] != token:
         raise ConflictError(
@@ -253,6 +270,7 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
     if state[0]["batch"] != batches:
         raise GraphError(f"culture {uid} lost a batch while it was written; repeat the command")
     if target != uid:
+        # The old culture gets the name of a leftover, the new one the old one's name; its cells are deleted later.
         rows_of(tx, _RETIRE_RUNS, uid=uid, after=retired(uid))
         for before, after in ((uid, retired(uid)), (target, uid)):
             rows_of(tx, _RENAME_CELLS, before=before, after=after)
@@ -262,13 +280,13 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
 
 
 def remove_leftovers(bolt: Bolt, uid: str) -> None:
-    """Delete what an unfinished replacement left: the half-built new culture, or the retired old one."""
+    """See Graph.remove_leftovers."""
     for leftover in (staged(uid), retired(uid)):
         _remove(bolt, leftover)
 
 
 def _remove(bolt: Bolt, uid: str) -> bool:
-    """Delete a culture in batches, incomplete from the first one on; False when there is none."""
+    """Delete a culture in batches; it is incomplete from the first one on. False when there is none."""
     if not bolt.rows(_MARK_DELETED, {"uid": uid}, write=True):
         return False
     while bolt.rows(_COUNT_CELLS, {"uid": uid}, write=False)[0]["cells"]:
@@ -293,7 +311,7 @@ def cell_batches(cells: Cells, culture: str) -> Iterator[list[Row]]:
     rows: list[Row] = []
     room = MESSAGE_BYTES
     for row in _cell_rows(cells, culture):
-        size = 9 * len(row["intensity"]) + len(row["polygon"] or "") + 300
+        size = NUMBER_BYTES * len(row["intensity"]) + len(row["polygon"] or "") + CELL_BYTES
         if rows and (size > room or len(rows) == BATCH_CELLS):
             yield rows
             rows, room = [], MESSAGE_BYTES
@@ -304,6 +322,7 @@ def cell_batches(cells: Cells, culture: str) -> Iterator[list[Row]]:
 
 
 def _cell_rows(cells: Cells, culture: str) -> Iterator[Row]:
+    """One cell's node properties at a time: all traces as Python numbers would take several times their memory."""
     columns = zip(
         cells.labels.tolist(),
         cells.area_px.tolist(),
@@ -352,7 +371,7 @@ def contact_batches(data: CultureData, culture: str) -> Iterator[list[Row]]:
 
 
 def culture_properties(culture: Culture) -> Row:
-    """A Culture as node properties: options as JSON; the experiment is a node of its own."""
+    """A Culture as node properties: options as JSON, and without the experiment, which is a node of its own."""
     values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
     values["options"] = json.dumps(dict(culture.options), sort_keys=True)
     values["warnings"] = list(culture.warnings)
@@ -360,17 +379,14 @@ def culture_properties(culture: Culture) -> Row:
 
 
 def _culture(row: Row) -> Culture:
+    """The Culture of a row of _CULTURE or _CULTURES."""
     stored = row["culture"]
     values = {item.name: stored.get(item.name) for item in fields(Culture)}
     values["experiment"] = row["experiment"]
     values["options"] = json.loads(stored.get("options") or "{}")
     values["warnings"] = tuple(stored.get("warnings") or ())
     values["complete"] = bool(stored.get("complete"))
-    return Culture(**_filled(values))
-
-
-def _filled(values: dict[str, Any]) -> dict[str, Any]:
-    """A culture whose begin was interrupted cannot exist, so absent text can only come from a foreign writer."""
+    # calcigraph writes these with the node's first transaction; they are absent only where another program made it.
     for name in ("masks", "input_digest", "created", "version"):
         values[name] = values[name] or ""
-    return values
+    return Culture(**values)

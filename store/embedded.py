@@ -1,7 +1,8 @@
 """The embedded graph engine: ArcadeDB in this process, or in the process that opened the folder first.
 
-One process owns a folder: it holds `owner.lock`, runs the engine, and writes the address of its loopback Bolt listener
-to `endpoint.json`. Others connect there. The kernel drops the lock when its holder dies, so the next one takes over.
+One process owns a folder: it holds `owner.lock`, runs the engine, and writes to `endpoint.json` where its Bolt listener
+is (on the loopback address, for this machine only). Others connect there. The kernel drops the lock when its holder
+dies, so the next process takes over.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ FSYNC = 2
 STATEMENT_LIMIT_MS = 60_000
 """The engine ends any single statement after this; the client's own time limit is shorter."""
 OWNER_WAIT_S = 30.0
+"""How long an owner that is starting or stopping is waited for."""
+PORTS = 5
+"""Attempts to listen, each on another port."""
 
+_DAMAGED = "it may be damaged: restore it from a backup, or move it away and ingest again"
 _LAYOUT = (
     "CREATE VERTEX TYPE Cell IF NOT EXISTS",
     "CREATE PROPERTY Cell.intensity IF NOT EXISTS ARRAY_OF_DOUBLES",
 )
 """A declared array takes a third of the heap that a list of boxed numbers does. (The engine's EXTERNAL properties would
-spare rewriting traces with each fit, but cost the square of a trace's length.)"""
+spare rewriting traces with each fit, but their cost grows with the square of a trace's length.)"""
 
 
 Connected = TypeVar("Connected")
@@ -46,11 +51,13 @@ Connected = TypeVar("Connected")
 
 @dataclass(frozen=True)
 class Address:
-    """Where an engine listens, and how to log in. Never printed: `passwords` are by user name."""
+    """Where an engine listens, and how to log in."""
 
     port: int
     version: str
+    """The engine's."""
     passwords: dict[str, str] = field(repr=False)
+    """By user name; never printed."""
 
 
 @dataclass
@@ -59,14 +66,20 @@ class _Engine:
 
     server: Any
     lock: IO[bytes]
+    """owner.lock, open and locked."""
     address: Address
     process: int
+    """Its id: a forked child inherits this record, but neither the lock nor the engine."""
     users: int = 0
+    """Connections of this process; the engine stops with the last one."""
 
 
 _engines: dict[Path, _Engine] = {}
+"""The engines of this process, by folder."""
 _guard = threading.RLock()
+"""Held by the thread that changes `_engines`."""
 _heap_mb: int | None = None
+"""The heap that this process's engines share; None before the first one."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -84,12 +97,28 @@ def require_room(folder: Path) -> None:
 
 
 def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) -> tuple[Connected, Address, bool]:
-    """Start the engine of `folder`, or find the process that runs it; return (connection, address, owned here).
+    """Start the engine of `folder`, or find the process that runs it, and connect.
 
-    Each call with owned = True must be paired with one `detach(folder)`. `connect` opens the connection; a GraphError
-    from it means that the owner does not answer yet, or no more.
+    Parameters
+    ----------
+    folder
+        The graph's folder, made if it is not there.
+    heap_mb
+        Heap in MB, if this process starts the engine.
+    connect
+        Opens the connection. A GraphError from it means that the owner does not answer yet, or no more.
 
-    Raises WorkspaceError (folder not writable, damaged, disk full) or GraphError (no engine can be had).
+    Returns
+    -------
+    The connection, the engine's address, and whether this process owns the engine: then one `detach(folder)` must
+    follow.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder cannot be written or is damaged, or the disk is full.
+    GraphError
+        No engine is installed, or its owner does not answer for OWNER_WAIT_S seconds.
     """
     _prepare(folder)
     folder = folder.resolve()
@@ -161,6 +190,7 @@ def _own(folder: Path, heap_mb: int) -> _Engine | None:
 
 
 def _prepare(folder: Path) -> None:
+    """Make the folder and its lock file, closed to other users."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o077:
@@ -178,7 +208,7 @@ def _unwritable(folder: Path, error: OSError) -> WorkspaceError:
 
 
 def _try_lock(path: Path) -> IO[bytes] | None:
-    """The open, locked file, or None when another process holds it. Record locks are not inherited by forks."""
+    """The open, locked file; None when another process holds it."""
     try:
         import fcntl
     except ImportError as error:
@@ -190,6 +220,7 @@ def _try_lock(path: Path) -> IO[bytes] | None:
     except OSError as error:
         raise _unwritable(path.parent, error) from error
     try:
+        # A record lock (lockf, not flock): a forked child does not inherit it, so it cannot outlive this process.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
@@ -206,6 +237,7 @@ def _load(folder: Path, heap_mb: int) -> Any:
             "start a new process"
         )
     if _heap_mb is None:
+        # The package has a native build and one for a Java virtual machine; each reads variables of its own.
         settings = f"-Xmx{heap_mb}m -Darcadedb.txWalFlush={FSYNC}"
         os.environ["ARCADEDB_NATIVE_ISOLATE_ARGS"] = settings
         os.environ["ARCADEDB_JVM_ARGS"] = f"{settings} {shlex.quote(_log_to_file(folder / 'log'))}"
@@ -232,14 +264,15 @@ def _log_to_file(folder: Path) -> str:
         f"{handler}.limit = 10000000",
         f"{handler}.count = 3",
     ]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n")  # in place: only this start reads it, and the next writes it anew
     return f"-Djava.util.logging.config.file={path}"
 
 
 def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
     """Start the engine on a free loopback port, open or make the database, and make sure that commits are fsynced."""
-    (folder / "endpoint.json").unlink(missing_ok=True)
+    (folder / "endpoint.json").unlink(missing_ok=True)  # a killed owner's: nobody listens there any more
     if not (folder / "created").exists():
+        # The first start was broken off before its last step, so nothing has been stored yet.
         require_room(folder)
         shutil.rmtree(folder / "databases", ignore_errors=True)
     arcadedb = _load(folder, heap_mb)
@@ -253,19 +286,16 @@ def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
             server.stop()
         if isinstance(error, CalcigraphError):
             raise
-        require_room(folder)
-        raise WorkspaceError(
-            f"the graph in {folder} cannot be opened ({_first_line(error)}); it may be damaged: "
-            "restore it from a backup, or move it away and ingest again"
-        ) from error
+        require_room(folder)  # a full disk is the likelier reason
+        raise WorkspaceError(f"the graph in {folder} cannot be opened ({_first_line(error)}); {_DAMAGED}") from error
     address = Address(port=port, version=str(arcadedb.__version__), passwords=passwords)
     write_private(folder / "endpoint.json", json.dumps({"port": port, "version": address.version, "pid": os.getpid()}))
     return _Engine(server=server, lock=lock, address=address, process=os.getpid())
 
 
 def _listen(arcadedb: Any, folder: Path, passwords: dict[str, str]) -> tuple[Any, int]:
-    """A started server and its Bolt port. A port can be lost between choosing and listening: then choose again."""
-    for attempt in range(5):
+    """A started server and its Bolt port."""
+    for attempt in range(PORTS):
         port = _free_port()
         config = {
             "mode": "production",
@@ -279,7 +309,8 @@ def _listen(arcadedb: Any, folder: Path, passwords: dict[str, str]) -> tuple[Any
         try:
             server.start()
         except Exception as error:  # the package's error classes differ between its builds
-            if attempt == 4 or "Unable to listen" not in str(error):
+            # Another program may have taken the port since it was found free.
+            if attempt == PORTS - 1 or "Unable to listen" not in str(error):
                 raise
         else:
             return server, port
@@ -287,6 +318,7 @@ def _listen(arcadedb: Any, folder: Path, passwords: dict[str, str]) -> tuple[Any
 
 
 def _open_database(server: Any, folder: Path) -> None:
+    """Open the database, or make it; `created` marks, as the last step, that all of it is there."""
     created = folder / "created"
     fresh = not created.exists()
     database = server.create_database(DATABASE) if fresh else server.get_database(DATABASE)
@@ -295,13 +327,10 @@ def _open_database(server: Any, folder: Path) -> None:
         database.command("sql", f"ALTER DATABASE `arcadedb.command.timeout` {STATEMENT_LIMIT_MS}")
         for statement in _LAYOUT:
             database.command("sql", statement)
-    if not any(
-        json.loads(row.to_json()).get("name") == "Cell" for row in database.query("sql", "SELECT FROM schema:types")
-    ):
-        raise WorkspaceError(
-            f"the graph in {folder} has lost its schema; it may be damaged: "
-            "restore it from a backup, or move it away and ingest again"
-        )
+    # The engine opens a database whose schema file is broken, as an empty one.
+    types = [json.loads(row.to_json()).get("name") for row in database.query("sql", "SELECT FROM schema:types")]
+    if "Cell" not in types:
+        raise WorkspaceError(f"the graph in {folder} has lost its schema; {_DAMAGED}")
     level = fsync_level(database)
     if level != FSYNC:
         raise GraphError(
@@ -321,6 +350,7 @@ def fsync_level(database: Any) -> int | None:
 
 
 def _stop(folder: Path) -> None:
+    """Stop an engine of this process. The lock goes last, so that no other process starts one beside it."""
     engine = _engines.pop(folder)
     with contextlib.suppress(OSError):
         (folder / "endpoint.json").unlink(missing_ok=True)
@@ -338,12 +368,13 @@ def _stop_all() -> None:
 
 
 def _read_address(folder: Path) -> Address | None:
+    """Where the owner says that its engine listens; None while it is starting or stopping."""
     try:
         stored = json.loads((folder / "endpoint.json").read_text())
         passwords = json.loads((folder / "credentials.json").read_text())
         return Address(port=int(stored["port"]), version=str(stored["version"]), passwords=passwords)
     except (OSError, ValueError, KeyError):
-        return None  # the owner is just starting or stopping
+        return None
 
 
 def port_of(folder: Path) -> int | None:

@@ -1,7 +1,7 @@
 """Where the graph is: Neo4j when NEO4J_URI is set, else an embedded ArcadeDB inside the workspace.
 
-Credentials come from the environment (NEO4J_USERNAME, NEO4J_PASSWORD) or from the workspace's own 0600 file, and
-appear in no message and no log.
+Credentials come from the environment (NEO4J_USERNAME, NEO4J_PASSWORD), or from a file of the workspace that only its
+owner can read. They appear in no message and no log.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ _DRIVER_OPTIONS: dict[str, Any] = {
 
 @dataclass
 class Endpoint:
-    """An open connection to a graph engine.
-
-    `driver` may write; `reader` logs in as a user that can only read where the engine has one (embedded), else it is
-    `driver` itself.
-    """
+    """An open connection to a graph engine, made by `open_endpoint`."""
 
     driver: Driver
+    """Of a user that may write."""
     reader: Driver
+    """Of a user that can only read, on the embedded engine; on Neo4j `driver` itself."""
     database: str
     kind: Literal["embedded", "neo4j"]
     name: str
     """"arcadedb" or "neo4j"."""
     version: str
+    """The engine's."""
     where: str
-    """The folder or the server's address without credentials, for messages."""
+    """The folder, or the server's address without credentials, for messages."""
     folder: Path | None
-    """The embedded engine's folder."""
+    """The embedded engine's folder; None for a server."""
     release: Callable[[], None]
+    """Gives back this process's use of the embedded engine."""
     owned: bool = False
     """Whether this process runs the engine."""
     port: int | None = None
-    """The embedded engine's; its owner withdraws it from `endpoint.json` before it stops."""
+    """The embedded engine's; the process that runs it deletes `endpoint.json` before it stops."""
 
     def close(self) -> None:
         """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
@@ -67,8 +67,19 @@ class Endpoint:
 def open_endpoint(workspace: Path, heap_mb: int = 256) -> Endpoint:
     """Connect to Neo4j if NEO4J_URI is set, else to the embedded engine in `<workspace>/graph`.
 
-    Raises GraphError (no server, login refused, no such database, no engine) or WorkspaceError (folder not writable,
-    disk full, folder damaged).
+    Parameters
+    ----------
+    workspace
+        The workspace's folder.
+    heap_mb
+        Heap of the embedded engine, MB, if this process starts it.
+
+    Raises
+    ------
+    GraphError
+        No server, the login was refused, no such database, or no engine.
+    WorkspaceError
+        The folder cannot be written or is damaged, or the disk is full.
     """
     uri = os.environ.get("NEO4J_URI", "")
     return _open_neo4j(uri) if uri else _open_embedded(workspace / "graph", heap_mb)
@@ -144,7 +155,11 @@ def _open_neo4j(uri: str) -> Endpoint:
 
 
 def address_without_login(uri: str) -> str:
-    """The server's address with any user name and password taken out."""
+    """The server's address with any user name and password taken out.
+
+    >>> address_without_login("neo4j+s://me:secret@host:7687/somewhere")
+    'neo4j+s://host:7687'
+    """
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
@@ -164,7 +179,7 @@ def _verify(driver: Driver, database: str, where: str) -> str:
 
 
 def connection_error(error: Exception, where: str, database: str) -> GraphError:
-    """One line for a person: why the graph cannot be reached."""
+    """The error that tells why the graph cannot be reached, by what the driver or the server said."""
     code = str(getattr(error, "code", "") or "")
     if ".Security." in code:
         return GraphError(
@@ -191,7 +206,7 @@ def import_driver() -> Any:
 
 @contextmanager
 def _without_optional_packages() -> Iterator[None]:
-    """Let this thread import neo4j without pandas and pyarrow: half a second that no query here needs."""
+    """Let this thread import neo4j without pandas and pyarrow, which no query here needs: it saves half a second."""
     hider = _Hider(threading.get_ident())
     sys.meta_path.insert(0, hider)
     try:

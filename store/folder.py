@@ -1,4 +1,4 @@
-"""The workspace's folder of movie stores: their names, one writer per culture, and clearing what nobody refers to."""
+"""The workspace's folder of movie stores: their names, one writer per culture, and removing what is left over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MovieFolder:
         self.folder = workspace / "movies"
 
     def new(self, culture: str) -> Path:
-        """A name for a new store, so that it is built beside the culture's old one."""
+        """A new name for a store of the culture, so that it is built beside the old one."""
         return self.folder / f"{culture}.{secrets.token_hex(4)}.ome.zarr"
 
     def has(self, name: str | None) -> bool:
@@ -39,7 +39,17 @@ class MovieFolder:
         return path.relative_to(self.workspace).as_posix()
 
     def unreferenced(self, named: Collection[str | None]) -> list[tuple[str, str]]:
-        """Stores that no culture names (relative paths): (culture, what there is and what to do)."""
+        """Stores that no culture of the graph refers to.
+
+        Parameters
+        ----------
+        named
+            The stores that the cultures refer to, relative to the workspace.
+
+        Returns
+        -------
+        Pairs: the culture, and what there is and what to do.
+        """
         found = []
         for path in sorted(self._all()):
             culture = path.name.lstrip(".").rsplit(".ome.zarr")[0].rpartition(".")[0]
@@ -54,6 +64,7 @@ class MovieFolder:
 
     def _busy(self, culture: str) -> bool:
         """Whether a process holds the culture for writing."""
+        # A shared lock is enough to see that, and two processes that only look do not disturb one another.
         try:
             with (self.folder / f".{culture}.lock").open("r+") as handle:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -74,7 +85,7 @@ class MovieFolder:
         return [path for path in self.folder.iterdir() if ".ome.zarr" in path.name]
 
     def remove(self, culture: str, keep: Collection[str | None] = ()) -> None:
-        """Remove a culture's stores but those kept (relative paths). Raises WorkspaceError."""
+        """Remove a culture's stores but those in `keep` (relative to the workspace). Raises WorkspaceError."""
         kept = {self.workspace / name for name in keep if name}
         for path in self.of(culture):
             if path not in kept:
@@ -85,7 +96,15 @@ class MovieFolder:
 
     @contextmanager
     def locked(self, culture: str) -> Iterator[None]:
-        """Hold a culture for one writer. Raises ConflictError at once if another process has it, WorkspaceError."""
+        """Hold a culture for one writer, until the process leaves this context or dies.
+
+        Raises
+        ------
+        ConflictError
+            Another process holds the culture; nothing waits for it.
+        WorkspaceError
+            The workspace cannot be written.
+        """
         lock = self.folder / f".{culture}.lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

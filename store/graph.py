@@ -11,19 +11,23 @@ from typing import Any
 
 from calcigraph.store import cultures, fits
 from calcigraph.store.bolt import Bolt, Row
+from calcigraph.store.cypher import RIGHTS, UPDATING
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, silent
 
 _QUOTED = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
-_UPDATES = re.compile(
-    r"(?<![\w.:$])(?:CREATE|MERGE|SET|DELETE|REMOVE|FOREACH|INSERT|DROP|ALTER|GRANT|DENY|REVOKE)\b", re.I
-)
+"""Comments, strings and quoted names, in which a word means nothing."""
+_UPDATES = re.compile(rf"(?<![\w.:$])(?:{'|'.join(sorted(UPDATING | RIGHTS))})\b", re.IGNORECASE)
+"""A writing word, but not after . : $, where it is the name of a property, a label or a parameter."""
 
 
 class Graph:
     """A workspace's graph. Use as a context manager, or call `close`. Thread-safe; never pass it to another process.
 
+    Examples
+    --------
     >>> with Graph.open(Path("my-workspace")) as graph:  # doctest: +SKIP
     ...     [culture.uid for culture in graph.cultures()]
+    ['control', 'blocked']
     """
 
     def __init__(self, bolt: Bolt) -> None:
@@ -31,10 +35,21 @@ class Graph:
 
     @classmethod
     def open(cls, workspace: Path, heap_mb: int = 256) -> Graph:
-        """Open Neo4j (NEO4J_URI set) or the embedded graph in `workspace`, made on first use.
+        """Open the graph: Neo4j where NEO4J_URI is set, else the embedded engine in the workspace.
 
-        Raises GraphError (no server, login refused, no such database) or WorkspaceError (not writable, disk full,
-        damaged).
+        Parameters
+        ----------
+        workspace
+            The workspace's folder; the embedded graph, `<workspace>/graph`, is made on first use.
+        heap_mb
+            Heap of the embedded engine in MB; for `calcigraph` the variable CALCIGRAPH_HEAP_MB.
+
+        Raises
+        ------
+        GraphError
+            No server, the login was refused, no such database, or no engine is installed.
+        WorkspaceError
+            The folder cannot be written or is damaged, or the disk is full.
         """
         bolt = Bolt(Path(workspace), heap_mb)
         try:
@@ -73,30 +88,71 @@ class Graph:
         return self._bolt.endpoint.where
 
     def read(self, text: str, **parameters: Any) -> list[Row]:
-        """Rows of one reading statement, as dicts; retried until the engine answers."""
+        """Rows of one reading statement, as dicts in the engine's own values.
+
+        Parameters
+        ----------
+        text
+            Cypher; values go in as $parameters.
+        parameters
+            Their values.
+
+        Raises
+        ------
+        GraphError
+            The engine did not answer for `bolt.RETRY_S` seconds.
+        InputError
+            It is not valid Cypher.
+        """
         return self._bolt.rows(text, parameters, write=False)
 
     def write(self, text: str, **parameters: Any) -> list[Row]:
-        """Rows of one writing statement in one transaction. It may be repeated, so it must be idempotent."""
+        """Rows of one writing statement in one transaction. It may be repeated, so it must be idempotent.
+
+        Parameters as for `read`. Raises as `read`, and WorkspaceError when the embedded engine's disk is full.
+        """
         return self._bolt.rows(text, parameters, write=True)
 
     def read_only(
         self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int
     ) -> tuple[list[str], list[list[Any]]]:
-        """Columns and rows of a user's query, in a READ transaction that is always rolled back.
+        """Run a user's query in a READ transaction that is always rolled back.
 
-        Raises LimitError (more than `timeout_s` seconds or `row_limit` rows), ReadOnlyError (the engine refused a
-        write) or InputError (not valid Cypher, or it failed). The caller checks beforehand what the text may do.
+        The caller checks beforehand what the text may do (queries/policy.py).
+
+        Parameters
+        ----------
+        text, parameters
+            Cypher, and the values of its $parameters.
+        timeout_s
+            Longest time, s.
+        row_limit
+            Most rows.
+
+        Returns
+        -------
+        The columns' names, and the rows in that order.
+
+        Raises
+        ------
+        LimitError
+            It ran longer, or has more rows.
+        ReadOnlyError
+            The engine refused a write.
+        InputError
+            It is not valid Cypher, or it failed.
+        GraphError
+            The connection was lost.
         """
         return self._bolt.read_only(text, parameters, timeout_s, row_limit)
 
     def query_type(self, text: str, parameters: Mapping[str, Any]) -> str:
-        """What a query does, as EXPLAIN tells it: "r", "w", "rw" or "s" (schema); nothing is executed.
+        """What a query does, as EXPLAIN tells it: "r" reads, "w" and "rw" write, "s" changes the schema.
 
-        The embedded engine calls every EXPLAIN "w" and executes schema commands under it, so there the clauses decide:
-        Cypher cannot write without one of its updating words. Raises InputError for what is not Cypher.
+        Nothing is executed. Raises InputError for what is not Cypher.
         """
         if self._bolt.endpoint.kind == "embedded":
+            # This engine calls every EXPLAIN "w", and executes schema commands under it. So the words decide.
             if _UPDATES.search(_QUOTED.sub(" ", text)):
                 return "w"
             self._bolt.explain_type(text, parameters)  # for its syntax errors
@@ -112,24 +168,43 @@ class Graph:
         return cultures.list_cultures(self._bolt)
 
     def incomplete(self) -> list[Row]:
-        """What is half-written: rows of culture, state ("ingest", "replace" or "delete") and cells stored so far."""
+        """What is half-written: rows of `culture`, `state` ("ingest", "replace" or "delete") and `cells` so far."""
         return cultures.incomplete(self._bolt)
 
     def write_culture(self, data: CultureData, replace: bool = False, progress: Progress = silent) -> None:
-        """Store a culture: nothing sees it before its last transaction, and a killed write is finished by the next.
+        """Store a culture. Nobody sees it before its last transaction; the next write finishes a killed one.
 
-        The same name with the same input digest changes nothing. With another digest it raises ConflictError, unless
-        `replace`: then it is built beside the old one and takes its place, fits included, in one transaction. Raises
-        InputError when cells, contacts and culture do not fit together, WorkspaceError when the disk is full.
+        The same name with the same input digest changes nothing. A replacement is built beside the old culture and
+        takes its place in one transaction; the fits of the old one go with it.
+
+        Parameters
+        ----------
+        data
+            The culture with its cells and contacts.
+        replace
+            Whether a complete culture of that name, from another input, may be replaced.
+        progress
+            Called with the stages "storing cells" and "storing contacts".
+
+        Raises
+        ------
+        ConflictError
+            The name is taken by another input and `replace` is False, or another process writes the culture.
+        InputError
+            Cells, contacts and culture do not fit together.
+        WorkspaceError
+            The disk is full.
+        GraphError
+            The engine cannot be reached, or ran out of memory.
         """
         cultures.write_culture(self._bolt, data, replace, progress)
 
     def remove_leftovers(self, name: str) -> None:
-        """Delete what a killed replacement of this culture left: the half-built new one, or the retired old one."""
+        """Delete what a killed replacement of this culture left: the half-built new one, or the replaced old one."""
         cultures.remove_leftovers(self._bolt, name)
 
     def delete_culture(self, name: str) -> None:
-        """Delete a culture, its cells, contacts and fits; a killed delete is finished by the next.
+        """Delete a culture, its cells, contacts and fits; the next delete finishes a killed one.
 
         Raises NotFoundError when there is none of that name.
         """
@@ -138,9 +213,24 @@ class Graph:
     def write_fit(self, fit: Fit, created: str, version: str) -> None:
         """Store a fit in one transaction; NaN and infinite values are stored as absent.
 
-        The same culture, model and options overwrite their earlier run; other runs stay as FitRun nodes, while the
-        cells' `<model>_<parameter>` properties are always those of the latest fit. `created` is UTC, ISO 8601;
-        `version` is calcigraph's. Raises NotFoundError when the culture is absent or incomplete.
+        The same culture, model and options overwrite their earlier run; other runs stay as FitRun nodes. The cells'
+        `<model>_<parameter>` properties are always those of the latest fit.
+
+        Parameters
+        ----------
+        fit
+            What a model found.
+        created
+            When, UTC, ISO 8601.
+        version
+            Of calcigraph.
+
+        Raises
+        ------
+        NotFoundError
+            The culture is absent or incomplete.
+        InputError
+            The fit's values are not one per cell, or it names cells that the culture lacks.
         """
         fits.write_fit(self._bolt, fit, created, version)
 

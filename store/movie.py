@@ -3,14 +3,14 @@
 zarr.json          multiscales (t, y, x); key "calcigraph": median size, q1, q3, transform, and what the writer added
 0                  (T, Y, X) denoised frames, uint16 or float32, not normalised
 labels/cells/0     (Y, X) int32, the masks' own integers, 0 for background
-traces/normalised  (n, T) float64, eq. 23 (arXiv:2505.20327) means;  traces/denoised: the same before log and eq. 23
-traces/labels      (n,) int64, which cell each row is
+traces/labels      (n,) int64, the label of the cell in each row
+traces/normalised  (n, T) float64, mean over the cell's pixels after log(x + 1) and eq. 23 (arXiv:2505.20327)
+traces/denoised    (n, T) float64, mean over the same pixels of x itself
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -25,26 +25,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import NotFoundError, WorkspaceError
-from calcigraph.store.chunks import FrameArray, read_array, write_array, write_group
+from calcigraph.store.chunks import FrameArray, read_array, read_json, write_array, write_group
+from calcigraph.store.files import flush
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Normalisation
 
 FORMAT = 1
+"""Version of this layout; a store with another one is refused."""
 SYNCERS = 8
-"""Threads that fsync: they only wait, and a file system commits what is waited for together."""
+"""Threads that fsync. They only wait, and a file system commits together what is waited for together."""
 TRANSFORM = "normalised = (log(x + 1) - offset) * gain, offset = q1 - 2 (q3 - q1), gain = 1 / (5 (q3 - q1))"
 
 
-class MovieWriter:
-    """Writes a store in a folder beside `target`; `finish` renames it into place, leaving without that removes it.
+class DenoisedFrames:
+    """The frames of a store, whether it is still written (MovieWriter) or open for reading (StoredMovie)."""
+
+    _frames: FrameArray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, Y, X)."""
+        return self._frames.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint16 or float32."""
+        return self._frames.dtype
+
+    def blocks(self) -> list[range]:
+        """The frames that share a file: writing or reading them together is quickest."""
+        return self._frames.blocks()
+
+    def frame(self, number: int) -> NDArray[Any]:
+        """Denoised frame `number` (from 0), (Y, X), in the movie's own units; its block must be written."""
+        return self._frames.frame(number)
+
+
+class MovieWriter(DenoisedFrames):
+    """Writes a store in a folder beside `target`. `finish` renames it into place; leaving without that removes it.
+
+    Folders left by writers that were killed are removed first; one that a live writer has locked stays.
 
     Parameters
     ----------
-    target : where the store will be; what lies there is replaced only by `finish`.
-    shape : (T, Y, X).
-    dtype : uint16 or float32.
+    target
+        Where the store will be; what lies there is replaced only by `finish`.
+    shape
+        (T, Y, X).
+    dtype
+        uint16 or float32.
 
-    Folders left by writers that were killed are removed first; one that is still being written is let be.
-    Raises WorkspaceError if the folder cannot be written.
+    Raises
+    ------
+    WorkspaceError
+        The folder cannot be written.
     """
 
     def __init__(self, target: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
@@ -54,6 +87,7 @@ class MovieWriter:
             remove_leftovers(target)
             self._path = target.with_name(f".{target.name}.partial-{os.getpid()}")
             self._path.mkdir()
+            # The kernel drops this lock when the process dies; until then no other writer removes the folder.
             self._lock = os.open(self._path, os.O_RDONLY)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._frames = FrameArray.create(self._path / "0", shape, dtype)
@@ -62,30 +96,13 @@ class MovieWriter:
         except OSError as error:
             raise _unwritable(target, error) from error
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, Y, X)."""
-        return self._frames.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the denoised frames."""
-        return self._frames.dtype
-
-    def blocks(self) -> list[range]:
-        """The frames that are written together, one file each."""
-        return self._frames.blocks()
-
     @contextmanager
     def block(self, block: range) -> Iterator[Callable[[NDArray[Any]], None]]:
         """Write one of `blocks()`: call the value once per frame, in order. Several threads may write at once."""
         with self._frames.shard(block) as write:
             yield write
-        self._syncing.append(self._syncer.submit(_sync, self._frames.file(block)))
-
-    def frame(self, number: int) -> NDArray[Any]:
-        """Read back a frame whose block is written, (Y, X)."""
-        return self._frames.frame(number)
+        # The disk is busy while the next frames are filtered, so that little is left to wait for at the end.
+        self._syncing.append(self._syncer.submit(flush, self._frames.file(block)))
 
     def finish(
         self,
@@ -99,9 +116,27 @@ class MovieWriter:
         pixel_size_um: float | None,
         about: Mapping[str, Any],
     ) -> None:
-        """Write the rest, fsync it and put the store in its place, with `about` (JSON-able) among its attributes.
+        """Write the rest, flush it to the disk and put the store in its place.
 
-        Raises WorkspaceError.
+        Parameters
+        ----------
+        normalisation
+            Eq. 23 of the whole movie.
+        labels
+            (Y, X), the cells that were kept, 0 elsewhere.
+        cells
+            (n,), the label of each row of the traces.
+        traces, denoised_traces
+            (n, T): mean normalised intensity, and mean of the denoised pixels.
+        frame_interval_s, pixel_size_um
+            Scales of the axes, in s and um; None where the pixel size is not known.
+        about
+            More attributes, JSON-able.
+
+        Raises
+        ------
+        WorkspaceError
+            The disk is full, or the folder may not be written.
         """
         own = {
             "format": FORMAT,
@@ -125,18 +160,20 @@ class MovieWriter:
             raise _unwritable(self._target, error) from error
 
     def _sync(self) -> None:
-        """Have all of it on disk: the frames, which have been on their way, and then the rest."""
+        """Have all of it on the disk: the frames, whose flush has begun, and then the rest."""
         for waiting in self._syncing:
             waiting.result()
         frames = {self._frames.file(block) for block in self.blocks()}
-        list(self._syncer.map(_sync, (path for path in [self._path, *self._path.rglob("*")] if path not in frames)))
+        everything = [self._path, *self._path.rglob("*")]
+        list(self._syncer.map(flush, (path for path in everything if path not in frames)))
 
     def _put_in_place(self) -> None:
         old = self._target.with_name(f"{self._path.name}.old")
-        if self._target.exists():  # renaming over a folder fails, so the old one steps aside first
+        if self._target.exists():
+            # Renaming over a folder that is not empty fails, so the old one steps aside first.
             self._target.rename(old)
         self._path.rename(self._target)
-        _sync(self._target.parent)
+        flush(self._target.parent)
         self._finished = True
         if old.exists():
             shutil.rmtree(old)
@@ -156,11 +193,11 @@ class MovieWriter:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove the folders that killed writers of `target` left beside it; those of live writers hold a lock."""
+    """Remove the folders that killed writers of `target` left beside it; those that a live writer has locked stay."""
     for folder in sorted(target.parent.glob(f".{glob_safe(target.name)}.partial-*")):
         try:
             handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
+        except FileNotFoundError:  # another process has just removed it, or finished it
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -195,7 +232,7 @@ class NormalisedFrames:
         return self._movie.normalised(range(len(self))[index])
 
 
-class StoredMovie:
+class StoredMovie(DenoisedFrames):
     """A store that is open for reading; made by `open_store`. Nothing is read before it is asked for."""
 
     def __init__(self, path: Path, frames: FrameArray, about: Mapping[str, Any]) -> None:
@@ -207,22 +244,11 @@ class StoredMovie:
         self.pixel_size_um: float | None = about["pixel_size_um"]
         self._frames = frames
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, Y, X)."""
-        return self._frames.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the denoised frames: uint16 or float32."""
-        return self._frames.dtype
-
-    def blocks(self) -> list[range]:
-        """The frames that lie in one file each: reading them together is quickest."""
-        return self._frames.blocks()
-
     def frame(self, number: int) -> NDArray[Any]:
-        """Denoised frame (from 0), (Y, X), in the movie's own units. Raises NotFoundError, WorkspaceError."""
+        """Denoised frame `number` (from 0), (Y, X), in the movie's own units.
+
+        Raises NotFoundError for a number beyond the movie, WorkspaceError for a damaged file.
+        """
         if not 0 <= number < self.shape[0]:
             raise NotFoundError(f"no frame {number}; the movie has frames 0 to {self.shape[0] - 1}")
         try:
@@ -231,19 +257,21 @@ class StoredMovie:
             raise WorkspaceError(f"{self.path}: frame {number} is damaged ({error}); ingest with --replace") from error
 
     def normalised(self, number: int) -> FloatArray:
-        """Frame after eq. 23, (Y, X) float64: by table for uint16, so equal pixels give equal bits everywhere."""
+        """Frame `number` after eq. 23, (Y, X) float64. Raises as `frame`."""
         frame = self.frame(number)
         if frame.dtype == np.uint16:
+            # By table: quicker than a logarithm per pixel, and equal pixels give equal bits everywhere.
             return np.asarray(self._table[frame])
         return normalise(np.log1p(frame, dtype=np.float64), self.normalisation)
 
     @property
     def frames(self) -> NormalisedFrames:
-        """All normalised frames, lazily."""
+        """All frames after eq. 23, each made when it is asked for."""
         return NormalisedFrames(self)
 
     @cached_property
     def _table(self) -> FloatArray:
+        """Eq. 23 of every uint16 value, (65536,)."""
         return normalise(np.log1p(np.arange(65536, dtype=np.float64)), self.normalisation)
 
     @cached_property
@@ -253,17 +281,17 @@ class StoredMovie:
 
     @cached_property
     def cells(self) -> IntArray:
-        """(n,) labels of the cells that the rows of the traces belong to."""
+        """(n,) int64, the label of each row of the traces."""
         return self._array("traces", "labels")
 
     @cached_property
     def traces(self) -> FloatArray:
-        """(n, T), normalised."""
+        """(n, T), mean normalised intensity (eq. 23) of each cell."""
         return self._array("traces", "normalised")
 
     @cached_property
     def denoised_traces(self) -> FloatArray:
-        """(n, T), plain means of the denoised pixels, before log and eq. 23."""
+        """(n, T), mean of each cell's denoised pixels, before log and eq. 23."""
         return self._array("traces", "denoised")
 
     def _array(self, *parts: str) -> NDArray[Any]:
@@ -276,11 +304,24 @@ class StoredMovie:
 
 
 def open_store(path: Path) -> StoredMovie:
-    """Open a movie store. Raises NotFoundError if there is none, WorkspaceError if it is damaged or not one."""
+    """Open a movie store for reading.
+
+    Parameters
+    ----------
+    path
+        The store's folder, as in `Culture.movie` below the workspace.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such folder.
+    WorkspaceError
+        It is damaged, or no movie store of this format.
+    """
     if not path.is_dir():
         raise NotFoundError(f"{path}: no movie store here; ingest the movie again with --replace")
     try:
-        about = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]["calcigraph"]
+        about = read_json(path / "zarr.json")["attributes"]["calcigraph"]
         if about["format"] != FORMAT:
             raise ValueError(f"format {about['format']}, expected {FORMAT}")
         return StoredMovie(path, FrameArray.open(path / "0"), about)
@@ -289,11 +330,16 @@ def open_store(path: Path) -> StoredMovie:
 
 
 def normalise(logs: FloatArray, normalisation: Normalisation) -> FloatArray:
-    """Eq. 23: from log(x + 1) to normalised intensity, any shape."""
+    """Eq. 23: normalised intensity (d - offset) * gain of `logs`, d = log(x + 1), in the shape of `logs`.
+
+    >>> normalise(np.array([1.0, 2.0, 3.0]), Normalisation(q1=1.0, q3=2.0))
+    array([0.4, 0.6, 0.8])
+    """
     return np.asarray((logs - normalisation.offset) * normalisation.gain)
 
 
 def _multiscale(name: str, scale: list[float], pixel_size_um: float | None) -> dict[str, Any]:
+    """OME-Zarr's description of one image: axes y and x, with t before them where there are three scales."""
     space = {"type": "space", "unit": "micrometer"} if pixel_size_um is not None else {"type": "space"}
     axes: list[dict[str, str]] = [{"name": letter, **space} for letter in "yx"]
     if len(scale) == 3:
@@ -318,15 +364,6 @@ def _write_traces(path: Path, cells: IntArray, traces: FloatArray, denoised: Flo
     write_array(path / "labels", cells, ("cell",))
     write_array(path / "normalised", traces, ("cell", "t"))
     write_array(path / "denoised", denoised, ("cell", "t"))
-
-
-def _sync(path: Path) -> None:
-    """fsync a file or a folder."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unwritable(target: Path, error: OSError) -> WorkspaceError:

@@ -1,4 +1,4 @@
-"""Movies and label images out, as TIFF, and texts: written beside the target and renamed, so never half-written."""
+"""Movies and label images out, as TIFF, and texts; each is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from calcigraph.errors import WorkspaceError
 from calcigraph.store.files import write_atomically
 
+CLASSIC_BYTES = 3_900_000_000
+"""Pixels beyond which a movie needs BigTIFF: offsets of the classic format have 32 bits."""
+
 
 def _written(path: Path, write: Callable[[Path], object]) -> None:
-    """Write atomically. Raises WorkspaceError."""
+    """`write_atomically`, which raises WorkspaceError instead."""
     try:
         write_atomically(path, write)
     except OSError as error:
@@ -34,9 +37,25 @@ def write_movie(
     frame_interval_s: float,
     pixel_size_um: float | None = None,
 ) -> None:
-    """Write (T, Y, X) uint16 frames as an OME-TIFF-compatible BigTIFF with frame interval and pixel size.
+    """Write a movie as OME-TIFF, with its frame interval and pixel size; a large one as BigTIFF.
 
-    Raises WorkspaceError.
+    Parameters
+    ----------
+    path
+        The file to write.
+    frames
+        T frames, (Y, X) uint16; they are taken one by one.
+    shape
+        (T, Y, X).
+    frame_interval_s
+        In s.
+    pixel_size_um
+        In um; None if it is not known.
+
+    Raises
+    ------
+    WorkspaceError
+        The file cannot be written.
     """
     import tifffile
 
@@ -45,7 +64,7 @@ def write_movie(
         metadata |= {"PhysicalSizeX": pixel_size_um, "PhysicalSizeY": pixel_size_um}
 
     def write(temporary: Path) -> None:
-        big = int(np.prod(shape)) * 2 > 3_900_000_000
+        big = int(np.prod(shape)) * np.dtype(np.uint16).itemsize > CLASSIC_BYTES
         with tifffile.TiffWriter(temporary, bigtiff=big, ome=True) as writer:
             writer.write(iter(frames), shape=shape, dtype=np.uint16, metadata=metadata, photometric="minisblack")
 
@@ -53,7 +72,7 @@ def write_movie(
 
 
 def write_labels(path: Path, labels: NDArray[np.integer[Any]]) -> None:
-    """Write a (Y, X) label image as uint16 (int32 where a label needs it). Raises WorkspaceError."""
+    """Write a label image, (Y, X), as uint16, or as int32 where a label needs it. Raises WorkspaceError."""
     import tifffile
 
     dtype = np.uint16 if labels.max(initial=0) < 2**16 else np.int32

@@ -1,8 +1,8 @@
 """The frozen values that pass between ingest, graph, models and queries.
 
 Arrays are never written to after construction. Lengths are in pixels, times in seconds, rates in 1/s, intensities
-in the normalised units of eq. 23 (arXiv:2505.20327) unless a name says otherwise. `n` cells, `m` contacts,
-`T` frames, `Y` x `X` pixels, `p` fitted (inner) cells.
+in the normalised units of eq. 23 (arXiv:2505.20327), unless a name says otherwise. In shapes, `n` is the number of
+cells, `m` of contacts, `T` of frames, `Y` x `X` of pixels, and `p` of fitted (inner) cells.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BoolArray = NDArray[np.bool_]
 LabelImage = NDArray[np.int32]
 
 Progress = Callable[[str, int, int], None]
-"""Called as progress(stage, done, total); stages may repeat, done reaches total at the end of each."""
+"""Called as progress(stage, done, total). A stage may come again; at its end `done` is `total`."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -34,7 +34,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class MovieInfo:
-    """What a movie file says of itself. Absent metadata is None, never a guess."""
+    """What a movie file says of itself; made by `open_movie`. Absent metadata is None, never a guess."""
 
     shape: tuple[int, int, int]
     """(T, Y, X)."""
@@ -48,39 +48,52 @@ class MovieInfo:
 
 @dataclass(frozen=True)
 class Masks:
-    """A label image, (Y, X) int32, 0 for background; labels are the file's own integers, never renumbered."""
+    """A label image and where it came from; made by `read_masks` (checked) or by the segmentation."""
 
     labels: LabelImage
+    """(Y, X) int32, 0 for background; the file's own integers, never renumbered."""
     source: str
-    """"file:<name>", "cellpose:<model>" or similar: where the masks came from."""
+    """"file:<name>" or "cellpose:<model>"."""
     digest: str
     """Hash of what decides the masks: the label image, or the segmentation model's weights."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Eq. 23: normalised = (d - offset) * gain with d = log(raw + 1), q1 and q3 the quartiles of d, whole movie.
+    """Eq. 23: normalised = (d - offset) * gain, with d = log(x + 1) of the denoised pixel x.
 
+    With q1 and q3 the quartiles of d over the whole movie, and IQR = q3 - q1:
     offset = q1 - 2 IQR, gain = 1 / ((q3 + 2 IQR) - (q1 - 2 IQR)) = 1 / (5 IQR).
+
+    Examples
+    --------
+    >>> scale = Normalisation(q1=5.0, q3=7.0)
+    >>> scale.offset, scale.gain
+    (1.0, 0.1)
     """
 
     q1: float
+    """Lower quartile of log(x + 1)."""
     q3: float
+    """Upper quartile of log(x + 1), above q1."""
 
     @property
     def offset(self) -> float:
+        """The value of log(x + 1) that becomes 0."""
         return self.q1 - 2 * (self.q3 - self.q1)
 
     @property
     def gain(self) -> float:
+        """Normalised intensity per unit of log(x + 1)."""
         return 1 / (5 * (self.q3 - self.q1))
 
 
 @dataclass(frozen=True)
 class Culture:
-    """One recording: a node `Culture` of the graph. `complete` is set by the last transaction of its ingest."""
+    """One recording: a node `Culture` of the graph."""
 
     uid: str
+    """Its name."""
     experiment: str | None
     condition: str | None
     frames: int
@@ -95,20 +108,25 @@ class Culture:
     input_digest: str
     """Hash of movie, masks and options: the same digest means the same ingest."""
     options: Mapping[str, Any]
+    """The ingest's options that decide its result, JSON-able."""
     intensity_offset: float
+    """The value of log(x + 1) that becomes 0 (eq. 23); 0 for traces stored as given."""
     intensity_gain: float
-    """Normalised intensity per unit of log(raw + 1); 1 for traces stored as given. Compare feeds as feed / gain."""
+    """Normalised intensity per unit of log(x + 1); 1 for traces stored as given. Compare feeds as feed / gain."""
     bleaching: float | None
-    """Relative fall of the global mean over the movie (0.1 is 10 %): by its first and last tenth, or a line if more."""
+    """Relative fall of the frames' mean over the movie: 0.1 is 10 %, below 0 it rises (ingest.quality.fall)."""
     shift_px: float | None
     """Largest displacement of a frame against the first."""
     saturated: float | None
     """Share of pixels at the top of the camera's range."""
     warnings: tuple[str, ...]
+    """Sentences for the user: what may be wrong with the recording."""
     created: str
     """UTC, ISO 8601."""
     version: str
+    """Of calcigraph."""
     complete: bool = False
+    """Whether all of it is stored: set by the last transaction of its ingest."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +136,19 @@ class Cells:
     labels: IntArray
     """(n,), the mask's own integers."""
     area_px: FloatArray
+    """(n,), number of pixels; NaN where the recording has no masks."""
     x_px: FloatArray
-    """(n,), centroid column."""
+    """(n,), column of the centroid."""
     y_px: FloatArray
-    """(n,), centroid row."""
+    """(n,), row of the centroid."""
     border: BoolArray
+    """(n,), whether neighbours of the cell may be missing from the recording."""
     polygons: tuple[str | None, ...]
-    """(n,), WKT, y down, pixel corners at integers: valid, with holes, area equal to area_px."""
+    """(n,), outlines as WKT, with holes: y down, pixel corners at integers; None where the recording has no masks."""
     intensity: FloatArray
-    """(n, T)."""
+    """(n, T), normalised."""
     flags: tuple[str, ...]
-    """(n,), "" or words such as "no inset": what a reader must know of this cell's trace."""
+    """(n,), "" or what a reader must know of this cell's trace, such as "no inset"."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -136,13 +156,16 @@ class Cells:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Pairs of cells that touch, each pair once, label_a < label_b, sorted."""
+    """Pairs of cells that touch, each pair once, sorted."""
 
     label_a: IntArray
+    """(m,), the smaller label."""
     label_b: IntArray
+    """(m,), the larger label."""
     shared_border_px: FloatArray
-    """(m,), count of unlike 4-neighbour pixel pairs; NaN where the recording has no masks."""
+    """(m,), number of pixel pairs, side by side, of which one lies in each cell; NaN where there are no masks."""
     centroid_distance_px: FloatArray
+    """(m,)."""
 
     def __len__(self) -> int:
         return len(self.label_a)
@@ -159,24 +182,42 @@ class CultureData:
 
 @dataclass(frozen=True)
 class Subgraph:
-    """The models' input, pulled by queries/subgraph.cypher: cells sorted by label, contacts as index pairs."""
+    """The models' input: one culture's cells and contacts; made by queries.subgraph.
+
+    Examples
+    --------
+    >>> two, one = np.zeros(2), np.ones(1)
+    >>> graph = Subgraph(
+    ...     culture="A", frame_interval_s=10.0, labels=np.array([3, 7]), x_px=two, y_px=two, border=two > 0,
+    ...     intensity=np.zeros((2, 5)), pairs=np.array([[0, 1]]), shared_border_px=one, centroid_distance_px=one,
+    ... )
+    >>> graph.has_borders, list(graph.to_networkx().edges)
+    (True, [(3, 7)])
+    """
 
     culture: str
+    """Its uid."""
     frame_interval_s: float
     labels: IntArray
+    """(n,), sorted."""
     x_px: FloatArray
+    """(n,), column of the centroid."""
     y_px: FloatArray
+    """(n,), row of the centroid."""
     border: BoolArray
+    """(n,), whether neighbours of the cell may be missing from the recording."""
     intensity: FloatArray
-    """(n, T)."""
+    """(n, T), normalised."""
     pairs: IntArray
-    """(m, 2), indices into labels, pairs[:, 0] < pairs[:, 1]."""
+    """(m, 2), the cells of each contact as indices into labels, pairs[:, 0] < pairs[:, 1]."""
     shared_border_px: FloatArray
     """(m,), NaN where unknown."""
     centroid_distance_px: FloatArray
     """(m,)."""
     intensity_gain: float = 1.0
+    """Normalised intensity per unit of log(x + 1)."""
     area_px: FloatArray | None = None
+    """(n,)."""
 
     @property
     def has_borders(self) -> bool:
@@ -184,7 +225,18 @@ class Subgraph:
         return not bool(np.isnan(self.shared_border_px).any())
 
     def to_networkx(self, frame: int = 0) -> networkx.Graph[int]:
-        """The paper's graph at one frame: nodes are labels with intensity, edges carry border and distance."""
+        """The paper's graph at one frame.
+
+        Parameters
+        ----------
+        frame
+            From 0.
+
+        Returns
+        -------
+        Nodes are labels, with intensity, x_px, y_px and border. Edges are contacts, with shared_border_px (None where
+        unknown) and centroid_distance_px. The graph knows its culture and frame.
+        """
         import networkx
 
         graph: networkx.Graph[int] = networkx.Graph(culture=self.culture, frame=frame)

@@ -11,7 +11,8 @@ from scipy import stats
 
 from calcigraph import queries
 from calcigraph.errors import ConflictError, InputError, NotFoundError
-from calcigraph.queries.compare import holm, medians, welch
+from calcigraph.queries.compare import medians
+from calcigraph.queries.effects import holm, welch
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit
 

@@ -11,6 +11,7 @@ import pytest
 from calcigraph import queries
 from calcigraph.errors import CalcigraphError, InputError, LimitError, NotFoundError, ReadOnlyError
 from calcigraph.queries import policy, readonly
+from calcigraph.store.cypher import RIGHTS, UPDATING
 from calcigraph.store.graph import Graph
 
 CELL = "MATCH (k:Cell {uid: '101:7'})"
@@ -117,6 +118,12 @@ def test_what_only_reads_may_run_leaves_the_graph_unchanged(stored: Graph, befor
         queries.run_user(stored, WRITES[name], {})
     assert "\n" not in str(caught.value)
     assert digest(stored) == before
+
+
+@pytest.mark.parametrize("word", sorted(UPDATING | RIGHTS))
+def test_no_text_may_begin_with_a_word_that_writes(word: str) -> None:
+    with pytest.raises(ReadOnlyError, match=f"{word} is not allowed"):
+        policy.check(f"{word.lower()} (n) RETURN n")
 
 
 PLAIN = ["create", "merge", "set", "set a label", "remove", "delete", "detach delete", "foreach",

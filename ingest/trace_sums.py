@@ -1,0 +1,87 @@
+"""Sums over the pixels of each cell, frame by frame: the traces before they are divided and normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calcigraph.ingest.inset import TracePixels
+from calcigraph.ingest.workers import over_blocks
+from calcigraph.store.movie import DenoisedFrames
+from calcigraph.store.types import FloatArray, Progress
+
+LOG_TABLE = np.log1p(np.arange(1 << 16, dtype=np.float64))
+"""log(x + 1) of every uint16 value."""
+
+
+@dataclass(frozen=True)
+class CellSums:
+    """Sums over each cell's trace pixels in each frame, (n, T) each."""
+
+    logs: FloatArray
+    """Of log(x + 1)."""
+    raw: FloatArray
+    """Of x, the denoised pixels."""
+
+
+def logarithm(frame: NDArray[Any]) -> FloatArray:
+    """log(x + 1) of a denoised frame, (Y, X) float64."""
+    if frame.dtype == np.uint16:
+        # OpenCV's table look-up is four times as fast as NumPy's indexing.
+        return np.asarray(cv2.LUT(frame, LOG_TABLE)).reshape(frame.shape)
+    return np.asarray(np.log1p(frame, dtype=np.float64))
+
+
+def no_sums(frames: int, pixels: TracePixels) -> CellSums:
+    """Sums of nothing, to be filled frame by frame."""
+    cells = len(pixels.counts)
+    return CellSums(np.zeros((cells, frames)), np.zeros((cells, frames)))
+
+
+def sum_cells(frame: NDArray[Any], logs: FloatArray, pixels: TracePixels, sums: CellSums, index: int) -> None:
+    """Put the sums of one frame into `sums`.
+
+    Parameters
+    ----------
+    frame
+        (Y, X), denoised.
+    logs
+        (Y, X), its log(x + 1).
+    pixels
+        Which pixels of each cell.
+    sums
+        Written to, in column `index`.
+    """
+    # Sums of stretches first, and then the stretches of each cell: a bincount of all pixels takes ten times as long.
+    exact = np.int64 if frame.dtype == np.uint16 else np.float64
+    for values, kind, into in ((logs, np.float64, sums.logs), (frame, exact, sums.raw)):
+        stretches = np.add.reduceat(values.ravel(), pixels.starts, dtype=kind)
+        # The last row is that of the stretches of no cell.
+        into[:, index] = np.bincount(pixels.rows, stretches, minlength=len(into) + 1)[:-1]
+
+
+def sums_of_store(store: DenoisedFrames, pixels: TracePixels, progress: Progress) -> CellSums:
+    """The cells' sums by a second read of the denoised frames, for masks that were made from those.
+
+    Parameters
+    ----------
+    store
+        The store, all its frames written.
+    pixels
+        Which pixels of each cell.
+    progress
+        Called with the stage "traces".
+    """
+    sums = no_sums(store.shape[0], pixels)
+
+    def work(block: range, _: None) -> None:
+        for index in block:
+            frame = store.frame(index)
+            sum_cells(frame, logarithm(frame), pixels, sums, index)
+
+    over_blocks(store.blocks(), work, lambda: None, progress, "traces")
+    return sums
