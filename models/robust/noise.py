@@ -82,6 +82,11 @@ def noise_in_regressors(cells: CellEquations, noise: NoiseModel) -> FloatArray:
     return np.asarray(noise.noise[cells.group, None, None] * cells.noise)
 
 
+def without_noise(cells: CellEquations, from_noise: FloatArray, correct: bool) -> FloatArray:
+    """Each cell's normal matrix as noise-free regressors would give it, (p, c, c); as it is unless `correct`."""
+    return np.asarray(cells.normal - from_noise * correct)
+
+
 def next_q(noise: NoiseModel, half_width: float | None) -> FloatArray:
     """q of Omega for the next round, (p,): from the half-width that the user gave, or from the residuals."""
     if half_width is not None:
