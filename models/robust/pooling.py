@@ -9,7 +9,7 @@ import numpy as np
 
 from calcigraph.models.robust.batches import Batch, BatchResult, Settings
 from calcigraph.models.robust.equations import CellEquations, join_equations
-from calcigraph.models.robust.noise import NoiseModel, measure_noise, next_q
+from calcigraph.models.robust.noise import NoiseModel, measure_noise, next_q, noise_in_regressors, without_noise
 from calcigraph.models.robust.shared import LEAST_INFORMATION, TINY, GroupEquations, SharedFit, fit_shared
 from calcigraph.models.robust.transients import TAIL_FRAMES
 from calcigraph.store.types import BoolArray, FloatArray
@@ -94,9 +94,8 @@ def pool(batches: Sequence[Batch], results: Sequence[BatchResult], settings: Set
     """
     cells = join_equations(batches, results)
     noise = measure_noise(cells)
-    # Errors in variables: without this, noise in the regressors makes k too small.
-    from_noise = noise.noise[cells.group, None, None] * cells.noise
-    clean = cells.normal - from_noise * settings.correct
+    from_noise = noise_in_regressors(cells, noise)
+    clean = without_noise(cells, from_noise, settings.correct)
     # Parameters that the cells of a group share come first, because each cell's own k and feed depend on them.
     shared = _fit_groups(cells, noise, clean, tailed)
     theta = np.stack([fit.theta for fit in shared])
