@@ -1,4 +1,4 @@
-"""Synthetic movies as files: the movie, its labels and masks as TIFF, its truth as JSON."""
+"""Synthetic movies as files: the movie, its labels and masks as TIFF, its ground truth as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,28 @@ from calcigraph.store.types import Progress
 
 
 def write_simulation(out: str, options: SyntheticOptions, progress: Progress) -> dict[str, Any]:
-    """Write OUT.tif, OUT_labels.tif, OUT_truth.json and, where masks are spoilt, OUT_masks.tif; return the truth.
+    """Simulate a culture and write OUT.tif, OUT_labels.tif, OUT_truth.json and, if asked for mistakes, OUT_masks.tif.
 
-    Raises InputError (not a TIFF name, no such folder, options that no culture has), WorkspaceError.
+    Parameters
+    ----------
+    out
+        The movie's name, OUT.tif or OUT.tiff, in a folder that exists.
+    options
+        What the culture is made of.
+    progress
+        Told of the frames written.
+
+    Returns
+    -------
+    dict
+        The ground truth, as in OUT_truth.json; `calcigraph.models.truth` explains it.
+
+    Raises
+    ------
+    InputError
+        `out` is not a TIFF name, its folder does not exist, or no culture has these options.
+    WorkspaceError
+        A file cannot be written.
     """
     path = _tiff_path(out)
     culture = make_culture(options)
@@ -41,6 +60,7 @@ def _tiff_path(out: str) -> Path:
 
 
 def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
+    """The frames as they come; each is reported once it has been used."""
     for done, frame in enumerate(frames, start=1):
         yield frame
         progress("simulate", done, total)

@@ -304,17 +304,30 @@ class Workspace:
         frame: int = 0,
         cell: int | None = None,
     ) -> Path:
-        """Draw a culture into a PNG, PDF or SVG file; kinds are listed in queries/pictures.py.
+        """Draw a culture into a PNG, PDF or SVG file, and return its path.
 
-        Raises NotFoundError (no such culture, cell or fit), InputError (no such kind or frame, no movie).
+        Parameters
+        ----------
+        kind
+            One of calcigraph.pictures.KINDS, such as "graph" or "parameters".
+        model
+            Whose latest fit is drawn, by the kinds that draw a fit.
+        frame
+            From 0; for the kinds that draw one frame.
+        cell
+            The label of one cell. Kind traces draws this cell alone; on maps its outline is marked.
+
+        Raises
+        ------
+        NotFoundError for no such culture, cell or fit; InputError for no such kind or frame, for a culture without
+        the movie that is needed, and for a file that cannot be written.
         """
-        from calcigraph.pictures import draw
-        from calcigraph.pictures.pull import picture_data
+        from calcigraph.pictures import draw, picture_data
 
         about = self.culture(culture)
         _check_model(model)
         movie = None if about.movie is None else self.folder / about.movie
-        data = picture_data(self.graph, about, movie, kind, model, frame)
+        data = picture_data(self.graph, about, movie, kind=kind, model=model, frame=frame)
         return draw(kind, data, out, frame=frame, cell=cell)
 
     def status(self) -> list[dict[str, Any]]:

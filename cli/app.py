@@ -26,6 +26,7 @@ UsageError: Any = typer.BadParameter.__mro__[2]
 """Click's ClickException, which typer bundles under a private name."""
 
 INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells expect it."""
 
 app = typer.Typer(
     name="calcigraph",
@@ -62,13 +63,21 @@ def common(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command line and exit: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    """Run a command line and exit the process.
+
+    Parameters
+    ----------
+    arguments
+        The words after `calcigraph`; by default those of the process.
+
+    The exit code is 0 for done, 1 for refused or failed, 2 for wrong usage, 130 for interrupted.
+    """
     Interrupt.watch()
     sys.exit(run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command line; errors become one line on stderr and the exit code that is returned."""
+    """Run a command line and return its exit code; an error becomes one line on stderr. Parameters as for `main`."""
     try:
         outcome = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -79,24 +88,27 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         outcome = INTERRUPTED
     except BrokenPipeError:
+        # The reader, such as `head`, has read enough. Python would complain when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if outcome == INTERRUPTED:
-        return _fail("interrupted; nothing that was reported as done is lost, and the same command carries on", outcome)
+        return _fail("interrupted; nothing that was reported as done is lost, and the same command continues", outcome)
     return outcome if isinstance(outcome, int) else 0
 
 
 def _usage(error: Any) -> str:
-    """What was wrong with the words of a command, and where to read on."""
+    """What was wrong with the words of a command, and where the right ones are described."""
     message, context = str(error.format_message()).rstrip("."), getattr(error, "ctx", None)
     if "--workspace" in message and context is not None and context.parent is not None:
         return "--workspace goes before the command: calcigraph --workspace DIR COMMAND"
+    # So many words come from a shell that has replaced a pattern by the names of all files.
     if "unexpected extra argument" in message.lower() and len(message) > 200:
         return "too many arguments: put a pattern of file names in quotes, or give their folder"
     return f"{message}; see `{context.command_path} --help`" if message and context is not None else message
 
 
 def _fail(message: str, code: int) -> int:
+    """Print the message as one line; return the code."""
     if message:
         print("calcigraph:", " ".join(message.split()), file=sys.stderr)
     return code

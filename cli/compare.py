@@ -44,6 +44,7 @@ def compare(
     if len(side_by_side[0]) > 3:
         show(*side_by_side, form)
         print()
+    # Notes are sentences, mostly the same in every row: each is said once, below the table.
     columns.remove("note")
     show(columns, rows, form)
     for remark in dict.fromkeys(part for row in rows for part in (row["note"] or "").split("; ") if part):

@@ -1,4 +1,4 @@
-"""`calcigraph demo`: the whole main job on two synthetic cultures, and what it found beside the truth."""
+"""`calcigraph demo`: two synthetic cultures from movie to comparison, and what was found beside the truth."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def _bring_in(workspace: Workspace, folder: Path, name: str) -> dict[str, Any]:
 
 
 def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None:
+    """Counts and coupling of each culture beside those it was simulated with."""
     print("\nWhat was found, beside the truth:")
     rows: list[dict[str, Any]] = []
     counts = {row["culture"]: row for row in workspace.rows("cultures")[1]}
@@ -81,8 +82,8 @@ def _show_found(workspace: Workspace, truths: dict[str, dict[str, Any]]) -> None
         )
         rows += [{"culture": name, "quantity": what, "found": value, "truth": true} for what, value, true in pairs]
     show(["culture", "quantity", "found", "truth"], rows, Format.table)
-    print("Model robust sets spikes aside; the paper's least squares (fit --model crlsm) is pulled far off by them.")
-    print("Where Cellpose errs about a border the cells' own k come to differ: the interval of k is wider for it.")
+    print("Model robust gives spikes little weight; they bias the paper's least squares (fit --model crlsm) strongly.")
+    print("Where Cellpose misplaces a border, the k of these cells differ more, and the interval of k becomes wider.")
 
 
 def _show_anomalies(workspace: Workspace, name: str) -> None:
@@ -93,6 +94,7 @@ def _show_anomalies(workspace: Workspace, name: str) -> None:
 
 
 def _show_places(workspace: Workspace, folder: Path) -> None:
+    """Where everything lies, and commands to go on with."""
     command = f"{sys.argv[0]} --workspace {shlex.quote(str(workspace.folder))}"
     print(f"\nMovies, truths and pictures: {folder}")
     print(f"Denoised movies (OME-Zarr):  {workspace.folder / 'movies'}")

@@ -22,9 +22,13 @@ Record = Mapping[str, Any]
 
 ABSENT = "-"
 GAP = 2
+"""Blanks between columns."""
 FEW_ROWS = 6
+"""A table of so few rows that is too wide for the screen is turned: its columns become rows."""
 LONGEST = 60
+"""Longer texts are cut."""
 PROSE = 30
+"""A last column with blanks in longer texts holds sentences: they are not cut, and may wrap."""
 
 
 class Format(StrEnum):
@@ -39,7 +43,24 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print: an
 
 
 def show(columns: Sequence[str], records: Sequence[Record], form: Format) -> None:
-    """Print records (plain Python values, None for absent) on stdout, columns in the order given."""
+    """Print a table on stdout.
+
+    Parameters
+    ----------
+    columns
+        The columns, in order.
+    records
+        One mapping per row, of plain Python values by column; None for absent.
+    form
+        How.
+
+    Examples
+    --------
+    >>> show(["cell", "k"], [{"cell": 3, "k": 0.0123456}, {"cell": 7, "k": None}], Format.table)
+    cell         k
+       3  0.012346
+       7         -
+    """
     if form is Format.json:
         print(json.dumps([{name: record.get(name) for name in columns} for record in records], allow_nan=False))
     elif form is Format.csv:
@@ -55,13 +76,14 @@ def _field(value: Any) -> Any:
 
 
 def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
-    """Aligned columns, in as many blocks as the screen's width asks for; few wide rows are turned on their side."""
+    """Aligned columns, in as many blocks as the screen's width needs; a few wide rows are turned into columns."""
     if not records:
         note("no rows")
     rows = [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
     numeric = [all(isinstance(record.get(name), int | float | None) for record in records) for name in columns]
     prose = _ends_in_prose(rows)
     if _width(rows) > _room() and 0 < len(records) <= FEW_ROWS < len(columns) and not prose:
+        # Turned: one line per column, without those that are absent everywhere.
         prose = len(records) == 1
         rows = [list(line) for line in zip(*rows, strict=True) if set(line[1:]) != {ABSENT}]
         numeric = [False] * len(rows[0])
@@ -73,7 +95,7 @@ def _show_table(columns: Sequence[str], records: Sequence[Record]) -> None:
 
 
 def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool], whole: bool) -> None:
-    """One block; long texts are cut, but not those of the last column if `whole`."""
+    """Print one block; long texts are cut, but not those of the last column if `whole`."""
     widths = _widths(rows)
     for row in rows:
         texts = [*(_cut(text) for text in row[:-1]), row[-1] if whole else _cut(row[-1])]
@@ -85,10 +107,10 @@ def _print(rows: Sequence[Sequence[str]], numeric: Sequence[bool], whole: bool) 
 
 
 def _blocks(rows: Sequence[Sequence[str]], prose: bool) -> list[list[int]]:
-    """Columns that go side by side; every block begins with the first column."""
+    """The columns of each block that fit side by side; every block begins with the first column."""
     widths = _widths(rows)
     if prose:
-        widths[-1] = min(widths[-1], PROSE)  # the end of a line may wrap
+        widths[-1] = min(widths[-1], PROSE)  # a sentence may wrap, so it needs no more room than this
     blocks, room = [[0]], _room() - widths[0]
     for index, width in enumerate(widths[1:], start=1):
         if room < width + GAP and len(blocks[-1]) > 1:
@@ -105,6 +127,7 @@ def _ends_in_prose(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Of the whole table in one block."""
     return sum(width + GAP for width in _widths(rows)) - GAP
 
 
@@ -117,13 +140,14 @@ def _cut(text: str) -> str:
 
 
 def _room() -> int:
-    """Columns of the terminal; a pipe has no end unless COLUMNS says so."""
+    """Characters in a line of the terminal; in a pipe there is no limit unless COLUMNS names one."""
     import shutil
 
     return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 1_000_000
 
 
 def _cell(value: Any) -> str:
+    """A value as it is shown in a table."""
     if value is None:
         return ABSENT
     if isinstance(value, bool):
@@ -134,7 +158,7 @@ def _cell(value: Any) -> str:
         head = ", ".join(_cell(item) for item in value[:4])
         return f"[{head}, ... {len(value)}]" if len(value) > 4 else f"[{head}]"
     if isinstance(value, str) and value.startswith('{"'):
-        return _cut(value)  # JSON is for programs: --format json has it whole
+        return _cut(value)  # JSON is for programs, which get all of it with --format json
     return str(value)
 
 
@@ -144,7 +168,11 @@ def note(text: str) -> None:
 
 
 class Interrupt:
-    """Ctrl-C that cannot get lost: a signal that falls into a library's callback is raised at the next progress."""
+    """Ctrl-C that cannot get lost.
+
+    The exception of a signal that arrives inside a library's callback may be swallowed there. So the signal is also
+    remembered, and raised at the next report of progress.
+    """
 
     pressed = False
 
@@ -169,7 +197,7 @@ class Interrupt:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws bars on stderr, and says nothing where stderr is not a terminal."""
+    """Give a `Progress` that draws bars on stderr, and nothing where stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda stage, done, total: Interrupt.check()
         return

@@ -8,7 +8,11 @@ import typer
 
 from calcigraph.cli.output import note
 from calcigraph.models.table import DEFAULT_MODEL
+from calcigraph.pictures.kinds import TABLE
 from calcigraph.workspace import Workspace
+
+*_FIRST, _LAST = (f"{kind.name} ({kind.detail})" if kind.detail else kind.name for kind in TABLE)
+KIND_HELP = f"{', '.join(_FIRST)} or {_LAST}."
 
 
 def picture(
@@ -16,12 +20,7 @@ def picture(
     culture: Annotated[str, typer.Argument(help="Culture to draw.", show_default=False)],
     kind: Annotated[
         str,
-        typer.Argument(
-            metavar="KIND",
-            help="frame, outlines, cells (coloured by intensity), graph, traces (observed and model), error (MSE map), "
-            "parameters (with 95 % intervals) or training (losses of model pinn).",
-            show_default=False,
-        ),
+        typer.Argument(metavar="KIND", help=KIND_HELP, show_default=False),
     ],
     out: Annotated[str, typer.Option("-o", "--out", help="PNG, PDF or SVG to write.", show_default=False)],
     model: Annotated[str, typer.Option(help="Whose fit to draw.")] = DEFAULT_MODEL,

@@ -46,11 +46,13 @@ def query(
 
 
 def _listed(known: Query) -> dict[str, str]:
+    """A row of --list."""
     takes = (f"{each.name}: {each.type}" + ("" if each.required else f" = {each.default}") for each in known.parameters)
     return {"name": known.name, "parameters": ", ".join(takes), "answers": known.description}
 
 
 def _read(path: str) -> str:
+    """The text of a query file. Raises NotFoundError, InputError."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:

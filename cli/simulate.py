@@ -1,4 +1,4 @@
-"""`calcigraph simulate`: a movie whose truth is known."""
+"""`calcigraph simulate`: a movie whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def simulate(
     *,
     options: SyntheticOptions,
 ) -> None:
-    """Write a synthetic movie with its truth: OUT.tif, OUT_labels.tif and OUT_truth.json. Options that spoil the masks
-    add OUT_masks.tif, for `ingest --masks`; labels and truth stay true."""
+    """Write a synthetic movie with its ground truth: OUT.tif, OUT_labels.tif and OUT_truth.json. Options for mistakes
+    in the masks add OUT_masks.tif, for `ingest --masks`. The labels and the truth do not have these mistakes."""
     workspace: Workspace = context.obj
     with progress_bar() as progress:
         truth = workspace.simulate(out, options, progress=progress)

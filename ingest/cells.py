@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -71,22 +72,26 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
     (array([3, 7]), array([0.5, 3.5]), array([4.]))
     """
     labels, every = compact(masks.labels)
-    areas = np.bincount(every.ravel(), minlength=len(labels) + 1)[1:]
+    areas = np.bincount(every.ravel(), minlength=len(labels) + 1)[1:]  # without the background
     kept = areas >= min_area
     if not kept.any():
         raise InputError(
             f"{masks.source}: none of the {len(labels)} cells has {min_area} px (the largest has {areas.max()}); "
             "lower --min-area or check the masks"
         )
-    grown = grow(every, -(-max_gap // 2))
+    # Both cells of a gap grow by half of it, rounded up, so that they meet.
+    grown = grow(every, _ceil(max_gap, 2))
+    near_edge = grow(every, _ceil(max_gap, 3))
     a, b, lengths = shared_borders(grown)
-    at_edge = _at_edge(grow(every, -(-max_gap // 3)), len(labels))
-    border = at_edge | _touching_dropped(a, b, kept) | _touching_outside(grown, len(labels))
+    border = _at_edge(near_edge, len(labels))
+    border |= _touching_dropped(a, b, kept)
+    border |= _touching_outside(grown, len(labels))
     # From here on, cells are counted without those that were too small: `rows` is the new place of each kept one.
     rows = np.cumsum(kept) - 1
-    cells = np.where(kept, rows + 1, 0).astype(np.int32)
-    cells = np.concatenate([np.zeros(1, np.int32), cells])[every]
+    values = np.where(kept, rows + 1, 0).astype(np.int32)
+    cells = np.concatenate([np.zeros(1, np.int32), values])[every]
     x, y = centroids(cells, int(kept.sum()))
+    # A shorter border may be two corners that meet by chance of the pixels.
     long = (lengths >= min_border) & kept[a] & kept[b]
     return Tissue(
         labels=labels[kept],
@@ -119,7 +124,7 @@ def compact(labels: LabelImage) -> tuple[IntArray, LabelImage]:
     image = image.reshape(labels.shape).astype(np.int32)
     if values[0] == 0:
         return values[1:].astype(np.int64), image
-    return values.astype(np.int64), image + 1
+    return values.astype(np.int64), image + 1  # no pixel of background, so the places begin with a cell
 
 
 def grow(labels: LabelImage, distance: int) -> LabelImage:
@@ -144,15 +149,18 @@ def grow(labels: LabelImage, distance: int) -> LabelImage:
     if distance <= 0:
         return labels
     height, width = labels.shape
-    reach = range(-distance, distance + 1)
-    offsets = [(dy * dy + dx * dx, dy, dx) for dy in reach for dx in reach if 0 < dy * dy + dx * dx <= distance**2]
-    # One distance after the other, nearest first: at each, a pixel takes the smallest label among all offsets.
-    grown = labels.copy()
+    # The steps to all pixels within the distance, by its square, which is a whole number.
+    steps: dict[int, list[tuple[int, int]]] = {}
+    for dy, dx in product(range(-distance, distance + 1), repeat=2):
+        if 0 < dy * dy + dx * dx <= distance**2:
+            steps.setdefault(dy * dy + dx * dx, []).append((dy, dx))
+    # Background becomes the largest number, so that a minimum over several steps is the smallest label among them.
     far = np.iinfo(np.int32).max
     padded = np.pad(np.where(labels > 0, labels, far), distance, constant_values=far)
-    for square in sorted({offset[0] for offset in offsets}):
+    grown = labels.copy()
+    for square in sorted(steps):  # the nearest first: a pixel that has a label keeps it
         nearest = np.full(labels.shape, far, np.int32)
-        for _, dy, dx in (offset for offset in offsets if offset[0] == square):
+        for dy, dx in steps[square]:
             rows, columns = distance + dy, distance + dx
             np.minimum(nearest, padded[rows : rows + height, columns : columns + width], out=nearest)
         found = (grown == 0) & (nearest < far)
@@ -180,6 +188,7 @@ def shared_borders(cells: LabelImage) -> tuple[IntArray, IntArray, IntArray]:
     """
     count = np.int64(cells.max()) + 1
     keys = []
+    # Each pixel with its right neighbour, then with the one below: every pair of neighbours once.
     for one, other in ((cells[:, :-1], cells[:, 1:]), (cells[:-1], cells[1:])):
         unlike = (one != other) & (one > 0) & (other > 0)
         a, b = one[unlike].astype(np.int64), other[unlike].astype(np.int64)
@@ -192,12 +201,19 @@ def shared_borders(cells: LabelImage) -> tuple[IntArray, IntArray, IntArray]:
 def centroids(cells: LabelImage, count: int) -> tuple[FloatArray, FloatArray]:
     """(x, y): mean column and mean row of the pixels of each cell 1..count, (count,) each."""
     height, width = cells.shape
-    area = np.bincount(cells.ravel(), minlength=count + 1)[1:]
+    flat, bins = cells.ravel(), count + 1
+    area = np.bincount(flat, minlength=bins)[1:]
     columns = np.broadcast_to(np.arange(width, dtype=np.float64), cells.shape).ravel()
     rows = np.repeat(np.arange(height, dtype=np.float64), width)
-    x = np.bincount(cells.ravel(), columns, minlength=count + 1)[1:]
-    y = np.bincount(cells.ravel(), rows, minlength=count + 1)[1:]
+    # A bincount with weights sums the coordinates of all cells in one go.
+    x = np.bincount(flat, columns, minlength=bins)[1:]
+    y = np.bincount(flat, rows, minlength=bins)[1:]
     return x / area, y / area
+
+
+def _ceil(number: int, by: int) -> int:
+    """The quotient, rounded up."""
+    return -(-number // by)
 
 
 def _at_edge(cells: LabelImage, count: int) -> BoolArray:
@@ -239,12 +255,12 @@ def outside_regions(empty: BoolArray) -> BoolArray:
     (Y, X), True inside those regions.
     """
     _, regions = cv2.connectedComponents(empty.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    # The disc must lie in the image too: what is beyond it is not known to be empty.
+    # Erosion by the disc leaves the places of its centre. The disc must lie in the image: what is beyond it is not
+    # known to be empty.
     roomy = cv2.erode(empty.astype(np.uint8), _disc(), borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
-    ids = np.intersect1d(
-        np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])), np.unique(regions[roomy])
-    )
-    return np.isin(regions, ids[ids > 0])
+    rim = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+    ids = np.intersect1d(np.unique(rim), np.unique(regions[roomy]))
+    return np.isin(regions, ids[ids > 0])  # 0 is where cells are
 
 
 def _disc() -> NDArray[np.uint8]:

@@ -72,7 +72,7 @@ class _Tally:
     def see_top(self, frame: NDArray[Any]) -> None:
         """Take note of a raw frame's largest value."""
         top = float(frame.max())
-        if top >= self.top:
+        if top >= self.top:  # most frames stay below, and need no count
             if top > self.top:
                 self.top, self.at_top = top, 0
             self.at_top += int(np.count_nonzero(frame == top))
@@ -110,10 +110,13 @@ class Pass:
         picture: str | None = None,
     ) -> None:
         frames = movie.info.shape[0]
-        self._movie, self._writer, self._pixels, self._picture = movie, writer, pixels, picture
+        self._movie, self._writer = movie, writer
+        self._pixels, self._picture, self._hashed = pixels, picture, hashed
+        # Filled frame by frame, in any order, as the threads come to them.
         self._digests = [b""] * frames
         self._means = np.zeros(frames)
         self._sums = None if pixels is None else no_sums(frames, pixels)
+        # The first frame is read before the pass: brightness and place of all others are measured against it.
         first = self._denoise(camera_values(movie.frame(0), movie, 0))
         self._reference = _mean(first) if detrend else None
         self._gauge = ShiftGauge(first)
@@ -132,6 +135,7 @@ class Pass:
             Damaged frames, values without a logarithm, or a movie without contrast.
         """
         tallies = over_blocks(self._writer.blocks(), self._block, _Tally, progress, "denoise")
+        # Whole numbers, so that the sum is the same in any order.
         counts = np.sum([tally.counts for tally in tallies], axis=0, dtype=np.uint64)
         return Denoised(
             normalisation=self._normalisation(counts, progress),
@@ -167,10 +171,11 @@ class Pass:
         self._digests[index] = frame_digest(raw)
         tally.see_top(raw)  # of the raw frame: the median hides single saturated pixels
         frame = self._denoise(raw)
-        self._means[index] = _mean(frame)
+        self._means[index] = _mean(frame)  # before detrending, which would hide the bleaching
         tally.shift = max(tally.shift, self._gauge.displacement(frame))
         if self._reference is not None:
             frame = _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
+        # Only floats can be below 0: integers were checked when they were read.
         if frame.dtype == np.float32 and frame.min() <= -1:
             after = "" if self._reference is None else " after --detrend global"
             raise InputError(
@@ -233,6 +238,7 @@ def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, 
 
 def _saturated(tallies: Sequence[_Tally], pixels: int) -> float:
     """Share of the pixels at the movie's maximum if that is the camera's limit, else 0."""
+    # A worker that never saw the movie's maximum has counted another value.
     top = max(tally.top for tally in tallies)
     share = sum(tally.at_top for tally in tallies if tally.top == top) / pixels
     return share if top in TOPS or (top > BRIGHT and share > OFTEN) else 0.0

@@ -52,7 +52,8 @@ def count(frame: NDArray[Any], counts: Counts, prefix: int | None = None) -> Non
         bits = frame.ravel().view(np.uint32)
         # As integers, floats below 0 sort backwards and after the others: flip theirs, and put the others above them.
         every = np.where(bits >> 31, ~bits, bits | np.uint32(SIGN_BIT))
-        keys = every >> 16 if prefix is None else every[every >> 16 == prefix] & np.uint32(0xFFFF)
+        upper = every >> 16
+        keys = upper if prefix is None else every[upper == prefix] & np.uint32(0xFFFF)
     counts += np.bincount(keys, minlength=VALUES).astype(np.uint64)
 
 
@@ -78,7 +79,7 @@ def quartiles(value_of: Callable[[int], float], pixels: int) -> tuple[float, flo
     """
     found = []
     for share in (0.25, 0.75):
-        position = (pixels - 1) * share
+        position = (pixels - 1) * share  # among the sorted values, mostly between two of them
         below = math.floor(position)
         low = float(np.log1p(value_of(below)))
         high = float(np.log1p(value_of(min(below + 1, pixels - 1))))

@@ -53,9 +53,9 @@ def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
     """
     inside = inner_pixels(cells, inset)
     left = np.bincount(cells[inside], minlength=count + 1)
-    short = left < MIN_TRACE_PX
-    # A small cell that lost nothing needs no flag.
-    short &= np.bincount(cells.ravel(), minlength=count + 1) > left
+    whole = np.bincount(cells.ravel(), minlength=count + 1)
+    # A small cell that lost nothing needs no flag; the background is no cell.
+    short = (left < MIN_TRACE_PX) & (whole > left)
     short[0] = False
     chosen = np.where(inside | short[cells], cells, 0)
     counts = np.bincount(chosen.ravel(), minlength=count + 1)[1:].astype(np.float64)
@@ -71,7 +71,6 @@ def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
     array([[ True, False, False,  True]])
     """
     inside = cells > 0
-    # A square is uniform if its rows are and then its columns; each axis is compared with itself, shifted.
     for axis in (1, 0):
         uniform = inside.copy()
         for step in range(1, min(inset, cells.shape[axis] - 1) + 1):
@@ -80,9 +79,10 @@ def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:
             near[axis], far[axis] = slice(None, -step), slice(step, None)
             one, other = tuple(near), tuple(far)
             same = cells[one] == cells[other]
+            # Each pixel of a pair judges the other, so that both directions take one comparison.
             uniform[one] &= same & inside[other]
             uniform[other] &= same & inside[one]
-        inside = uniform
+        inside = uniform  # the second axis builds on the first: a column of uniform rows is a uniform square
     return inside
 
 
@@ -91,4 +91,5 @@ def _stretches(cells: LabelImage, count: int) -> tuple[IntArray, IntArray]:
     flat = cells.ravel()
     starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     values = flat[starts].astype(np.int64)
+    # Stretches of no cell go to a row of their own, after the cells', which the sums then leave out.
     return starts, np.where(values > 0, values - 1, count)

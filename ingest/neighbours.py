@@ -12,6 +12,9 @@ import numpy as np
 
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray
 
+FLAT = 1e-9
+"""Cells lie on one line if their extent across it is below this share of the extent along it."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -119,7 +122,8 @@ def _edges(places: Places) -> IntArray:
 def _on_line(places: Places) -> IntArray | None:
     """The places' order along it if all lie on one line (as one or two always do), else None."""
     points = np.stack([places.x - places.x.mean(), places.y - places.y.mean()], axis=1)
-    _, spread, directions = np.linalg.svd(points, full_matrices=False)
-    if len(points) > 2 and spread[1] > 1e-9 * spread[0]:
+    # The singular values are the extents along the longest direction and across it.
+    _, extents, directions = np.linalg.svd(points, full_matrices=False)
+    if len(points) > 2 and extents[1] > FLAT * extents[0]:
         return None
     return np.argsort(points @ directions[0], kind="stable")

@@ -67,7 +67,8 @@ class ZarrMovie(Movie):
         first = min(place[t] for place in missing) * size[t]
         whole = sum(1 for place in keys if place[t] * size[t] >= first)
         some = ", ".join(keys[place] for place in missing[:3]) + (", ..." if len(missing) > 3 else "")
-        says = f"{len(missing)} of the {len(keys)} chunks of {folder.name} are not there ({some})"
+        are = "is" if len(missing) == 1 else "are"
+        says = f"{len(missing)} of the {len(keys)} chunks of array {folder.name} {are} not there ({some})"
         if len(missing) < whole or first < 2:
             raise InputError(f"{self.info.source}: {says} and would be read as 0; copy it again")
         self.broken_off = f"its metadata names {frames} frames, {first} are there (0 to {first - 1}): {says}"
@@ -100,7 +101,7 @@ class _Level:
     """Names."""
     units: list[str]
     scales: list[float] | None
-    """Units per element; None where nobody set them: not given, or all 1 as a writer's placeholder."""
+    """Units per element; None where nobody set them: not given, or 0 and 1 as a writer's placeholders."""
     path: str
     """Of the array inside the image's folder."""
 
@@ -132,13 +133,13 @@ def _open_level(path: Path, source: str) -> _Level:
 
 
 def _scale(transformations: list[Any], count: int) -> list[float] | None:
-    """Product of the scale transformations, one number an axis; None if there is none, or nothing but ones."""
+    """Product of the scale transformations, one number an axis; None if there is none, or nothing but 0 and 1."""
     product = np.ones(count)
     for transformation in transformations:
         values = _mapping(transformation).get("scale")
         if values is not None and len(values) == count:
             product = product * np.asarray(values, dtype=float)
-    return None if (product == 1).all() else [float(value) for value in product]
+    return None if np.isin(product, (0, 1)).all() else [float(value) for value in product]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -83,6 +83,8 @@ def ingest_movie(
 ) -> CultureData:
     """Read, denoise, normalise, segment and measure a movie; write its store to `store_path`.
 
+    If anything goes wrong, nothing is left at or beside `store_path`.
+
     Parameters
     ----------
     source
@@ -114,9 +116,11 @@ def ingest_movie(
         Cells are to be found, but cellpose is not installed.
     WorkspaceError
         The store cannot be written.
-
-    In each case nothing is left at or beside `store_path`.
     """
+    if options.masks is None:
+        from calcigraph.ingest.segment import require_cellpose
+
+        require_cellpose()
     with prepared(source, options, progress) as ready:
         settings = _settings(ready, options)
         job = _Job(movie=ready.movie, options=options, settings=settings, progress=progress, digest=digest)
@@ -168,31 +172,35 @@ class _Job:
                 # Cells are found in a picture of the denoised frames, so their traces take a second read of those.
                 masks = self._segment(writer, denoised)
                 found = self._find(masks)
-            tissue, pixels = found.tissue, found.pixels
-            sums = denoised.sums or self._sums(writer, pixels)
-            normalisation = denoised.normalisation
+            sums = denoised.sums or self._sums(writer, found.pixels)
+            counts = found.pixels.counts[:, None]
             # Eq. 23 is linear in log(x + 1), so the mean of the normalised pixels is eq. 23 of the mean logarithm.
-            traces = normalise(sums.logs / pixels.counts[:, None], normalisation)
+            traces = normalise(sums.logs / counts, denoised.normalisation)
             digest = self.digest or _digest(denoised.digest, masks.digest, self.options, self.settings)
             record = self._culture(culture, digest, denoised, masks, version, movie_name)
             self.progress("store", 0, 1)
             writer.finish(
-                normalisation=normalisation,
-                labels=_kept_labels(tissue),
-                cells=tissue.labels,
+                normalisation=denoised.normalisation,
+                labels=_kept_labels(found.tissue),
+                cells=found.tissue.labels,
                 traces=traces,
-                denoised_traces=sums.raw / pixels.counts[:, None],
+                denoised_traces=sums.raw / counts,
                 frame_interval_s=self.settings.timing.interval_s,
                 pixel_size_um=self.settings.pixel_size_um,
-                about={
-                    "culture": culture,
-                    "input_digest": digest,
-                    "options": self.settings.recorded,
-                    "version": version,
-                },
+                about=self._about(record),
             )
             self.progress("store", 1, 1)
-        return CultureData(record, self._cells(found, traces), tissue.contacts)
+        return CultureData(record, self._cells(found, traces), found.tissue.contacts)
+
+    @staticmethod
+    def _about(record: Culture) -> dict[str, Any]:
+        """What the store says of its culture."""
+        return {
+            "culture": record.uid,
+            "input_digest": record.input_digest,
+            "options": record.options,
+            "version": record.version,
+        }
 
     def _read_masks(self) -> Masks | None:
         if self.options.masks is None:

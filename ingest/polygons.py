@@ -76,26 +76,29 @@ def _find_runs(cells: LabelImage) -> _Runs:
     flat, width = padded.ravel(), padded.shape[1]
     # By way: the step to the next pixel, and the step to the pixel beyond the side.
     ahead, outside = (1, width, -1, -width), (-width, 1, width, -1)
-    starts, ends, ways = [], [], []
+    starts, ends, ways = [], [], []  # a run's first pixel, the next run's first pixel with its way, its own way
     for way in range(4):
         sides = _sides_in_order(padded, way, outside[way])
         before = sides - ahead[way]
         # A side continues the run of the pixel before it if that one belongs to the cell and has an outline there too.
         goes_on = (flat[before] == flat[sides]) & (flat[before + outside[way]] != flat[sides])
         at = np.flatnonzero(~goes_on)
-        last = sides[np.append(at[1:], len(sides))[: len(at)] - 1]
+        last_at = np.append(at[1:], len(sides))[: len(at)] - 1
+        last = sides[last_at]
         # At its end the outline turns left, onto a pixel further out, where the cell goes on ahead; else right.
         left = flat[last + ahead[way]] == flat[last]
         turned = np.where(left, last + ahead[way] + outside[way], last)
+        next_way = np.where(left, (way + 3) % 4, (way + 1) % 4)
         starts.append(sides[at])
-        ends.append(turned + np.where(left, (way + 3) % 4, (way + 1) % 4) * flat.size)
+        ends.append(turned + next_way * flat.size)
         ways.append(np.full(len(at), way))
     # A run is known by its first pixel and its way; one number for both lets a sorted search find the next run.
     start, way_of = np.concatenate(starts), np.concatenate(ways)
     keys = start + way_of * flat.size
     order = np.argsort(keys)
     following = order[np.searchsorted(keys[order], np.concatenate(ends))]
-    pixel_y, pixel_x = start // width - 1, start % width - 1
+    pixel_y, pixel_x = start // width - 1, start % width - 1  # without the rim
+    # The vertex is the pixel's corner behind the walker: upper left for way 0, upper right for 1, and so on.
     x, y = pixel_x + np.isin(way_of, (1, 2)), pixel_y + np.isin(way_of, (2, 3))
     cell = flat[start].astype(np.int64)
     vertex_of_cell = (y * width + x) * (cell.max(initial=0) + 1) + cell
@@ -161,6 +164,7 @@ def _split(ring: Ring, runs: _Runs) -> list[Ring]:
         if vertex in place:
             loop = rest[place[vertex] :]
             del rest[place[vertex] :]
+            # The loop's vertices may come again in the rest of the ring, in another loop.
             for gone in loop:
                 del place[int(runs.x[gone]), int(runs.y[gone])]
             parts.append(loop)
@@ -198,7 +202,8 @@ def _signed_area(ring: Ring, runs: _Runs) -> float:
 def _contains(ring: Ring, run: int, runs: _Runs) -> bool:
     """Whether the centre of the run's first pixel is inside: an odd number of vertical sides lies to its right."""
     y, x = runs.pixel_y[run] + 0.5, runs.pixel_x[run] + 0.5
-    low: Any = runs.y[ring]
-    after = np.roll(low, -1)
-    crosses = (np.minimum(low, after) < y) & (np.maximum(low, after) > y)
+    before: Any = runs.y[ring]
+    after = np.roll(before, -1)
+    # Horizontal sides start and end at one y, so they cross no line between pixels' corners.
+    crosses = (np.minimum(before, after) < y) & (np.maximum(before, after) > y)
     return bool(np.count_nonzero(crosses & (runs.x[ring] > x)) % 2)

@@ -1,14 +1,15 @@
 """From a picture of the culture to cell masks, with Cellpose 3 and the model that calcigraph ships.
 
-The shipped model (`weights/`) was trained by `training/train_segmenter.py` from synthetic tissue. Nothing is ever
-downloaded: a model that is not on this machine is an error. torch and cellpose are imported only when cells are
-looked for.
+The shipped model (`weights/`) was trained on synthetic tissue by `training/train_segmenter.py`. Nothing is ever
+downloaded: a model that is not on this machine is an error. torch and cellpose are imported only when cells are to be
+found.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import logging
 import os
 import sys
@@ -22,22 +23,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError, MissingExtraError, NotFoundError
+from calcigraph.ingest.movie import first_line
 from calcigraph.store.types import LabelImage, Masks, Progress, silent
 
 _SHIPPED = Path(__file__).resolve().parent / "weights" / "confluent.pt"
+_TILE_PX = 224
+"""Side of cellpose's tiles."""
+_LARGE_TILE_PX = 640
+"""Largest side of the shipped model's tiles."""
+_FRAGMENT = 0.1
+"""Pieces below this share of the median area are no cells."""
 _INSTALL = "pip install 'calcigraph[segment]' (Python 3.11 or 3.12), or give --masks"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of CPnet weights, and the cell diameters it sees well (of circles of equal area, after its rescaling)."""
+    """A file of CPnet weights and what its network can see; made by `find_weights`."""
 
     path: Path
     name: str
     smallest_px: float
+    """Diameter of the smallest cells that it sees well, after its rescaling; of a circle of the cell's area."""
     largest_px: float
+    """Diameter of the largest, likewise."""
     large_tiles: bool
-    """Whether a tile may be larger than cellpose's 224 px: fewer overlaps, half the time."""
+    """Whether a tile may be larger than cellpose's: fewer overlaps, half the time."""
 
     @property
     def digest(self) -> str:
@@ -45,40 +55,61 @@ class Weights:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
+def require_cellpose() -> None:
+    """Raise MissingExtraError where cellpose is not installed, before a movie is read for it."""
+    if importlib.util.find_spec("cellpose") is not None:
+        return
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    why = "" if sys.version_info < (3, 13) else f", and cannot be on Python {here}, for which it has no numpy"
+    raise MissingExtraError(f"cells are found with cellpose 3, which is not installed{why}: {_INSTALL}")
+
+
 def find_weights(model: str | None = None) -> Weights:
     """Find a segmentation model on this machine, without loading it.
 
     Parameters
     ----------
-    model : None for the shipped one; the path of a file of Cellpose 3 (CPnet) weights; or the name of a Cellpose 3
-        model, such as cyto3, that lies in Cellpose's own folder ($CELLPOSE_LOCAL_MODELS_PATH or ~/.cellpose/models).
+    model
+        None for the shipped one; the path of a file of Cellpose 3 (CPnet) weights; or the name of a Cellpose 3 model,
+        such as cyto3, that lies in Cellpose's own folder ($CELLPOSE_LOCAL_MODELS_PATH or ~/.cellpose/models).
 
     Raises
     ------
-    NotFoundError : a named model that is not on this machine.
-    InputError : a path without a file.
+    NotFoundError
+        A named model is not on this machine.
+    InputError
+        There is no file at the path.
+
+    Examples
+    --------
+    >>> find_weights().name
+    'confluent'
     """
     if model is None:
-        return Weights(_SHIPPED, "confluent", smallest_px=14, largest_px=72, large_tiles=True)
+        return Weights(path=_SHIPPED, name="confluent", smallest_px=14, largest_px=72, large_tiles=True)
     path = Path(model).expanduser()
     if not path.is_file():
         if path.is_dir() or path.name != model or path.suffix:
             raise InputError(f"no segmentation model at {model}: expected a file of Cellpose 3 (CPnet) weights")
         path = _local_model(model)
-    return Weights(path, Path(model).name, smallest_px=20, largest_px=45, large_tiles=False)
+    return Weights(path=path, name=Path(model).name, smallest_px=20, largest_px=45, large_tiles=False)
 
 
 def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress = silent) -> Masks:
     """Find the cells in a picture.
 
-    The picture is looked at in its own resolution first; when the cells found are smaller or larger than the model can
-    see well, it is looked at again, rescaled to their median diameter. The same picture and model give the same masks.
+    The network sees the picture in its own resolution first. If the cells that it finds are smaller or larger than it
+    sees well, it sees the picture again, rescaled by their median diameter. The same picture and model give the same
+    masks.
 
     Parameters
     ----------
-    image : (Y, X), any scale, brighter where there is more light; usually the mean of the normalised frames.
-    model : as in `find_weights`.
-    progress : called with stage "segment".
+    image
+        (Y, X), on any scale, brighter where there is more light; usually the mean of the normalised frames.
+    model
+        As for `find_weights`.
+    progress
+        Called with the stage "segment".
 
     Returns
     -------
@@ -86,9 +117,12 @@ def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress
 
     Raises
     ------
-    InputError : not a picture with contrast, weights that are not a CPnet, or no cells found.
-    NotFoundError, InputError : as `find_weights`.
-    MissingExtraError : cellpose is not installed, or not version 3.
+    InputError
+        It is no picture with contrast, the weights are not a CPnet, or no cells are found.
+    NotFoundError, InputError
+        As `find_weights`.
+    MissingExtraError
+        cellpose is not installed, or not version 3.
     """
     picture = _checked(image)
     weights = find_weights(model)
@@ -99,6 +133,7 @@ def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress
         labels = _look(network, weights, picture, None)
         progress("segment", 2, 3)
         diameter = _median_diameter(labels)
+        # The network scales every picture by this factor, and cells have this size for it afterwards.
         seen = diameter * float(network.diam_mean / network.diam_labels)
         if diameter and not weights.smallest_px <= seen <= weights.largest_px:
             labels = _look(network, weights, picture, diameter)
@@ -112,12 +147,14 @@ def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress
 
 
 def _checked(image: NDArray[Any]) -> NDArray[np.float32]:
+    """The picture as the network takes it. Raises InputError."""
     picture = np.asarray(image)
     if picture.ndim != 2 or min(picture.shape) < 16 or not np.issubdtype(picture.dtype, np.number):
         raise InputError(f"cannot segment an array of shape {picture.shape}: expected one picture, (Y, X), >= 16 px")
     picture = picture.astype(np.float32)
     if not np.isfinite(picture).all():
         raise InputError("the picture to segment has values that are not finite: expected numbers in every pixel")
+    # Between these percentiles cellpose scales a picture; where they agree it would divide by 0.
     low, high = np.percentile(picture, (1, 99))
     if not high > low:
         raise InputError("the picture to segment has no contrast: try --segment-on max, or give --masks")
@@ -139,7 +176,7 @@ def _local_model(name: str) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep cellpose and torch off stdout and their notices (deprecations, progress, "no masks") to themselves."""
+    """Keep cellpose and torch off stdout, and silence their notices (deprecations, progress, "no masks")."""
     logger = logging.getLogger("cellpose")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -159,13 +196,14 @@ def _load(weights: Weights) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"segmentation needs cellpose 3 ({error}): {_INSTALL}") from error
     _require_cpnet(weights.path)
+    # Always on the CPU, so that a machine's graphics card does not change the masks.
     network = CellposeModel(gpu=False, pretrained_model=str(weights.path), mkldnn=False)
     network.net = network.net.to(memory_format=torch.channels_last)
     return network
 
 
 def _require_cpnet(path: Path) -> None:
-    """Refuse what cellpose would load without a word, or not at all: it skips every weight whose name it lacks."""
+    """Refuse weights of another network: cellpose skips every weight whose name it lacks, and says nothing."""
     from importlib.metadata import version
     from pickle import UnpicklingError
 
@@ -178,36 +216,45 @@ def _require_cpnet(path: Path) -> None:
         found = torch.load(path, map_location="cpu", weights_only=True)
         shapes = {name: tuple(value.shape) for name, value in found.items()}
     except (UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as Cellpose 3 weights: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path} cannot be read as Cellpose 3 weights: {first_line(error)}") from error
     for name, value in CPnet([2, 32, 64, 128, 256], 3, sz=3).state_dict().items():
+        # Files of older versions lack these; what they hold is not needed, or has a default.
         optional = name.startswith("diam_") or name.endswith("num_batches_tracked")
         if shapes.get(name, tuple(value.shape) if optional else None) != tuple(value.shape):
             raise InputError(f"{path} does not hold a default-width Cellpose 3 CPnet (at {name}): give such a file")
 
 
 def _look(network: Any, weights: Weights, picture: NDArray[np.float32], diameter: float | None) -> LabelImage:
+    """The cells in the picture, rescaled from `diameter` px to the network's own; None for no rescaling."""
     scale = float(network.diam_mean) / (diameter or float(network.diam_labels))
-    tile = _tile_px(scale * max(picture.shape)) if weights.large_tiles else 224
-    masks = network.eval(picture, channels=[0, 0], diameter=diameter, bsize=tile, batch_size=8 if tile <= 224 else 1)[0]
+    tile = _tile_px(scale * max(picture.shape)) if weights.large_tiles else _TILE_PX
+    batch = 8 if tile <= _TILE_PX else 1  # large tiles one by one, because of memory
+    masks = network.eval(picture, channels=[0, 0], diameter=diameter, bsize=tile, batch_size=batch)[0]
     return _cleaned(np.asarray(masks, np.int32))
 
 
 def _tile_px(side_px: float) -> int:
-    """One tile if it fits 640 px, else the size that covers the side with the fewest tiles, overlapping by a tenth."""
+    """Side of the tiles for a picture of this side: one tile if it is small enough, else as few as possible.
+
+    Tiles overlap by a tenth, and a side is a multiple of 16, as the network halves it four times.
+    """
     padded = 16 * int(np.ceil(side_px / 16)) + 32
-    tiles = int(np.ceil(padded / 640))
+    tiles = int(np.ceil(padded / _LARGE_TILE_PX))
     return padded if tiles == 1 else 16 * int(np.ceil(1.2 * padded / tiles / 16)) + 16
 
 
 def _median_diameter(labels: LabelImage) -> float:
+    """Of circles of the cells' areas, px; 0 without cells."""
     areas = np.bincount(labels.ravel())[1:]
-    return float(2 * np.sqrt(np.median(areas[areas > 0]) / np.pi)) if (areas > 0).any() else 0.0
+    areas = areas[areas > 0]
+    return float(2 * np.sqrt(np.median(areas) / np.pi)) if len(areas) else 0.0
 
 
 def _cleaned(labels: LabelImage) -> LabelImage:
-    """Each cell's largest 4-connected piece, without fragments below a tenth of the median area; labels 1..n.
+    """Each cell's largest 4-connected piece, without fragments of less than a tenth of the median area; labels 1..n.
 
-    Strays would make contacts between cells that are far apart, and a fragment would make its neighbours border cells.
+    A cell's other pieces would make contacts between cells that are far apart. A fragment would make its neighbours
+    border cells, because it is too small for a cell.
     """
     from scipy.ndimage import find_objects, label
 
@@ -219,7 +266,8 @@ def _cleaned(labels: LabelImage) -> LabelImage:
                 largest = np.bincount(pieces.ravel())[1:].argmax() + 1
                 cleaned[window][(pieces > 0) & (pieces != largest)] = 0
     areas = np.bincount(cleaned.ravel())
-    areas[0] = 0
-    kept = areas >= 0.1 * np.median(areas[areas > 0]) if areas.any() else areas > 0
+    areas[0] = 0  # the background
+    kept = areas >= _FRAGMENT * np.median(areas[areas > 0]) if areas.any() else areas > 0
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[cleaned]
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return numbers[cleaned]

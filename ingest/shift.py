@@ -43,6 +43,7 @@ class ShiftGauge:
 
     def __init__(self, reference: NDArray[Any]) -> None:
         size = min(reference.shape)
+        # Large frames are compared in bins of 2 x 2 px, at a quarter of the cost.
         fine = 2 if size >= 2 * _SIZE else 1
         self._fine = _Correlation(reference, fine, fine)
         self._coarse = _Correlation(reference, fine * _COARSE, fine) if size >= _SIZE else None
@@ -62,10 +63,10 @@ class _Correlation:
     def __init__(self, reference: NDArray[Any], bin_px: int, unit: int) -> None:
         self._bin = bin_px
         self._height, self._width = (min(size, _SIZE * unit) // bin_px for size in reference.shape)
-        self._part = tuple(
-            slice((size - count * bin_px) // 2, (size - count * bin_px) // 2 + count * bin_px)
-            for size, count in zip(reference.shape, (self._height, self._width), strict=True)
-        )
+        # The central part, whole bins along each axis.
+        lengths = (self._height * bin_px, self._width * bin_px)
+        starts = [(size - length) // 2 for size, length in zip(reference.shape, lengths, strict=True)]
+        self._part = tuple(slice(start, start + length) for start, length in zip(starts, lengths, strict=True))
         self._window = np.outer(np.hanning(self._height), np.hanning(self._width)).astype(np.float32)
         fy = np.fft.fftfreq(self._height)[:, None] * unit / bin_px
         fx = np.fft.rfftfreq(self._width)[None, :] * unit / bin_px
@@ -80,6 +81,7 @@ class _Correlation:
         cross = self._spectrum(frame) * self._reference
         # Only the phase is kept: a displacement turns it, and a change of brightness does not.
         cross *= self._band / np.maximum(np.abs(cross), np.finfo(np.float32).tiny)
+        # The correlation for each displacement; beyond half the size they count from the other end.
         surface = np.fft.irfft2(cross, (self._height, self._width))
         y, x = np.unravel_index(int(np.argmax(surface)), surface.shape)
         deviation = float(surface.std())
@@ -94,6 +96,7 @@ class _Correlation:
         part: NDArray[Any] = frame[self._part]
         if self._bin > 1:
             part = cv2.resize(part, (self._width, self._height), interpolation=cv2.INTER_AREA)
+        # The logarithm keeps a few bright cells from deciding alone.
         part = np.log1p(np.maximum(part, 0), dtype=np.float32)
         return np.asarray(np.fft.rfft2((part - part.mean()) * self._window))
 

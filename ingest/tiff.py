@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from calcigraph.ingest.sequence import INVERTED
 from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
 from calcigraph.store.types import FrameTimes, MovieInfo
 
+MOST_OPEN = 128
+"""Files of a set that are open at once."""
 _DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
 """What tifffile's log says of a file whose directory points beyond its end."""
 
@@ -48,8 +50,7 @@ class TiffMovie(Movie):
         except BaseException:
             self._tiff.close()
             raise
-        # Pages of a set lie in several files, whose handles tifffile closes and opens again: one reader at a time.
-        self._one_at_a_time = threading.Lock() if getattr(series, "is_multifile", False) else nullcontext()
+        self._set = _FileSet(self._pages if getattr(series, "is_multifile", False) else ())
         # A second descriptor for plain blocks: reading at an offset needs no lock, so that threads do not wait.
         self._descriptor = os.open(path, os.O_RDONLY) if self._offset is not None else None
         self.info = MovieInfo(
@@ -65,8 +66,9 @@ class TiffMovie(Movie):
         if self._descriptor is not None and self._offset is not None:
             frame = self._read_contiguous(self._descriptor, self._offset, index)
         else:
-            with self._one_at_a_time:
-                frame = np.asarray(self._pages[index].asarray()).squeeze()
+            page = self._pages[index]
+            with self._set.reading(page):
+                frame = np.asarray(page.asarray()).squeeze()
         return inverted(frame) if self._inverted else frame
 
     def _read_contiguous(self, descriptor: int, offset: int, index: int) -> NDArray[Any]:
@@ -81,10 +83,51 @@ class TiffMovie(Movie):
         return frame
 
     def close(self) -> None:
+        self._set.close()
         self._tiff.close()
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class _FileSet:
+    """The files that the pages of one movie lie in.
+
+    tifffile closes those of an OME set after their descriptions are read, and would open each again for every page,
+    through one handle that all threads share: pages of another file, or none. So they are opened once, and each is
+    read by one thread at a time. Of a set of very many files only the one that is read is open.
+    """
+
+    def __init__(self, pages: Sequence[Any]) -> None:
+        parents = {id(page.parent): page.parent for page in pages if page is not None}
+        self._keep = len(parents) <= MOST_OPEN
+        one = threading.Lock()
+        self._locks = {name: threading.Lock() if self._keep else one for name in parents}
+        self._opened = [parent.filehandle for parent in parents.values() if parent.filehandle.closed and self._keep]
+        for handle in self._opened:
+            handle.open()
+
+    @contextmanager
+    def reading(self, page: Any) -> Iterator[None]:
+        """Hold the page's file while it is read."""
+        lock = self._locks.get(id(page.parent))
+        if lock is None:  # a single file, whose handle tifffile guards itself
+            yield
+            return
+        with lock:
+            closed = page.parent.filehandle.closed
+            if closed:
+                page.parent.filehandle.open()
+            try:
+                yield
+            finally:
+                if closed:
+                    page.parent.filehandle.close()
+
+    def close(self) -> None:
+        for handle in self._opened:
+            handle.close()
+        self._opened = []
 
 
 def open_tiff(path: Path, source: str, **options: Any) -> Any:

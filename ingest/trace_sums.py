@@ -57,8 +57,8 @@ def sum_cells(frame: NDArray[Any], logs: FloatArray, pixels: TracePixels, sums: 
         Written to, in column `index`.
     """
     # Sums of stretches first, and then the stretches of each cell: a bincount of all pixels takes ten times as long.
-    wide = np.int64 if frame.dtype == np.uint16 else np.float64
-    for values, kind, into in ((logs, np.float64, sums.logs), (frame, wide, sums.raw)):
+    exact = np.int64 if frame.dtype == np.uint16 else np.float64
+    for values, kind, into in ((logs, np.float64, sums.logs), (frame, exact, sums.raw)):
         stretches = np.add.reduceat(values.ravel(), pixels.starts, dtype=kind)
         # The last row is that of the stretches of no cell.
         into[:, index] = np.bincount(pixels.rows, stretches, minlength=len(into) + 1)[:-1]

@@ -1,9 +1,8 @@
-"""Recordings that exist only as per-cell traces with positions, in a CSV."""
+"""Recordings that exist only as a CSV: one trace per cell, and the cell's position in every frame."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import re
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.digests import digest_of
 from calcigraph.ingest.neighbours import Places, near_contacts, on_hull, places_of, spacing
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.ingest.quality import quality_warnings
@@ -21,11 +21,13 @@ from calcigraph.ingest.table import Row, Table, parse_table, table_bytes
 from calcigraph.ingest.times import Timing, recorded_times, settle
 from calcigraph.ingest.trace_quality import likeness_warnings, place_warnings, zero_warnings
 from calcigraph.store.types import BoolArray, Cells, Culture, CultureData, FloatArray, IntArray
+from calcigraph.version import __version__
 
 NEAREST_FACTOR = 2.5
 """Contacts are Delaunay edges shorter than this many median nearest-neighbour distances, by default."""
 
 _COLUMN = re.compile(r"(Mean|XM|YM)_?(\d+)")
+"""Of ImageJ's table of measurements: mean intensity, and column and row of the centre of mass, of a numbered cell."""
 _KINDS = ("Mean", "XM", "YM")
 
 
@@ -122,7 +124,7 @@ def ingest_traces(path: str, *, culture: str, options: TraceOptions, version: st
             *place_warnings(places.shared, labels),
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=version if version is not None else importlib.metadata.version("calcigraph"),
+        version=version if version is not None else __version__,
         time_s=None if timing.times_s is None else tuple(timing.times_s.tolist()),
     )
     return CultureData(record, cells, near_contacts(labels, places, limit))
@@ -233,7 +235,7 @@ def _digest(content: bytes, timing: Timing, options: TraceOptions, new: dict[str
     interval = options.frame_interval_s if options.frame_interval_s is not None else timing.interval_s
     deciding: list[Any] = [hashlib.sha256(content).hexdigest(), interval, options.experiment, options.condition]
     deciding += [options.max_distance_px, options.max_missing, *([new] if new else [])]
-    return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:32]
+    return digest_of(json.dumps(deciding).encode())
 
 
 def _recorded(options: TraceOptions, timing: Timing, limit: float) -> dict[str, Any]:
@@ -335,12 +337,13 @@ def _median_position(values: FloatArray) -> FloatArray:
     """Median over the frames that have one, (n,); NaN where none has."""
     known = np.isfinite(values).any(axis=1)
     result = np.full(len(values), np.nan)
-    for row in np.flatnonzero(known):
+    for row in np.flatnonzero(known):  # NumPy would warn of rows without a value
         result[row] = np.nanmedian(values[row])
     return result
 
 
 def _filled(mean: FloatArray, missing: BoolArray) -> FloatArray:
+    """The traces, (n, T), with what is missing interpolated."""
     frames = np.arange(mean.shape[1])
     filled = mean.copy()
     for row, gaps in zip(filled, missing, strict=True):

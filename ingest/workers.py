@@ -40,12 +40,13 @@ def over_blocks(
     The threads' states, in order.
     """
     states = [state() for _ in range(min(WORKERS, len(blocks)))]
-    total, done, failed, lock = sum(map(len, blocks)), 0, False, threading.Lock()
+    total, done, failed = sum(map(len, blocks)), 0, False
+    lock = threading.Lock()
 
     def share(worker: int) -> None:
         nonlocal done, failed
         for block in blocks[worker :: len(states)]:
-            if failed:
+            if failed:  # another thread's error will be raised
                 return
             try:
                 work(block, states[worker])
@@ -56,6 +57,7 @@ def over_blocks(
                 done += len(block)
                 progress(stage, done, total)
 
+    # NumPy, OpenCV and the codecs let go of Python's lock, so that threads do compute side by side.
     with ThreadPoolExecutor(len(states)) as pool:
         for future in [pool.submit(share, worker) for worker in range(len(states))]:
             future.result()

@@ -13,6 +13,8 @@ from calcigraph.option import Declared, Option, check_limits, declared
 Bounds = tuple[float, float]
 
 CASES = ("cell", "shared", "per-cell", "per-cell-k")
+SHARED_K = ("shared", "per-cell")
+"""Cases that have one k for all cells."""
 UNCERTAINTY = "Uncertainty"
 Seed = Annotated[int, Option("Of permutations, simulated copies and networks.", UNCERTAINTY, low=0, high=2**31)]
 
@@ -77,7 +79,7 @@ class CommonOptions(Options):
     @property
     def common_k(self) -> bool:
         """Whether the case has one k for all cells."""
-        return self.case in ("shared", "per-cell")
+        return self.case in SHARED_K
 
 
 def one_of(name: str, value: object, known: Sequence[object]) -> None:

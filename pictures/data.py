@@ -1,35 +1,20 @@
-"""What a picture needs, checked once: no matplotlib here."""
+"""What pictures are drawn from: one culture with its fit. No matplotlib here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from calcigraph.errors import InputError, NotFoundError
+from calcigraph.models.table import DEFAULT_MODEL
 from calcigraph.store.types import BoolArray, FloatArray, Subgraph
-
-KINDS = ("frame", "outlines", "cells", "graph", "traces", "error", "parameters", "training")
-NEEDS_MOVIE = frozenset({"frame", "outlines"})
-"""Kinds that draw `PictureData.image`: the normalised frame and its number must be given."""
-NEEDS_FIT = frozenset({"traces", "error", "parameters", "training"})
-"""Kinds that draw `PictureData.cells` (and `words`, `k`, `feed` where there are any)."""
-NEEDS_MODEL_TRACES = frozenset({"traces"})
-"""Kinds that draw `PictureData.traces`."""
-DRAWS_CURVES = frozenset({"training", "traces"})
-"""Kinds that draw what a model's training left, `PictureData.training` or `network`; traces do without."""
-NEEDS_OUTLINES = frozenset({"outlines"})
-GROUPS = ("good", "misses peaks", "wrong magnitude")
-TRAINED = "pinn"
-"""The model that trains."""
-WORDS = ("identified", "weak", "not identified")
-"""What a fit says of each cell's own coupling."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """How one network trained: H recorded epochs, E networks of an ensemble. A large culture has several."""
+    """How one network was trained: H recorded epochs, E networks of an ensemble. A large culture has several."""
 
     epoch: FloatArray
     """(H,)"""
@@ -44,16 +29,29 @@ class Training:
 
     @property
     def held(self) -> int:
-        """Recorded epochs at the start in which the network stood still and only the parameters moved."""
+        """How many of the first recorded epochs left the network as it was and changed only the parameters.
+
+        The data loss depends on the network alone, so it is constant in these epochs.
+
+        >>> still = np.array([2.0, 2.0, 2.0, 1.0])
+        >>> Training(epoch=np.arange(4.0), data_loss=still, physics_loss=still, k=still[None], feed=still).held
+        3
+        """
         moved = np.flatnonzero(self.data_loss != self.data_loss[:1])
+        # A loss that changes at once means that the network was never held.
         return int(moved[0]) if len(moved) and moved[0] > 1 else 0
 
 
 @dataclass(frozen=True)
 class PictureData:
-    """One culture, ready to draw. `n` cells in the order of `subgraph.labels`.
+    """One culture, ready to draw, with the latest fit of one model. `n` cells in the order of `subgraph.labels`.
 
-    Raises InputError where lengths do not agree.
+    What a kind of picture needs of it stands in its row of kinds.TABLE; the rest may be left out.
+
+    Raises
+    ------
+    InputError
+        A culture without cells, or lengths that do not agree.
     """
 
     subgraph: Subgraph
@@ -64,43 +62,45 @@ class PictureData:
     height_px: int | None = None
     width_px: int | None = None
     image: FloatArray | None = None
-    """(Y, X), one normalised frame; needed by the kinds in NEEDS_MOVIE."""
+    """(Y, X), one normalised frame (eq. 23)."""
     image_frame: int = 0
     """The number of that frame, from 0."""
     condition: str | None = None
-    """What was done to the culture, as at ingest; for the caption, like `case`."""
-    model: str = "crlsm"
+    """What was done to the culture, as given at ingest. The caption shows it."""
+    model: str = DEFAULT_MODEL
+    """The model whose fit is drawn."""
     case: str | None = None
-    """The case of that fit (Fit.case); None: not fitted."""
+    """The case of that fit (Fit.case), which the caption shows; None: not fitted."""
     cells: Mapping[str, FloatArray] = field(default_factory=dict)
     """(n,) per node property, such as "crlsm_k_cell", "crlsm_feed", "crlsm_mse_train"; NaN: not fitted."""
     words: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     """(n,) per node property, such as "crlsm_group"; None or "": not fitted."""
     k: float | None = None
-    """1/s, the fit's shared coupling (Fit.k)."""
+    """1/s, the culture's coupling (Fit.k)."""
     k_interval: tuple[float, float] | None = None
     """1/s, 95 %."""
     feed: float | None = None
-    """The fit's shared feed (Fit.feed), normalised intensity per second."""
+    """Normalised intensity per second, the culture's feed (Fit.feed)."""
     feed_interval: tuple[float, float] | None = None
+    """Normalised intensity per second, 95 %."""
     bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
-    """The fit's "k" (1/s) and "feed" bounds, None where open; parameters marks the cells that lie at one."""
+    """The fit's bounds of "k" (1/s) and "feed", None where open. The parameter maps mark the cells that lie at one."""
     traces: Mapping[int, FloatArray] = field(default_factory=dict)
     """label -> (T,), the model's free run."""
     network: Mapping[int, FloatArray] = field(default_factory=dict)
-    """label -> (T,), the traces of the network itself where the model has one; NaN beyond what it was trained on."""
+    """label -> (T,), the trace that the model's network gives, if it has one; NaN in frames it was not trained on."""
     training: tuple[Training, ...] = ()
-    """One per network that was trained; empty where the model does not train."""
+    """One per network that was trained; empty for a model without training."""
 
     def __post_init__(self) -> None:
         n, frames = self.subgraph.intensity.shape
         if n == 0:
             raise InputError(f"culture {self.culture!r} has no cells to draw")
-        columns = {name: len(column) for name, column in self.cells.items()}
-        columns |= {name: len(column) for name, column in self.words.items()}
+        lengths = {name: len(column) for name, column in self.cells.items()}
+        lengths |= {name: len(column) for name, column in self.words.items()}
         if self.polygons is not None:
-            columns["polygons"] = len(self.polygons)
-        for name, length in columns.items():
+            lengths["polygons"] = len(self.polygons)
+        for name, length in lengths.items():
             if length != n:
                 raise InputError(f"{name} has {length} entries, expected one for each of the {n} cells")
         for label, trace in (*self.traces.items(), *self.network.items()):
@@ -124,7 +124,7 @@ class PictureData:
 
     @property
     def rate_unit(self) -> str:
-        """Of the feed, intensity per second."""
+        """The unit of the feed: intensity per second."""
         return "a.u. s$^{-1}$" if self.from_traces else "s$^{-1}$"
 
     def about(self) -> str:
@@ -136,10 +136,11 @@ class PictureData:
         return f"{self.model}, {self.case}" if self.case else self.model
 
     def values(self, parameter: str) -> FloatArray:
-        """(n,) of one fitted parameter, all NaN when the fit does not have it."""
+        """(n,) one fitted value of each cell, such as "k_cell"; all NaN if the fit does not have it."""
         found = self.cells.get(f"{self.model}_{parameter}")
         if found is None:
             return np.full(len(self.subgraph.labels), np.nan)
+        # Infinite values cannot be drawn either.
         values = np.asarray(found, dtype=np.float64)
         return np.where(np.isfinite(values), values, np.nan)
 
@@ -148,12 +149,12 @@ class PictureData:
         return self.values(f"{parameter}_low"), self.values(f"{parameter}_high")
 
     def coupling(self) -> tuple[FloatArray, str]:
-        """(n,) the cells' own coupling and its name: k_cell, else k (fits of single cells)."""
-        own = self.values("k_cell")
-        return (own, "k_cell") if np.isfinite(own).any() else (self.values("k"), "k")
+        """(n,) the coupling of each cell, 1/s, and its name: "k_cell", or "k" where cells were fitted one by one."""
+        k_cell = self.values("k_cell")
+        return (k_cell, "k_cell") if np.isfinite(k_cell).any() else (self.values("k"), "k")
 
     def at_bound(self, parameter: str) -> BoolArray:
-        """(n,) whether a cell's parameter ("k", "k_cell", "feed") is one of its bounds."""
+        """(n,) whether a cell's parameter ("k", "k_cell" or "feed") lies at one of the fit's bounds."""
         values = self.values(parameter)
         near = np.zeros(len(values), dtype=np.bool_)
         for bound in self.bounds.get("feed" if parameter == "feed" else "k", ()):
@@ -162,23 +163,26 @@ class PictureData:
         return near
 
     def groups(self) -> tuple[str, ...]:
-        """(n,) the fit group of each cell, "" where there is none."""
-        found = self.words.get(f"{self.model}_group")
-        return ("",) * len(self.subgraph.labels) if found is None else tuple(word or "" for word in found)
+        """(n,) the fit group of each cell (models.fit_groups), "" where there is none."""
+        return self._words("group")
 
     def identified(self) -> tuple[str, ...]:
-        """(n,) one of WORDS for each fitted cell, "" where there is none."""
-        found = self.words.get(f"{self.model}_identified")
-        return ("",) * len(self.subgraph.labels) if found is None else tuple(word or "" for word in found)
+        """(n,) whether the data determine the coupling of a cell, in a word of models/identify.py; "": not fitted."""
+        return self._words("identified")
 
-    def fitted(self) -> BoolArray:
-        """(n,) whether the cell has any fitted value."""
-        names = ("k_cell", "k", "feed", "mse_train", "mse_test")
+    def _words(self, name: str) -> tuple[str, ...]:
+        found = self.words.get(f"{self.model}_{name}")
+        if found is None:
+            return ("",) * len(self.subgraph.labels)
+        return tuple(word or "" for word in found)
+
+    def fitted(self, names: Sequence[str]) -> BoolArray:
+        """(n,) whether the cell has at least one of these fitted values."""
         found: BoolArray = np.isfinite(np.array([self.values(name) for name in names])).any(axis=0)
         return found
 
     def row(self, label: int) -> int:
-        """Index of a cell; NotFoundError if there is no such label."""
+        """The index of the cell with this label. Raises NotFoundError."""
         labels = self.subgraph.labels
         rows = np.flatnonzero(labels == label)
         if len(rows) == 0:
@@ -187,60 +191,3 @@ class PictureData:
                 f"its {len(labels)} labels run from {labels.min()} to {labels.max()}"
             )
         return int(rows[0])
-
-
-def check(kind: str, data: PictureData, frame: int, cell: int | None) -> None:
-    """Say in one line why this picture cannot be drawn, if so: InputError or NotFoundError."""
-    if kind not in KINDS:
-        raise InputError(f"there is no picture {kind!r}; choose one of {', '.join(KINDS)}")
-    if cell is not None:
-        data.row(cell)
-    _check_movie(kind, data, frame)
-    if kind == "training":
-        _check_training(data, cell)
-    if kind in NEEDS_FIT:
-        _check_fit(kind, data)
-
-
-def _check_movie(kind: str, data: PictureData, frame: int) -> None:
-    frames = data.subgraph.intensity.shape[1]
-    if not 0 <= frame < frames:
-        raise InputError(f"there is no frame {frame}; culture {data.culture!r} has frames 0 to {frames - 1}")
-    if kind not in NEEDS_MOVIE:
-        return
-    if data.image is None:
-        raise InputError(
-            f"culture {data.culture!r} has no movie, which {kind} draws; choose one of cells, graph, traces, "
-            "error, parameters"
-        )
-    if data.image_frame != frame:
-        raise InputError(f"frame {frame} was asked for, the image given is frame {data.image_frame}")
-    if kind in NEEDS_OUTLINES and data.from_traces:
-        raise InputError(f"culture {data.culture!r} has no cell outlines; choose one of frame, cells, graph")
-
-
-def _check_training(data: PictureData, cell: int | None) -> None:
-    if data.model != TRAINED:
-        raise NotFoundError(
-            f"model {data.model} has no training to draw: only model {TRAINED} trains; "
-            f"fit {data.culture} with --model {TRAINED} and draw that"
-        )
-    if cell is not None:
-        raise InputError(
-            "training is that of the whole culture: leave out the cell, whose traces the kind traces draws"
-        )
-    if not data.training and data.fitted().any():
-        raise NotFoundError(
-            f"the {TRAINED} fit of culture {data.culture!r} keeps no training; "
-            f"run again: calcigraph fit {data.culture} --model {TRAINED}"
-        )
-
-
-def _check_fit(kind: str, data: PictureData) -> None:
-    needed = {"error": ("mse_train",), "parameters": ("k_cell", "k", "feed")}.get(kind)
-    values = data.fitted() if needed is None else np.isfinite(np.array([data.values(name) for name in needed]))
-    if not values.any() or (kind in NEEDS_MODEL_TRACES and not data.traces):
-        raise NotFoundError(
-            f"culture {data.culture!r} has no {data.model} fit, which {kind} draws; "
-            f"run: calcigraph fit {data.culture} --model {data.model}"
-        )

@@ -12,17 +12,17 @@ from calcigraph.pictures.canvas import (
     add_map,
     colour_bar,
     fill,
-    frame_cell,
     map_size,
+    mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
-    spacing,
     view,
 )
-from calcigraph.pictures.data import GROUPS, PictureData
+from calcigraph.pictures.data import PictureData
+from calcigraph.pictures.groups import MARKS, colour, members
 from calcigraph.pictures.style import (
     DOUBLE,
-    GROUP_COLOURS,
     HEAD,
     INK,
     PALE,
@@ -44,16 +44,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKS = {"good": "D", "misses peaks": "o", "wrong magnitude": "^"}
-"""On the map; the group of most cells carries none, nor do groups by other names."""
 
+def draw_error(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """A map of each cell's mean squared error (of the free run), and its histogram by fit group.
 
-def draw_error(data: PictureData, number: int, cell: int | None) -> Figure:
-    """Mean squared error of the free run per cell, fit groups marked, and its histogram by group."""
+    On the map every group but the largest has a mark.
+    """
     paths = outline_paths(data)
     values = data.values("mse_train")
     scale = _error_scale(data, values)
     bounds = view(data, paths)
+    # Lengths are inches. The map is at the left; at the right the legend stands above the histogram.
     size = map_size(bounds, 3.45, 6.0)
     high = max(size[1], 2.6)
     figure = new_figure(DOUBLE, high + 0.3 + HEAD)
@@ -62,7 +63,7 @@ def draw_error(data: PictureData, number: int, cell: int | None) -> Figure:
     cmap, norm = paint(scale.values, cmap="cividis")
     shown = fill(chart, paths, scale.values, cmap, norm)
     _mark_groups(chart, data)
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, scale.values, scale.label)
     scale_bar(chart, data.pixel_size_um)
     lines = len(_group_handles(data))
@@ -75,7 +76,7 @@ def draw_error(data: PictureData, number: int, cell: int | None) -> Figure:
 
 
 def _error_scale(data: PictureData, values: FloatArray) -> Scaled:
-    """A logarithmic axis needs no power of ten in its label."""
+    """The errors in a unit for axes; a logarithmic axis needs no power of ten in its label."""
     name, unit = "mean squared error", "a.u.$^2$" if data.from_traces else ""
     if wants_log(values):
         return Scaled(values, f"{name} ({unit})" if unit else name, 1.0)
@@ -85,54 +86,51 @@ def _error_scale(data: PictureData, values: FloatArray) -> Scaled:
 # --------------------------------------------------------------------------------------------------------- fit groups
 
 
-def _members(data: PictureData) -> dict[str, BoolArray]:
-    """Each group that occurs among cells with an error, in the paper's order."""
-    groups, known = np.array(data.groups()), np.isfinite(data.values("mse_train"))
-    named = (*GROUPS, *sorted(set(groups.tolist()) - {*GROUPS, ""}), "")
-    return {word: known & (groups == word) for word in named if (known & (groups == word)).any()}
+def _by_group(data: PictureData) -> dict[str, BoolArray]:
+    """Cells with an error, by group."""
+    return members(data, np.isfinite(data.values("mse_train")))
 
 
-def _marked(members: dict[str, BoolArray]) -> list[str]:
-    most = max(members, key=lambda word: int(members[word].sum()))
-    return [word for word in members if word in MARKS and word != most]
+def _marked(groups: dict[str, BoolArray]) -> list[str]:
+    """The groups that have a mark on the map."""
+    largest = max(groups, key=lambda name: int(groups[name].sum()))
+    return [name for name in groups if name in MARKS and name != largest]
 
 
 def _mark_groups(chart: Map, data: PictureData) -> None:
-    across = float(np.clip(0.28 * spacing(data) * chart.points_per_px, 0.8, 4.5))
-    members = _members(data)
-    for word, chosen in members.items():
-        if word in _marked(members):
-            chart.axes.scatter(
-                data.subgraph.x_px[chosen],
-                data.subgraph.y_px[chosen],
-                s=across**2,
-                marker=MARKS[word],
-                color=GROUP_COLOURS[word],
-                edgecolors="white",
-                linewidths=min(0.5, 0.15 * across),
-                zorder=4,
-            )
+    across = mark_size(data, chart, 0.28, 0.8, 4.5)
+    groups = _by_group(data)
+    for name in _marked(groups):
+        chart.axes.scatter(
+            data.subgraph.x_px[groups[name]],
+            data.subgraph.y_px[groups[name]],
+            s=across**2,
+            marker=MARKS[name],
+            color=colour(name),
+            edgecolors="white",
+            linewidths=min(0.5, 0.15 * across),
+            zorder=4,
+        )
 
 
 def _group_handles(data: PictureData) -> list[Artist]:
-    """The marks as on the map; a patch in the histogram's colour for the group that has none."""
+    """Legend entries: a group's mark as on the map, or a patch in its colour if it has none there."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    members = _members(data)
+    groups = _by_group(data)
+    marked = _marked(groups)
     handles: list[Artist] = []
-    marked = _marked(members)
-    for word, chosen in members.items():
-        text, colour = f"{word or 'fitted'} ({int(chosen.sum())})", GROUP_COLOURS.get(word, GROUP_COLOURS[""])
-        if word in marked:
-            mark = Line2D(
-                [], [], linestyle="none", marker=MARKS[word], color=colour, markeredgecolor="white", label=text
-            )
+    for name, cells in groups.items():
+        text = f"{name or 'fitted'} ({int(cells.sum())})"
+        if name in marked:
+            mark = Line2D([], [], linestyle="none", marker=MARKS[name], color=colour(name), markeredgecolor="white")
+            mark.set_label(text)
             mark.set_markersize(6.5)
             handles.append(mark)
         else:
-            handles.append(Patch(color=colour, label=f"{text}, not marked" if word else text))
-    rest = len(data.subgraph.labels) - int(np.isfinite(data.values("mse_train")).sum())
+            handles.append(Patch(color=colour(name), label=f"{text}, not marked" if name else text))
+    rest = len(data.subgraph.labels) - sum(int(cells.sum()) for cells in groups.values())
     return handles + ([Patch(color=PALE, label=f"not fitted ({rest})")] if rest else [])
 
 
@@ -144,10 +142,14 @@ def _legend_groups(figure: Figure, data: PictureData, bottom: float) -> None:
 
 
 def _histogram_by_group(axes: Axes, data: PictureData, mse: Scaled) -> None:
-    members = _members(data)
+    groups = _by_group(data)
     edges, log = bin_edges(mse.values)
-    colours = [GROUP_COLOURS.get(word, GROUP_COLOURS[""]) for word in members]
-    axes.hist([mse.values[chosen] for chosen in members.values()], bins=edges.tolist(), stacked=True, color=colours)
+    axes.hist(
+        [mse.values[cells] for cells in groups.values()],
+        bins=edges.tolist(),
+        stacked=True,
+        color=[colour(name) for name in groups],
+    )
     middle = float(np.nanmedian(mse.values))
     axes.axvline(middle, color=INK, linewidth=0.9, linestyle="--", label="median")
     finish_histogram(axes, edges, log, mse.label)

@@ -10,19 +10,21 @@ from calcigraph.pictures.canvas import (
     Map,
     colour_bar,
     fill,
-    frame_cell,
+    legend_beneath,
     line_width,
     map_figure,
+    mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
+    selected,
     spacing,
     strokes,
     time_stamp,
     view,
-    where,
 )
 from calcigraph.pictures.data import PictureData
-from calcigraph.pictures.style import BORDER, DOUBLE, FRAMED, INK, INNER, SINGLE, SMALL, limits
+from calcigraph.pictures.style import BORDER, DOUBLE, INK, INNER, SINGLE, SINGLED, SMALL, limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,24 +32,24 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
-def draw_frame(data: PictureData, number: int, cell: int | None) -> Figure:
+def draw_frame(data: PictureData, frame: int, cell: int | None) -> Figure:
     """The normalised frame (eq. 23) with colour bar, scale bar and time."""
     from matplotlib.colors import Normalize
 
     assert data.image is not None
     paths = outline_paths(data) if cell is not None else []
-    # A journal column prints about 1,400 pixels.
+    # One journal column shows about 1,400 pixels (3.5 inches at 400 per inch).
     width = SINGLE if data.image.shape[1] <= 1400 else DOUBLE
     figure, chart = map_figure(view(data, paths), width, below=0.22)
     low, high = limits(data.image, 0.5, 99.5)
     shown = chart.axes.imshow(data.image, cmap="viridis", norm=Normalize(low, high))
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, data.image, "normalised intensity")
-    _surround(chart, data, number)
+    _surround(chart, data, frame)
     return figure
 
 
-def draw_outlines(data: PictureData, number: int, cell: int | None) -> Figure:
+def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
     """The frame in grey under the outlines of inner and border cells, with label numbers where they have room."""
     from matplotlib.lines import Line2D
 
@@ -63,21 +65,24 @@ def draw_outlines(data: PictureData, number: int, cell: int | None) -> Figure:
     chart.axes.imshow(data.image, cmap="gray", vmin=low, vmax=high)
     border = data.subgraph.border
     width = 2 * line_width(chart, len(paths))
-    strokes(chart, where(paths, ~border), INNER, width)
-    strokes(chart, where(paths, border), BORDER, width, zorder=2.1)
+    strokes(chart, selected(paths, ~border), INNER, width)
+    strokes(chart, selected(paths, border), BORDER, width, zorder=2.1)
     if len(labels) >= 0.5 * len(paths):
         _write_labels(chart.axes, data, labels)
-    frame_cell(chart, data, paths, cell)
-    _surround(chart, data, number)
-    kinds = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
-    counts = [(colour, f"{name} ({count})") for colour, name, count in kinds if count]
-    handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in counts]
-    _legend_below(chart, [*handles, *_framed(cell)])
+    outline_cell(chart, data, paths, cell)
+    _surround(chart, data, frame)
+    counts = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
+    texts = [(colour, f"{name} ({count})") for colour, name, count in counts if count]
+    handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in texts]
+    _legend(chart, [*handles, *_cell_entry(cell)], columns=2)
     return figure
 
 
-def draw_cells(data: PictureData, number: int, cell: int | None) -> Figure:
-    """Cells filled by their intensity at a frame; colours cover the whole recording, so frames compare."""
+def draw_cells(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """Cells coloured by their intensity at a frame.
+
+    The colours cover the whole recording, so that pictures of different frames can be compared.
+    """
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
 
@@ -85,21 +90,25 @@ def draw_cells(data: PictureData, number: int, cell: int | None) -> Figure:
     bounds = view(data, paths)
     figure, chart = map_figure(bounds, SINGLE if len(paths) < 2500 else DOUBLE, below=0.48 + _line(cell))
     intensity = data.subgraph.intensity
-    now = intensity[:, number]
+    now = intensity[:, frame]
     shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 2, 98)))
     border = data.subgraph.border
-    strokes(chart, where(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
-    frame_cell(chart, data, paths, cell)
+    strokes(chart, selected(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, intensity, data.intensity_unit)
-    _surround(chart, data, number)
+    _surround(chart, data, frame)
     text = f"border cells ({int(border.sum())} of {len(paths)})"
     handles = [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else []
-    _legend_below(chart, [*handles, *_framed(cell)], columns=1)
+    _legend(chart, [*handles, *_cell_entry(cell)])
     return figure
 
 
-def draw_graph(data: PictureData, number: int, cell: int | None) -> Figure:
-    """Nodes at the centroids coloured by intensity, contacts as wide as the shared border, darker when nearer."""
+def draw_graph(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """Cells as nodes, contacts as edges.
+
+    A node stands at the centroid, coloured by intensity. An edge is as wide as the shared border is long, and darker
+    the nearer the two centroids are.
+    """
     paths = outline_paths(data)
     bounds = view(data, paths)
     width = SINGLE if len(paths) < 250 else DOUBLE
@@ -107,14 +116,15 @@ def draw_graph(data: PictureData, number: int, cell: int | None) -> Figure:
     figure, chart = map_figure(bounds, width, below=below + _line(cell))
     if not data.from_traces:
         strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
-    handles = [*_edges(chart, data), *_nodes(chart, data, number), *_framed(cell)]
-    frame_cell(chart, data, paths, cell)
-    _surround(chart, data, number)
-    _legend_below(chart, handles, columns=1)
+    handles = [*_edges(chart, data), *_nodes(chart, data, frame), *_cell_entry(cell)]
+    outline_cell(chart, data, paths, cell)
+    _surround(chart, data, frame)
+    _legend(chart, handles)
     return figure
 
 
 def _edges(chart: Map, data: PictureData) -> list[Line2D]:
+    """Draw the contacts with their colour bar; returns legend entries that explain the widths."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -123,50 +133,53 @@ def _edges(chart: Map, data: PictureData) -> list[Line2D]:
     if len(pairs) == 0:
         return []
     spots = np.column_stack([data.subgraph.x_px, data.subgraph.y_px])
-    unit = data.pixel_size_um or 1.0
-    distance = data.subgraph.centroid_distance_px * unit
+    unit = "µm" if data.pixel_size_um else "px"
+    per_px = data.pixel_size_um or 1.0
+    distance = data.subgraph.centroid_distance_px * per_px
     shade = LinearSegmentedColormap.from_list("nearer is darker", ["#303030", "#c8c8c8"])
     norm = Normalize(*limits(distance, 2, 98))
-    widest = float(np.clip(0.16 * spacing(data) * chart.points_per_px, 0.4, 2.6))
-    border = data.subgraph.shared_border_px * unit
-    most = limits(border, 2, 98)[1]
+    border = data.subgraph.shared_border_px * per_px
+    longest = limits(border, 2, 98)[1]
+    widest = mark_size(data, chart, 0.16, 0.4, 2.6)
     known = np.isfinite(border)
-    widths = np.where(known, widest * np.clip(np.where(known, border, 0) / most, 0.08, 1), 0.4 * widest)
+    # Width is proportional to the border; a short one stays visible, an unknown one has 40 % of the largest width.
+    share = np.clip(np.where(known, border, 0) / longest, 0.08, 1)
+    widths = np.where(known, widest * share, 0.4 * widest)
     lines = LineCollection(
         spots[pairs].tolist(), cmap=shade, norm=norm, linewidths=widths.tolist(), zorder=2, capstyle="round"
     )
     lines.set_array(distance)
     lines.set_rasterized(len(pairs) > 10_000)
     chart.axes.add_collection(lines, autolim=False)
-    name = "centroid distance (µm)" if data.pixel_size_um else "centroid distance (px)"
-    colour_bar(chart, ScalarMappable(norm, shade), distance, name, beneath=True)
-    return _width_key(most, widest, "µm" if data.pixel_size_um else "px") if known.all() else []
+    colour_bar(chart, ScalarMappable(norm, shade), distance, f"centroid distance ({unit})", beneath=True)
+    return _width_key(longest, widest, unit) if known.all() else []
 
 
-def _width_key(most: float, widest: float, unit: str) -> list[Line2D]:
-    """Sample edges: shared borders of about a third, two thirds and all of the widest."""
+def _width_key(longest: float, widest: float, unit: str) -> list[Line2D]:
+    """Sample edges: shared borders of about a third, two thirds and all of the longest, rounded to one digit."""
     from matplotlib.lines import Line2D
 
-    samples = sorted({float(f"{most * share:.1g}") for share in (0.33, 0.67, 1.0)})
+    samples = sorted({float(f"{longest * share:.1g}") for share in (0.33, 0.67, 1.0)})
     return [
         Line2D(
             [],
             [],
             color="#606060",
-            linewidth=widest * min(1.0, length / most),
+            linewidth=widest * min(1.0, length / longest),
             label=f"shared border {length:g} {unit}",
         )
         for length in samples
     ]
 
 
-def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
+def _nodes(chart: Map, data: PictureData, frame: int) -> list[Line2D]:
+    """Draw the cells with their colour bar; returns the legend entry of border cells, if there are any."""
     from matplotlib.colors import Normalize
     from matplotlib.lines import Line2D
 
     graph = data.subgraph
-    now = graph.intensity[:, number]
-    across = float(np.clip(0.42 * spacing(data) * chart.points_per_px, 1.0, 9.0))
+    now = graph.intensity[:, frame]
+    across = mark_size(data, chart, 0.42, 1.0, 9.0)
     norm = Normalize(*limits(graph.intensity, 2, 98))
     for chosen, edge, marker in ((~graph.border, INK, "o"), (graph.border, BORDER, "s")):
         if not chosen.any():
@@ -174,7 +187,7 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
         shown = chart.axes.scatter(
             graph.x_px[chosen],
             graph.y_px[chosen],
-            s=across**2,
+            s=across**2,  # matplotlib takes the square of the diameter
             c=now[chosen],
             cmap="viridis",
             norm=norm,
@@ -193,42 +206,37 @@ def _nodes(chart: Map, data: PictureData, number: int) -> list[Line2D]:
 # ---------------------------------------------------------------------------------------------------- around the map
 
 
-def _surround(chart: Map, data: PictureData, number: int) -> None:
+def _surround(chart: Map, data: PictureData, frame: int) -> None:
+    """Scale bar, name and time."""
     scale_bar(chart, data.pixel_size_um)
-    time_stamp(chart, data, number)
+    time_stamp(chart, data, frame)
 
 
 def _line(cell: int | None) -> float:
-    """Inches that a framed cell's line of the legend takes."""
+    """Inches of legend that the cell that was singled out takes."""
     return 0.0 if cell is None else 0.16
 
 
-def _framed(cell: int | None) -> list[Line2D]:
-    """What the outline of frame_cell is."""
+def _cell_entry(cell: int | None) -> list[Line2D]:
+    """The legend entry of that cell."""
     from matplotlib.lines import Line2D
 
-    return [] if cell is None else [Line2D([], [], color=FRAMED, linewidth=1.3, label=f"cell {cell}")]
+    return [] if cell is None else [Line2D([], [], color=SINGLED, linewidth=1.3, label=f"cell {cell}")]
 
 
-def _legend_below(chart: Map, handles: list[Line2D], columns: int = 2) -> None:
+def _legend(chart: Map, handles: list[Line2D], columns: int = 1) -> None:
     if handles:
-        chart.axes.legend(
-            handles=handles,
-            loc="upper left",
-            ncols=columns,
-            bbox_to_anchor=(0, -14 / (72 * chart.height)),
-            borderaxespad=0,
-            borderpad=0,
-        )
+        legend_beneath(chart, columns, handles)
 
 
 def _room_for_labels(chart: Map, data: PictureData) -> list[int]:
-    """Rows whose number fits in its cell and on no other number."""
+    """Rows of the cells whose label fits into the cell and does not lie on another label; large cells first."""
     graph = data.subgraph
     area = graph.area_px if graph.area_px is not None else np.full(len(graph.labels), spacing(data) ** 2)
+    # A digit is about 0.64 of the font size wide and 0.8 high.
     wide = np.array([len(str(label)) for label in graph.labels.tolist()]) * 0.64 * SMALL / chart.points_per_px
     high = 0.8 * SMALL / chart.points_per_px
-    fits = np.flatnonzero(np.sqrt(area) * 0.95 > wide)
+    fits = np.flatnonzero(0.95 * np.sqrt(area) > wide)
     chosen: list[int] = []
     for row in fits[np.argsort(-area[fits], kind="stable")].tolist():
         near = np.array(chosen, dtype=np.intp)

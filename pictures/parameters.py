@@ -1,4 +1,7 @@
-"""Fitted coupling and feed over the culture, with 95 % intervals and the cells whose coupling the data do not tell."""
+"""Fitted coupling and feed over the culture, with 95 % intervals.
+
+Cells whose coupling the data do not determine (models/identify.py) are marked, and so are cells at a bound of the fit.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calcigraph.models.identify import NOT, WEAK
 from calcigraph.pictures.canvas import (
     LOWEST,
+    Bounds,
     Map,
     add_map,
     colour_bar,
     fill,
-    frame_cell,
+    legend_beneath,
     map_size,
+    mark_size,
+    outline_cell,
     outline_paths,
     scale_bar,
-    spacing,
     view,
 )
-from calcigraph.pictures.data import WORDS, PictureData
+from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.style import (
     DOUBLE,
     FAINT,
-    FRAMED,
     HEAD,
     INK,
     MODEL,
+    RASTERISE_ABOVE,
+    SINGLED,
     SMALL,
     Scaled,
     bin_edges,
     caption,
     finish_histogram,
+    finish_x,
     letters,
     limits,
     new_figure,
+    padded,
     paint,
     place,
     scaled,
@@ -49,38 +58,56 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.path import Path
 
-MARKS = {"weak": "+", "not identified": "x"}
+MARKS = {WEAK: "+", NOT: "x"}
+"""Marks of the cells whose coupling is not identified well."""
 MOST_BARS = 150
-"""Cells that get an error bar each; beyond, one shows the median interval."""
+"""Up to this many cells have an error bar each; with more cells, only the one whose interval of k is the median."""
+SAME_LINE = 0.01
+"""Share of an axis: two lines closer than this are drawn as one."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One fitted parameter: per cell, and the culture's own value and interval in the unscaled unit."""
+    """One fitted parameter: its value in each cell, and the culture's value."""
 
     scale: Scaled
+    """(n,) values of the cells, in the unit of the axes."""
     interval: tuple[FloatArray, FloatArray]
-    """(n,) each, scaled; NaN where there is none."""
+    """(n,) each, the ends of the cells' 95 % intervals in the unit of the axes; NaN where there is none."""
     shared: float | None
+    """The culture's value, in the unit of the fit."""
     shared_interval: tuple[float, float] | None
+    """Its 95 % interval, in the unit of the fit."""
     signed: bool
+    """Whether the parameter may be negative: a feed may, a coupling may not."""
     bounded: BoolArray
-    """(n,) at a bound of the fit: the data want the value beyond."""
+    """(n,) cells at a bound of the fit: without the bound, the fit would give a value beyond it."""
     doubtful: dict[str, BoolArray]
-    """(n,) per word of MARKS that occurs; empty for the feed, of which the words do not speak."""
+    """(n,) cells by word, for each word of MARKS that occurs. Empty for the feed: the words are about the coupling."""
+
+    @property
+    def shared_value(self) -> float | None:
+        """The culture's value, in the unit of the axes."""
+        return None if self.shared is None else self.shared * self.scale.factor
 
     @property
     def marked(self) -> bool:
+        """Whether its map needs a legend of marks."""
         return bool(self.doubtful) or bool(self.bounded.any())
 
 
-def draw_parameters(data: PictureData, number: int, cell: int | None) -> Figure:
-    """Maps of feed and coupling, their distributions with median and shared value, and one against the other."""
+def draw_parameters(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """Feed and coupling of each cell.
+
+    Above are the two maps; below are the two histograms, with the median over cells and the culture's value, and feed
+    against coupling. A fit without feed has one map and one histogram.
+    """
     paths = outline_paths(data)
     bounds = view(data, paths)
     known = _quantities(data)
     if len(known) == 1:
         return _one_parameter(data, known[0], paths, bounds, cell)
+    # Lengths are inches. The maps begin 2.4 above the bottom; the three panels are below them.
     size = map_size(bounds, 2.65, 4.0)
     tall = max(size[1], LOWEST)
     figure = new_figure(DOUBLE, 2.4 + tall + HEAD)
@@ -97,44 +124,48 @@ def draw_parameters(data: PictureData, number: int, cell: int | None) -> Figure:
 
 
 def _quantities(data: PictureData) -> list[Quantity]:
-    """Feed and coupling, those that were fitted."""
-    own, name = data.coupling()
-    found = []
-    for parameter, values, label, unit in (
-        ("feed", data.values("feed"), "feed", data.rate_unit),
-        (name, own, symbol(name), "s$^{-1}$"),
-    ):
-        scale, feed = scaled(values, label, unit), parameter == "feed"
-        low, high = data.interval(parameter)
-        if np.isfinite(values).any():
-            found.append(
-                Quantity(
-                    scale,
-                    (low * scale.factor, high * scale.factor),
-                    data.feed if feed else data.k,
-                    data.feed_interval if feed else data.k_interval,
-                    feed,
-                    data.at_bound(parameter),
-                    {} if feed else _doubtful(data),
-                )
-            )
-    return found
+    """Feed and coupling, as far as they were fitted."""
+    return [each for each in (_feed(data), _coupling(data)) if np.isfinite(each.scale.values).any()]
 
 
-def _doubtful(data: PictureData) -> dict[str, BoolArray]:
-    """Cells by word, those without a coupling among them."""
+def _feed(data: PictureData) -> Quantity:
+    scale = scaled(data.values("feed"), "feed", data.rate_unit)
+    low, high = data.interval("feed")
+    return Quantity(
+        scale=scale,
+        interval=(low * scale.factor, high * scale.factor),
+        shared=data.feed,
+        shared_interval=data.feed_interval,
+        signed=True,
+        bounded=data.at_bound("feed"),
+        doubtful={},
+    )
+
+
+def _coupling(data: PictureData) -> Quantity:
+    values, name = data.coupling()
+    scale = scaled(values, symbol(name), "s$^{-1}$")
+    low, high = data.interval(name)
     words = np.array(data.identified())
-    return {word: words == word for word in WORDS if word in MARKS and (words == word).any()}
+    return Quantity(
+        scale=scale,
+        interval=(low * scale.factor, high * scale.factor),
+        shared=data.k,
+        shared_interval=data.k_interval,
+        signed=False,
+        bounded=data.at_bound(name),
+        doubtful={word: words == word for word in MARKS if (words == word).any()},
+    )
 
 
 def _one_parameter(
     data: PictureData,
     quantity: Quantity,
     paths: list[Path],
-    bounds: tuple[float, float, float, float],
+    bounds: Bounds,
     cell: int | None,
 ) -> Figure:
-    """Fits without feed: its map and its distribution."""
+    """The map and the histogram of a fit's only parameter."""
     size = map_size(bounds, 3.0, 4.5)
     high = max(size[1], 2.2)
     below = 0.48 if quantity.marked else 0.3
@@ -153,35 +184,27 @@ def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Q
     values = quantity.scale.values
     cmap, norm = paint(values, quantity.signed)
     shown = fill(chart, paths, values, cmap, norm, edge="#9a9a9a" if cmap == "RdBu_r" else "white")
-    frame_cell(chart, data, paths, cell)
+    outline_cell(chart, data, paths, cell)
     colour_bar(chart, shown, values, quantity.scale.label)
-    across = float(np.clip(0.28 * spacing(data) * chart.points_per_px, 0.8, 4.2))
+    across = mark_size(data, chart, 0.28, 0.8, 4.2)
     x, y = data.subgraph.x_px, data.subgraph.y_px
     if quantity.bounded.any():
         _rings(chart.axes, x, y, quantity.bounded, (0.85 * across) ** 2)
     for word, chosen in quantity.doubtful.items():
         _marks(chart.axes, x, y, chosen, word, across**2, f"{word} ({int(chosen.sum())})")
     if quantity.marked:
-        chart.axes.legend(
-            loc="upper left",
-            bbox_to_anchor=(0, -14 / (72 * chart.height)),
-            ncols=3,
-            borderaxespad=0,
-            borderpad=0,
-            columnspacing=0.9,
-            handletextpad=0.3,
-        )
+        legend_beneath(chart, 3, column_gap=0.9, handle_gap=0.3)
 
 
 def _marks(axes: Axes, x: FloatArray, y: FloatArray, chosen: BoolArray, word: str, size: float, label: str) -> None:
-    """A cell whose coupling the data do not tell, dark on light so that it shows on every colour."""
-    spots: dict[str, Any] = {"marker": MARKS[word], "rasterized": len(x) > 3000}
+    """Marks of the cells with this word, dark on white so that they can be seen on every colour."""
+    spots: dict[str, Any] = {"marker": MARKS[word], "rasterized": len(x) > RASTERISE_ABOVE}
     axes.scatter(x[chosen], y[chosen], s=1.3 * size, color="white", linewidths=1.8, zorder=4.1, **spots)
     axes.scatter(x[chosen], y[chosen], s=size, color=INK, linewidths=0.7, zorder=4.2, label=label, **spots)
 
 
 def _rings(axes: Axes, x: FloatArray, y: FloatArray, bounded: BoolArray, size: float) -> None:
-    """Hollow points for the cells at a bound, in maps and in the scatter."""
+    """Hollow points for the cells at a bound."""
     axes.scatter(
         x[bounded],
         y[bounded],
@@ -191,44 +214,46 @@ def _rings(axes: Axes, x: FloatArray, y: FloatArray, bounded: BoolArray, size: f
         linewidths=0.7,
         zorder=4,
         label=f"at bound ({int(bounded.sum())})",
-        rasterized=len(x) > 3000,
+        rasterized=len(x) > RASTERISE_ABOVE,
     )
 
 
 def _histogram(axes: Axes, quantity: Quantity) -> None:
-    """Cells by value, and the culture's own value with its interval."""
+    """Cells by value, with lines at the median over cells and at the culture's value."""
     values = quantity.scale.values
     values = values[np.isfinite(values)]
-    shared = [] if quantity.shared is None else [quantity.shared * quantity.scale.factor]
-    edges, log = bin_edges(np.append(values, shared))
+    shared = quantity.shared_value
+    edges, log = bin_edges(values if shared is None else np.append(values, shared))
     axes.hist(values, bins=edges.tolist(), color="#9fb6c8", edgecolor="white", linewidth=0.3)
-    _lines(axes, float(np.median(values)), quantity, shared, edges, log)
+    _lines(axes, float(np.median(values)), quantity, edges, log)
     finish_histogram(axes, edges, log, quantity.scale.label)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1)
 
 
-def _lines(axes: Axes, median: float, quantity: Quantity, shared: list[float], edges: FloatArray, log: bool) -> None:
-    """The median over cells and the culture's value with its interval: one line where they would lie on each other."""
-    apart = [value for value in shared if not _coincide(median, value, edges, log)]
-    if apart or not shared:
+def _lines(axes: Axes, median: float, quantity: Quantity, edges: FloatArray, log: bool) -> None:
+    """The median over cells, and the culture's value with its interval; one line if the two values are the same."""
+    shared, interval = quantity.shared_value, quantity.shared_interval
+    same = shared is not None and _coincide(median, shared, edges, log)
+    if not same:
         axes.axvline(median, color=INK, linewidth=0.9, linestyle="--", label="median")
-    name = "culture" if apart else "culture and median"
-    band = ", 95 %" if shared and quantity.shared_interval else ""
-    for value in shared:
-        axes.axvline(value, color=MODEL, linewidth=1.1, label=name + band, zorder=1.9)
-    if band:
-        low, high = (end * quantity.scale.factor for end in quantity.shared_interval or ())
+    if shared is None:
+        return
+    label = ("culture and median" if same else "culture") + (", 95 %" if interval else "")
+    axes.axvline(shared, color=MODEL, linewidth=1.1, label=label, zorder=1.9)
+    if interval:
+        low, high = (end * quantity.scale.factor for end in interval)
         axes.axvspan(low, high, color=MODEL, alpha=0.25, linewidth=0, zorder=1.8)
 
 
 def _coincide(one: float, other: float, edges: FloatArray, log: bool) -> bool:
-    """Whether two lines would lie on each other: within a hundredth of the axis."""
+    """Whether two lines would lie on each other."""
     if log:
-        return bool(abs(np.log(one / other)) < 0.01 * np.log(edges[-1] / edges[0]))
-    return bool(abs(one - other) < 0.01 * (edges[-1] - edges[0]))
+        return bool(abs(np.log(one / other)) < SAME_LINE * np.log(edges[-1] / edges[0]))
+    return bool(abs(one - other) < SAME_LINE * (edges[-1] - edges[0]))
 
 
 def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, cell: int | None) -> None:
+    """Feed against coupling, one point a cell, with the cells' intervals."""
     from matplotlib.ticker import MaxNLocator
 
     x, y = coupling.scale.values, feed.scale.values
@@ -237,16 +262,15 @@ def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, 
     bounded = known & (feed.bounded | coupling.bounded)
     if bounded.any():
         _rings(axes, x, y, bounded, max(size, 4.0))
-    low, high = limits(_with_ends(feed))
-    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
-    finish_histogram(axes, *bin_edges(_with_ends(coupling)), coupling.scale.label)
+    axes.set_ylim(*padded(*limits(_with_ends(feed))))
+    finish_x(axes, *bin_edges(_with_ends(coupling)), coupling.scale.label)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylabel(feed.scale.label, size=SMALL + 1)
     _points(axes, x, y, known & ~bounded, coupling.doubtful, size)
     _error_bars(axes, known, coupling, feed)
     if cell is not None and known[data.row(cell)]:
         row = data.row(cell)
-        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=FRAMED, linewidths=1.2)
+        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=SINGLED, linewidths=1.2)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1, handletextpad=0.3
@@ -254,7 +278,10 @@ def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, 
 
 
 def _with_ends(quantity: Quantity) -> FloatArray:
-    """What the axis shows: all values, and nine in ten of their intervals; none that a logarithmic axis cannot."""
+    """What the axis must show: all values, and the ends of 90 % of the intervals.
+
+    On a logarithmic axis only the positive ends count.
+    """
     values = quantity.scale.values
     low, high = (ends[np.isfinite(ends)] for ends in quantity.interval)
     if len(low) == 0 or len(high) == 0:
@@ -266,27 +293,35 @@ def _with_ends(quantity: Quantity) -> FloatArray:
 def _points(
     axes: Axes, x: FloatArray, y: FloatArray, chosen: BoolArray, doubtful: dict[str, BoolArray], size: float
 ) -> None:
-    """Points for identified cells, the map's marks for the others."""
+    """Points for identified cells, and the marks of the map for the others."""
     for word, cells in doubtful.items():
         _marks(axes, x, y, chosen & cells, word, max(size, 6.0), "_")
         chosen = chosen & ~cells
     axes.scatter(
-        x[chosen], y[chosen], s=size, color="#4a6d8c", alpha=0.7, linewidths=0, zorder=3, rasterized=len(x) > 3000
+        x[chosen],
+        y[chosen],
+        s=size,
+        color="#4a6d8c",
+        alpha=0.7,
+        linewidths=0,
+        zorder=3,
+        rasterized=len(x) > RASTERISE_ABOVE,
     )
 
 
 def _error_bars(axes: Axes, known: BoolArray, coupling: Quantity, feed: Quantity) -> None:
-    """Each cell's 95 % intervals; those of the median cell where cells are many."""
+    """The 95 % intervals of each cell, or those of one typical cell where cells are many."""
     x, y = coupling.scale.values, feed.scale.values
-    ends = np.array([*coupling.interval, *feed.interval])
-    drawn = known & (np.isfinite(ends[:2]).all(axis=0) | np.isfinite(ends[2:]).all(axis=0))
-    if not drawn.any():
+    (left, right), (bottom, top) = coupling.interval, feed.interval
+    has_interval = np.isfinite([left, right]).all(axis=0) | np.isfinite([bottom, top]).all(axis=0)
+    rows = np.flatnonzero(known & has_interval)
+    if len(rows) == 0:
         return
     label = "95 %"
-    if drawn.sum() > MOST_BARS:
-        width = ends[1, drawn] - ends[0, drawn]
-        drawn, label = np.flatnonzero(drawn)[[int(np.argsort(width)[len(width) // 2])]], "95 %, median cell"
+    if len(rows) > MOST_BARS:
+        by_width = rows[np.argsort(right[rows] - left[rows])]
+        rows, label = by_width[[len(rows) // 2]], "95 %, median cell"
     # A logarithmic axis has no place for an end at or below 0.
-    left = np.maximum(ends[0, drawn], axes.get_xlim()[0])
-    axes.hlines(y[drawn], left, ends[1, drawn], color=FAINT, linewidth=0.5, zorder=1, label=label)
-    axes.vlines(x[drawn], ends[2, drawn], ends[3, drawn], color=FAINT, linewidth=0.5, zorder=1)
+    shown_left = np.maximum(left[rows], axes.get_xlim()[0])
+    axes.hlines(y[rows], shown_left, right[rows], color=FAINT, linewidth=0.5, zorder=1, label=label)
+    axes.vlines(x[rows], bottom[rows], top[rows], color=FAINT, linewidth=0.5, zorder=1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.pictures.data import DRAWS_CURVES, NEEDS_FIT, NEEDS_MODEL_TRACES, NEEDS_MOVIE, PictureData, Training
+from calcigraph.pictures.data import PictureData, Training
+from calcigraph.pictures.kinds import Kind, named
 from calcigraph.queries import rows, run
 from calcigraph.queries import subgraph as pull
 
@@ -15,59 +17,81 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from calcigraph.store import Graph
-    from calcigraph.store.types import Culture, FloatArray, Subgraph
+    from calcigraph.store.types import Culture, FloatArray
 
 
 def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, model: str, frame: int) -> PictureData:
-    """Pull what `kind` draws of a culture, and no more.
+    """Pull what a kind of picture draws of a culture, and no more.
 
-    Raises NotFoundError (no such store), WorkspaceError (the movie store is damaged).
+    Parameters
+    ----------
+    about
+        The culture as stored.
+    movie
+        Its movie store; None for cultures that came as traces.
+    kind
+        One of KINDS.
+    model
+        The model whose latest fit is drawn. Without a fit the result has no fitted values; `draw` then refuses the
+        kinds that need them.
+    frame
+        The frame to draw, from 0.
+
+    Raises
+    ------
+    InputError
+        No such kind, or a culture without cells.
+    NotFoundError
+        No such movie store.
+    WorkspaceError
+        The movie store is damaged.
     """
-    subgraph = pull(graph, about.uid)
+    chosen = named(kind)
     polygons = tuple(row["polygon"] for row in rows(graph, "outlines", culture=about.uid)[1])
-    fitted = _fitted(graph, subgraph, model, kind) if kind in NEEDS_FIT else {}
-    return PictureData(
-        subgraph=subgraph,
+    data = PictureData(
+        subgraph=pull(graph, about.uid),
         polygons=polygons if any(polygons) else None,
         pixel_size_um=about.pixel_size_um,
         height_px=about.height_px,
         width_px=about.width_px,
-        image=_image(movie, about, frame) if kind in NEEDS_MOVIE else None,
+        image=_image(movie, about, frame) if chosen.needs_movie else None,
         image_frame=frame,
         condition=about.condition,
         model=model,
-        **fitted,
     )
+    return _with_fit(graph, data, chosen) if chosen.needs_fit else data
 
 
 def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
+    """The normalised frame (eq. 23); None without a movie, and for a frame that the movie does not have."""
     from calcigraph.store.movie import open_store
 
     return open_store(movie).normalised(frame) if movie is not None and 0 <= frame < about.frames else None
 
 
-def _fitted(graph: Graph, subgraph: Subgraph, model: str, kind: str) -> dict[str, Any]:
-    """The latest fit of a model: per-cell columns, words, k, feed, free run, training; empty if there is none."""
-    runs = [row for row in rows(graph, "fits", culture=subgraph.culture)[1] if row["model"] == model]
-    if not runs:
-        return {}
-    latest, table = runs[-1], run(graph, "cells", culture=subgraph.culture)
-    columns = [str(name) for name in table.columns if str(name).startswith(f"{model}_")]
+def _with_fit(graph: Graph, data: PictureData, kind: Kind) -> PictureData:
+    """The same culture with its model's latest fit, if there is one."""
+    fits = [row for row in rows(graph, "fits", culture=data.culture)[1] if row["model"] == data.model]
+    if not fits:
+        return data
+    latest, table = fits[-1], run(graph, "cells", culture=data.culture)
+    columns = [str(name) for name in table.columns if str(name).startswith(f"{data.model}_")]
     words = [name for name in columns if table[name].dtype == object]
-    cells = {name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words}
     options = json.loads(latest["settings"])
-    return {
-        "case": latest["case"],
-        "cells": cells,
-        "words": {name: tuple(table[name]) for name in words},
-        "k": latest["k"],
-        "k_interval": _interval(latest, "k"),
-        "feed": latest["feed"],
-        "feed_interval": _interval(latest, "feed"),
-        "bounds": {name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
-        "traces": _free_runs(subgraph, options, cells, model) if kind in NEEDS_MODEL_TRACES else {},
-        **(_trained(graph, subgraph, latest["run"], options) if kind in DRAWS_CURVES else {}),
-    }
+    data = replace(
+        data,
+        case=latest["case"],
+        cells={name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words},
+        words={name: tuple(table[name]) for name in words},
+        k=latest["k"],
+        k_interval=_interval(latest, "k"),
+        feed=latest["feed"],
+        feed_interval=_interval(latest, "feed"),
+        bounds={name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
+    )
+    if kind.needs_model_traces:
+        data = replace(data, traces=_free_runs(data, options))
+    return _with_training(graph, data, latest["run"], options) if kind.draws_curves else data
 
 
 def _interval(row: dict[str, Any], name: str) -> tuple[float, float] | None:
@@ -75,35 +99,48 @@ def _interval(row: dict[str, Any], name: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _trained(graph: Graph, subgraph: Subgraph, run_uid: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What the training of a fit left (Fit.curves); empty for a model that does not train."""
+def _free_runs(data: PictureData, options: dict[str, Any]) -> dict[int, FloatArray]:
+    """label -> (T,), what the model gives when it runs with the fitted parameters."""
+    from calcigraph.models import fitted_cells, predict
+
+    inner = fitted_cells(data.subgraph, options)
+    k, feed = (data.values(name)[inner] for name in ("k", "feed"))
+    leaks = np.nan_to_num(data.values("leak")[inner])  # NaN: fitted without leak
+    runs = predict(data.subgraph, options, k, feed, float(leaks[0]))  # all cells have the same leak
+    return dict(zip(data.subgraph.labels[inner].tolist(), runs, strict=True))
+
+
+def _with_training(graph: Graph, data: PictureData, run_uid: str, options: dict[str, Any]) -> PictureData:
+    """The same culture with what the training of its fit left (Fit.curves), if the model trains."""
     found = rows(graph, "curves", run=run_uid)[1]
     if not found or not found[0]["curves"]:
-        return {}
+        return data
     from calcigraph.models import fitted_cells
 
     curves = json.loads(found[0]["curves"])
-    names = ("epoch", "data_loss", "physics_loss", "k", "feed")
-    blocks = [[np.array(block[name], dtype=np.float64) for name in names] for block in curves["blocks"]]
+    traces = np.full((len(curves["traces"]), data.subgraph.intensity.shape[1]), np.nan)
     # A network knows only the frames it was trained on.
-    traces = np.full((len(curves["traces"]), subgraph.intensity.shape[1]), np.nan)
     for row, trace in zip(traces, curves["traces"], strict=True):
         row[: len(trace)] = trace
-    labels = subgraph.labels[fitted_cells(subgraph, options)].tolist()
-    return {
-        "training": tuple(Training(*block) for block in blocks),
-        "network": dict(zip(labels, traces, strict=True)) if len(traces) else {},  # too many to be kept
-    }
+    labels = data.subgraph.labels[fitted_cells(data.subgraph, options)].tolist()
+    return replace(
+        data,
+        training=tuple(_training(block) for block in curves["blocks"]),
+        # The traces of a large culture are not kept with its fit.
+        network=dict(zip(labels, traces, strict=True)) if len(traces) else {},
+    )
 
 
-def _free_runs(
-    subgraph: Subgraph, options: dict[str, Any], cells: dict[str, FloatArray], model: str
-) -> dict[int, FloatArray]:
-    from calcigraph.models import fitted_cells, predict
+def _training(block: dict[str, Any]) -> Training:
+    """One network's part of Fit.curves."""
 
-    rows = fitted_cells(subgraph, options)
-    absent = np.full(len(subgraph.labels), np.nan)
-    k, feed = (cells.get(f"{model}_{name}", absent)[rows] for name in ("k", "feed"))
-    leaks = np.nan_to_num(cells.get(f"{model}_leak", absent)[rows])
-    runs = predict(subgraph, options, k, feed, float(leaks[0]))  # one leak for all
-    return dict(zip(subgraph.labels[rows].tolist(), runs, strict=True))
+    def column(name: str) -> FloatArray:
+        return np.array(block[name], dtype=np.float64)
+
+    return Training(
+        epoch=column("epoch"),
+        data_loss=column("data_loss"),
+        physics_loss=column("physics_loss"),
+        k=column("k"),
+        feed=column("feed"),
+    )

@@ -24,11 +24,15 @@ HEAD = 0.25
 SMALL = 7.0
 """The smallest text, in points."""
 INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
-INNER, BORDER, MODEL, FRAMED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
+"""Observed data and text; lines in the background; cells without a value."""
+INNER, BORDER, MODEL, SINGLED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
+"""Inner cells (and the traces of a network), border cells, what the model says, the cell that was singled out."""
 NETWORK = "#0072b2"
-GROUP_COLOURS = {"good": "#009e73", "misses peaks": "#0072b2", "wrong magnitude": "#cc79a7", "": "#8c8c8c"}
+"""The physics loss of a network."""
 RASTERISE_ABOVE = 3000
-"""Cells: beyond this, PDF and SVG hold the map as pixels, the text as text."""
+"""With more cells than this, PDF and SVG hold cells and points as pixels; the text stays text."""
+MARGIN = 0.06
+"""Share of an axis left free beyond the values, at either end."""
 
 
 @contextmanager
@@ -73,7 +77,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def caption(figure: Figure, left: float, end: float, who: str, what: str) -> None:
-    """Say at the figure's top, between two places in inches, what it shows; moved left where it is long."""
+    """Say at the figure's top what it shows.
+
+    Parameters
+    ----------
+    left, end
+        Inches from the figure's left edge, between which the text stands. A long text starts further left.
+    who, what
+        The culture, which is cut if both do not fit, and what is shown of it.
+    """
     across, up = figure.get_size_inches()
     text = fit_text(who, what, end - 0.1)
     start = min(left, max(0.1, end - text_width(text)))
@@ -81,7 +93,7 @@ def caption(figure: Figure, left: float, end: float, who: str, what: str) -> Non
 
 
 def fit_text(who: str, what: str, room: float) -> str:
-    """Join who and what by a comma, and cut who so that both take at most so many inches."""
+    """Join who and what by a comma; who is cut so that both take at most `room` inches."""
     drawn = _drawable(" ".join(who.split()))
     for length in range(len(drawn), 0, -1):
         head = drawn if length == len(drawn) else drawn[:length].rstrip() + "…"
@@ -102,7 +114,7 @@ def text_width(text: str) -> float:
 
 
 def _drawable(text: str) -> str:
-    """Names may be in any script; what the font lacks becomes a question mark."""
+    """The text with a question mark for each letter that the font lacks: names may be in any script."""
     from matplotlib.font_manager import findfont, get_font
 
     known = get_font(findfont(FONT)).get_charmap()
@@ -117,15 +129,21 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 @dataclass(frozen=True)
 class Scaled:
-    """Values in a unit that keeps tick labels short: value = number * 10^exponent."""
+    """Values in a unit that keeps tick labels short."""
 
     values: FloatArray
+    """The numbers to draw: the original values times `factor`."""
     label: str
+    """Name and unit, with the power of ten."""
     factor: float
 
 
 def scaled(values: FloatArray, name: str, unit: str) -> Scaled:
-    """Take a power of ten out of the numbers and into the label, "feed (10⁻⁴ s⁻¹)", if they need one."""
+    """Move a power of ten from the numbers into the label, as in "feed (10⁻⁴ s⁻¹)", if the numbers need one.
+
+    >>> scaled(np.array([2e-4, -5e-5]), "feed", "s$^{-1}$").label
+    'feed ($10^{-4}$ s$^{-1}$)'
+    """
     finite = np.abs(values[np.isfinite(values)])
     top = float(finite.max()) if len(finite) else 0.0
     exponent = int(np.floor(np.log10(top))) if top > 0 else 0
@@ -138,11 +156,16 @@ def scaled(values: FloatArray, name: str, unit: str) -> Scaled:
 
 
 def limits(values: FloatArray, low: float = 0.0, high: float = 100.0) -> tuple[float, float]:
-    """Percentiles of the finite values, widened where they are all but equal; (0, 1) without any."""
+    """Two percentiles of the finite values, set apart if they are nearly equal; (0, 1) without finite values.
+
+    >>> limits(np.array([1.0, 3.0, np.nan]))
+    (1.0, 3.0)
+    """
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
         return 0.0, 1.0
     bottom, top = (float(value) for value in np.percentile(finite, [low, high]))
+    # Axes and colours need some range: 5 % to either side, or 0.5 about 0.
     if top - bottom <= 1e-3 * max(abs(top), abs(bottom)):
         middle = (bottom + top) / 2
         half = 0.05 * abs(middle) or 0.5
@@ -151,25 +174,35 @@ def limits(values: FloatArray, low: float = 0.0, high: float = 100.0) -> tuple[f
 
 
 def wants_log(values: FloatArray) -> bool:
-    """Whether positive values range over more than a decade."""
+    """Whether all values are positive and cover more than a factor of ten."""
     finite = values[np.isfinite(values)]
     return len(finite) > 1 and float(finite.min()) > 0 and float(finite.max()) > 10 * float(finite.min())
 
 
 def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers between the limits for a logarithmic axis, at most so many."""
+    """Round numbers between the limits of a logarithmic axis, at most `most` of them.
+
+    >>> [plain(tick) for tick in log_ticks(0.009, 1.1)]
+    ['0.01', '0.03', '0.1', '0.3', '1']
+    """
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks: list[float] = []
+    # From fine to coarse: the first set that is small enough.
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0**decade for decade in decades for step in steps]
         ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
         if len(ticks) <= most:
             return ticks
-    return ticks[:: -(-len(ticks) // most)]
+    every = -(-len(ticks) // most)  # rounded up
+    return ticks[::every]
 
 
 def plain(value: float) -> str:
-    """A tick's text: 0.02, 5, 2×10⁻⁵."""
+    """The text of a tick.
+
+    >>> plain(0.02), plain(2e-5)
+    ('0.02', '$2×10^{-5}$')
+    """
     if value and not 1e-3 <= abs(value) < 1e4:
         exponent = int(np.floor(np.log10(abs(value)) + 1e-9))
         factor = round(value / 10.0**exponent, 6)
@@ -178,22 +211,32 @@ def plain(value: float) -> str:
 
 
 def scientific(value: float) -> str:
-    """Two digits and a power of ten, so that numbers side by side look alike; 0 stays 0."""
+    """Two digits and a power of ten, so that numbers side by side look alike; 0 stays 0.
+
+    >>> scientific(0.00031)
+    '$3.1×10^{-4}$'
+    """
     factor, exponent = f"{value:.1e}".split("e")
     return f"${float(factor):g}×10^{{{int(exponent)}}}$" if value else "0"
 
 
 def between(value: float, interval: tuple[float, float] | None) -> str:
-    """A value with its interval, to the digits that the interval leaves: 2.002 (1.981 to 2.022)."""
+    """A value with its interval, both with the digits that the width of the interval justifies.
+
+    >>> between(2.00234, (1.9812, 2.0221))
+    '2.002 (1.981 to 2.022)'
+    """
     if interval is None or not interval[1] > interval[0]:
         return f"{value:.3g}".replace("-", "−")
-    digits = int(np.clip(1 - np.floor(np.log10((interval[1] - interval[0]) / 2)), 0, 6))
+    half_width = (interval[1] - interval[0]) / 2
+    # Decimals that show the half-width with two digits.
+    digits = int(np.clip(1 - np.floor(np.log10(half_width)), 0, 6))
     middle, low, high = (f"{number:.{digits}f}".replace("-", "−") for number in (value, *interval))
     return f"{middle} ({low} to {high})"
 
 
 def symbol(name: str) -> str:
-    """How the coupling is written: of a cell alone, or of the fit."""
+    """How the coupling is written: each cell's own, "k_cell", or that of the fit."""
     return "$k_{cell}$" if name == "k_cell" else "$k$"
 
 
@@ -209,7 +252,7 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def bin_edges(values: FloatArray) -> tuple[FloatArray, bool]:
-    """Bin edges over all values, an odd number of bins, and whether they are logarithmic."""
+    """The edges of an odd number of bins that cover all values, and whether the bins are logarithmic."""
     bins = int(np.clip(np.sqrt(np.isfinite(values).sum()), 6, 40)) | 1
     low, high = limits(values)
     if wants_log(values):
@@ -218,25 +261,35 @@ def bin_edges(values: FloatArray) -> tuple[FloatArray, bool]:
 
 
 def finish_histogram(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
-    """Limits, a few ticks and names for a histogram's axes, or x alone of a scatter."""
+    """Limits, a few ticks and the names of a histogram's axes."""
+    from matplotlib.ticker import MaxNLocator
+
+    finish_x(axes, edges, log, label)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_ylabel("cells")
+
+
+def finish_x(axes: Axes, edges: FloatArray, log: bool, label: str) -> None:
+    """Limits, a few ticks and the name of an x axis that covers these bins."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = float(edges[0]), float(edges[-1])
     if log:
+        # 3 % of the axis' length free at either end.
         log_axis(axes, low * (low / high) ** 0.03, high * (high / low) ** 0.03)
     else:
         margin = 0.03 * (high - low)
         axes.set_xlim(low - margin, high + margin)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel(label)
-    axes.set_ylabel("cells")
 
 
 def paint(values: FloatArray, signed: bool = False, cmap: str = "viridis") -> tuple[str, Normalize]:
-    """(colour map, norm) for parameters: diverging about 0 where both signs occur, else log if it helps.
+    """The colour map and its norm for a fitted value.
 
-    Limits are the 2nd and 98th percentile, so that a few outliers do not take the colours of all others.
+    Where a signed value takes both signs, the colours diverge about 0. Other values have a logarithmic scale if they
+    cover more than a factor of ten. The limits are the 2nd and 98th percentile: with the extremes as limits, a few
+    outliers would leave nearly one colour for all other cells.
     """
     from matplotlib.colors import LogNorm, Normalize
 
@@ -249,8 +302,27 @@ def paint(values: FloatArray, signed: bool = False, cmap: str = "viridis") -> tu
     return cmap, Normalize(low, high)
 
 
+def padded(low: float, high: float) -> tuple[float, float]:
+    """Limits with a margin at either end, for a linear axis."""
+    return low - MARGIN * (high - low), high + MARGIN * (high - low)
+
+
+def legend_above(axes: Axes, columns: int, handle: float, gap: float) -> None:
+    """A legend in one line above the left end of a panel; lengths in units of the font size."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=columns,
+        borderaxespad=0.1,
+        borderpad=0.1,
+        columnspacing=0.8,
+        handlelength=handle,
+        handletextpad=gap,
+    )
+
+
 def letters(axes: Sequence[Axes]) -> None:
-    """Bold a, b, c ... at the upper left of each panel."""
+    """A bold a, b, c ... at the upper left of each panel."""
     for letter, panel in zip("abcdefgh", axes, strict=False):
         panel.annotate(
             letter,

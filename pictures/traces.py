@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calcigraph.errors import NotFoundError
-from calcigraph.pictures.data import GROUPS, PictureData
+from calcigraph.models.identify import IDENTIFIED
+from calcigraph.pictures.data import PictureData
+from calcigraph.pictures.groups import GROUPS, MEANINGS, members
 from calcigraph.pictures.style import (
     DOUBLE,
     FAINT,
@@ -19,8 +21,10 @@ from calcigraph.pictures.style import (
     SMALL,
     caption,
     fit_text,
+    legend_above,
     limits,
     new_figure,
+    padded,
     place,
     scientific,
     symbol,
@@ -33,24 +37,24 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
-MEANINGS = (
-    "good: 80 % of peaks found and median within 20 %",
-    "misses peaks: fewer found",
-    "wrong magnitude: the rest",
-)
-"""What models.fit_groups says; a page of two columns has them in one line."""
+LEFT, BELOW, HIGH, ACROSS, DOWN = 0.68, 0.42, 1.15, 0.2, 0.25
+"""Inches on the page of many cells: room left of and below the panels, their height, the gaps between them."""
+NOTE = 0.15
+"""Inches that a line of notes takes there."""
 
 
-def draw_traces(data: PictureData, number: int, cell: int | None) -> Figure:
-    """One cell with neighbours and residual, or the best, median and worst cell of each fit group.
+def draw_traces(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """Observed and modelled traces.
 
-    A network follows the data wherever it can: its trace says what it saw, the free run what the parameters explain.
+    One cell is drawn with its neighbours and its residual; without a cell, the best, median and worst cell of each fit
+    group are drawn. The free run shows what the fitted parameters explain. The trace of a network, where the model has
+    one, is nearer to the data, since the network is trained to follow them.
     """
     return _grid(data) if cell is None else _single(data, data.row(cell))
 
 
 def time_axis(data: PictureData) -> tuple[FloatArray, str]:
-    """(T,) in seconds, or minutes from ten minutes on, and the axis label."""
+    """(T,) the time of each frame, and the label of its axis: minutes if the last frame is at 10 min or later."""
     seconds = np.arange(data.subgraph.intensity.shape[1]) * data.subgraph.frame_interval_s
     return (seconds / 60, "time (min)") if seconds[-1] >= 600 else (seconds, "time (s)")
 
@@ -59,48 +63,43 @@ def time_axis(data: PictureData) -> tuple[FloatArray, str]:
 
 
 def _single(data: PictureData, row: int) -> Figure:
+    """One cell's traces above, its residual below; a border cell, which is not modelled, has no residual."""
     label = int(data.subgraph.labels[row])
-    model = data.traces.get(label)
-    if model is None and not data.subgraph.border[row]:
+    has_model = label in data.traces
+    if not has_model and not data.subgraph.border[row]:
         raise NotFoundError(f"cell {label} of culture {data.culture!r} has no {data.model} trace; fit it again")
-    figure = new_figure(SINGLE, 3.2 if model is not None else 2.3)
-    below = 0.4 if model is None else 1.15
-    upper = place(figure, 0.58, below, 2.8, 1.45)
+    figure = new_figure(SINGLE, 3.2 if has_model else 2.3)
+    upper = place(figure, 0.58, 1.15 if has_model else 0.4, 2.8, 1.45)
+    lowest = upper
     time, axis = time_axis(data)
-    shown: list[Line2D] = []
-    beside = _neighbours(upper, data, row, time)
-    upper.plot(time, data.subgraph.intensity[row], color=INK, linewidth=1.3, label="observed")
-    if model is not None:
-        shown = _model_lines(upper, data, label, time, 0.7)
-        lower = place(figure, 0.58, 0.4, 2.8, 0.6)
-        _residual(lower, time, data.subgraph.intensity[row] - model)
-        if label in data.network:
-            lower.plot(time, data.subgraph.intensity[row] - data.network[label], color=INNER, linewidth=0.5)
-        lower.set_xlabel(axis)
+    _observed_and_model(upper, data, row, time)
+    if has_model:
+        lowest = place(figure, 0.58, 0.4, 2.8, 0.6)
+        _residual(lowest, data, row, time)
         upper.tick_params(labelbottom=False)
-    else:
-        upper.set_xlabel(axis)
-    _limit(upper, time, [*beside, data.subgraph.intensity[row], *(np.asarray(line.get_ydata()) for line in shown)])
+    lowest.set_xlabel(axis)
     upper.set_ylabel(data.intensity_unit)
     figure.align_ylabels()
-    upper.set_title(
-        "\n".join([fit_text(data.about(), data.about_fit(), 2.85), *_about(data, row)]), loc="left", size=SMALL, pad=16
-    )
-    upper.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=4,
-        borderaxespad=0.1,
-        borderpad=0.1,
-        columnspacing=0.8,
-        handlelength=1.0,
-        handletextpad=0.4,
-    )
+    title = [fit_text(data.about(), data.about_fit(), 2.85), *_about(data, row)]
+    upper.set_title("\n".join(title), loc="left", size=SMALL, pad=16)
+    legend_above(upper, columns=4, handle=1.0, gap=0.4)
     return figure
 
 
+def _observed_and_model(axes: Axes, data: PictureData, row: int, time: FloatArray) -> None:
+    """The traces of a cell, in front of those of its neighbours."""
+    label, observed = int(data.subgraph.labels[row]), data.subgraph.intensity[row]
+    shown = _neighbours(axes, data, row, time)
+    axes.plot(time, observed, color=INK, linewidth=1.3, label="observed")
+    shown.append(observed)
+    if label in data.traces:
+        lines = _model_lines(axes, data, label, time, 0.7)
+        shown += [np.asarray(line.get_ydata()) for line in lines]
+    _limit(axes, time, shown)
+
+
 def _model_lines(axes: Axes, data: PictureData, label: int, time: FloatArray, width: float) -> list[Line2D]:
-    """A cell's free run and, where the model is a network, its trace."""
+    """A cell's free run and, where the model has a network, the network's trace."""
     network = data.network.get(label)
     name = data.model if network is None else "free run"
     lines = axes.plot(time, data.traces[label], color=MODEL, linewidth=width, label=name)
@@ -113,23 +112,29 @@ def _neighbours(axes: Axes, data: PictureData, row: int, time: FloatArray) -> li
     """Draw the traces of the cells in contact, and return them."""
     pairs = data.subgraph.pairs
     rows = np.concatenate([pairs[pairs[:, 0] == row, 1], pairs[pairs[:, 1] == row, 0]])
-    for place_, other in enumerate(rows.tolist()):
-        name = f"{len(rows)} neighbours" if len(rows) > 1 else "1 neighbour"
+    name = f"{len(rows)} neighbours" if len(rows) > 1 else "1 neighbour"
+    for at, other in enumerate(rows.tolist()):
         axes.plot(
             time,
             data.subgraph.intensity[other],
             color=FAINT,
             linewidth=0.5,
             alpha=0.8,
-            label="_" if place_ else name,
+            label="_" if at else name,  # one legend entry for all
             zorder=1,
         )
     return list(data.subgraph.intensity[rows])
 
 
-def _residual(axes: Axes, time: FloatArray, residual: FloatArray) -> None:
+def _residual(axes: Axes, data: PictureData, row: int, time: FloatArray) -> None:
+    """Observed minus free run, and observed minus the network's trace where the model has a network."""
+    label, observed = int(data.subgraph.labels[row]), data.subgraph.intensity[row]
+    residual = observed - data.traces[label]
     axes.axhline(0, color=FAINT, linewidth=0.6)
     axes.plot(time, residual, color=MODEL, linewidth=0.6)
+    if label in data.network:
+        axes.plot(time, observed - data.network[label], color=INNER, linewidth=0.5)
+    # The free run alone sets the limits: the network's residual is smaller.
     reach = 1.1 * max(abs(edge) for edge in limits(residual))
     _span(axes, time)
     axes.set_ylim(-reach, reach)
@@ -137,18 +142,17 @@ def _residual(axes: Axes, time: FloatArray, residual: FloatArray) -> None:
 
 
 def _about(data: PictureData, row: int) -> list[str]:
-    """Who the cell is, and what the fit says of it."""
+    """Two lines: label, fit group and error of the cell; its fitted parameters, and whether k is identified."""
     label = int(data.subgraph.labels[row])
     if data.subgraph.border[row]:
         return [f"cell {label}, border: it drives the model"]
     group, mse = data.groups()[row], float(data.values("mse_train")[row])
     first = [f"cell {label}", *([group] if group else []), *([f"MSE {scientific(mse)}"] if np.isfinite(mse) else [])]
-    own, name = data.coupling()
-    feed = data.values("feed")[row]
-    second = [f"{symbol(name)} {scientific(own[row])} s$^{{-1}}$"] if np.isfinite(own[row]) else []
+    coupling, name = data.coupling()
+    k, feed, word = coupling[row], data.values("feed")[row], data.identified()[row]
+    second = [f"{symbol(name)} {scientific(k)} s$^{{-1}}$"] if np.isfinite(k) else []
     second += [f"feed {scientific(feed)} s$^{{-1}}$"] if np.isfinite(feed) else []
-    word = data.identified()[row]
-    second += [word] if word not in ("", "identified") else []
+    second += [word] if word not in ("", IDENTIFIED) else []
     return [", ".join(part) for part in (first, second) if part]
 
 
@@ -156,15 +160,15 @@ def _about(data: PictureData, row: int) -> list[str]:
 
 
 def representatives(data: PictureData) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Per fit group its best, median and worst cell by MSE: (group, [(word, row), ...])."""
-    mse, groups = data.values("mse_train"), np.array(data.groups())
+    """The best, median and worst cell by MSE of each fit group, as (group, [("best", row), ...])."""
+    mse = data.values("mse_train")
     has_trace = np.isin(data.subgraph.labels, list(data.traces))
     known = has_trace & ~data.subgraph.border & np.isfinite(mse)
-    named = [word for word in (*GROUPS, *sorted(set(groups) - {*GROUPS, ""}), "") if (known & (groups == word)).any()]
-    return [(word, _pick(np.flatnonzero(known & (groups == word)), mse)) for word in named]
+    return [(group, _pick(np.flatnonzero(cells), mse)) for group, cells in members(data, known).items()]
 
 
 def _pick(rows: IntArray, mse: FloatArray) -> list[tuple[str, int]]:
+    """At most three cells of a group, each once."""
     ordered = rows[np.argsort(mse[rows], kind="stable")].tolist()
     if len(ordered) == 1:
         return [("", ordered[0])]
@@ -174,35 +178,46 @@ def _pick(rows: IntArray, mse: FloatArray) -> list[tuple[str, int]]:
 
 
 def _grid(data: PictureData) -> Figure:
+    """One row of panels per fit group."""
     chosen = representatives(data)
     if not chosen:
         raise NotFoundError(
             f"culture {data.culture!r} has no cell with a {data.model} trace and MSE; "
             f"run: calcigraph fit {data.culture} --model {data.model}"
         )
-    groups = np.array(data.groups())[np.isfinite(data.values("mse_train"))]
     columns = max(len(picked) for _, picked in chosen)
     page = DOUBLE if columns > 1 else SINGLE
-    high, gap, wide = 1.15, 0.25, (page - 0.68 - 0.1 - 0.2 * (columns - 1)) / columns
-    notes = [] if not set(GROUPS) & {word for word, _ in chosen} else list(MEANINGS)
-    notes = ["; ".join(notes)] if notes and page == DOUBLE else notes
-    head = HEAD + 0.15 * len(notes) + 0.2
-    figure = new_figure(page, 0.42 + len(chosen) * (high + gap) + head - 0.05)
-    caption(figure, 0.68, page - 0.05, data.about(), data.about_fit())
+    wide = (page - LEFT - 0.1 - ACROSS * (columns - 1)) / columns
+    notes = _notes([group for group, _ in chosen], page)
+    head = HEAD + NOTE * len(notes) + 0.2
+    figure = new_figure(page, BELOW + len(chosen) * (HIGH + DOWN) + head - 0.05)
+    caption(figure, LEFT, page - 0.05, data.about(), data.about_fit())
     handles: list[Line2D] = []
-    for line, (group, picked) in enumerate(chosen):
-        bottom = 0.42 + (len(chosen) - 1 - line) * (high + gap)
-        row_axes = [place(figure, 0.68 + (wide + 0.2) * at, bottom, wide, high) for at in range(len(picked))]
-        handles = _row(data, row_axes, picked, last=line == len(chosen) - 1)
-        count = int((groups == group).sum())
-        row_axes[0].set_ylabel(f"{group or 'all'} ($n$ = {count})\n{data.intensity_unit}", size=SMALL)
+    for line, (group, picked) in enumerate(chosen, start=1):
+        bottom = BELOW + (len(chosen) - line) * (HIGH + DOWN)
+        row_axes = [place(figure, LEFT + (wide + ACROSS) * at, bottom, wide, HIGH) for at in range(len(picked))]
+        handles = _row(data, row_axes, picked, last=line == len(chosen))
+        row_axes[0].set_ylabel(f"{group or 'all'} ($n$ = {_count(data, group)})\n{data.intensity_unit}", size=SMALL)
     figure.align_ylabels()
     up = figure.get_size_inches()[1]
     for line, note in enumerate(notes, start=1):
-        figure.text((0.68 if page == DOUBLE else 0.1) / page, 1 - (HEAD - 4 / 72 + 0.15 * line) / up, note)
-    spot = (0.68 / page, 1 - (head - 0.18) / up)
+        figure.text((LEFT if page == DOUBLE else 0.1) / page, 1 - (HEAD - 4 / 72 + NOTE * line) / up, note)
+    spot = (LEFT / page, 1 - (head - 0.18) / up)
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=spot, ncols=3, borderpad=0, borderaxespad=0)
     return figure
+
+
+def _notes(groups: list[str], page: float) -> list[str]:
+    """Lines that explain the groups, if there are any: one on a page of two columns, else one per group."""
+    if not set(GROUPS) & set(groups):
+        return []
+    return ["; ".join(MEANINGS)] if page == DOUBLE else list(MEANINGS)
+
+
+def _count(data: PictureData, group: str) -> int:
+    """How many fitted cells the group has, those without a trace too."""
+    groups = np.array(data.groups())[np.isfinite(data.values("mse_train"))]
+    return int((groups == group).sum())
 
 
 def _row(data: PictureData, row_axes: list[Axes], picked: list[tuple[str, int]], last: bool) -> list[Line2D]:
@@ -234,10 +249,11 @@ def _limit(axes: Axes, time: FloatArray, shown: list[FloatArray]) -> None:
     """Show all of these traces."""
     low, high = limits(np.concatenate(shown))
     _span(axes, time)
-    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    axes.set_ylim(*padded(low, high))
 
 
 def _span(axes: Axes, time: FloatArray) -> None:
+    """Let the time axis cover the recording; one frame alone spans nothing."""
     from matplotlib.ticker import MaxNLocator
 
     if len(time) > 1:

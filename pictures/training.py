@@ -1,4 +1,4 @@
-"""How a network trained: its losses, and the paths of coupling and feed to where the fit ended."""
+"""How a network was trained: its losses, and the path of coupling and feed from epoch to epoch to the fitted value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.models.options import SHARED_K
+from calcigraph.models.table import TABLE
 from calcigraph.pictures.data import PictureData, Training
+from calcigraph.pictures.kinds import ANY_VALUE
 from calcigraph.pictures.style import (
     DOUBLE,
     FAINT,
@@ -18,6 +22,7 @@ from calcigraph.pictures.style import (
     SMALL,
     between,
     caption,
+    legend_above,
     letters,
     log_ticks,
     new_figure,
@@ -31,36 +36,57 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+TRAINED = next(model.name for model in TABLE if model.trains)
+"""The model that trains."""
 HIGH, BELOW, ABOVE, LEFT, GAP = 1.75, 0.42, 0.34, 0.6, 0.62
-"""Inches: panels, the room around and between them."""
-OWN = ("cell", "per-cell-k")
-"""Cases in which each cell has its own k: paths and fit are medians over cells."""
+"""Inches: the height of the panels, the room below, above and left of them, the gap between them."""
 
 
-def draw_training(data: PictureData, number: int, cell: int | None) -> Figure:
-    """Losses by epoch, the path of k in every network of the ensemble, and that of the feed where there is one.
+def check_training(data: PictureData, cell: int | None) -> None:
+    """Refuse a model that does not train, one cell alone, and a fit that kept no training.
 
-    The fit's value and 95 % interval stand beside the paths that end in them.
+    Raises NotFoundError, InputError.
     """
-    draw = [_losses, _coupling, *([_feed] if any(np.any(block.feed) for block in data.training) else [])]
-    wide = (DOUBLE - LEFT - 0.12 - GAP * (len(draw) - 1)) / len(draw)
+    if data.model != TRAINED:
+        raise NotFoundError(
+            f"model {data.model} has no training to draw: only model {TRAINED} trains; "
+            f"fit {data.culture} with --model {TRAINED} and draw that"
+        )
+    if cell is not None:
+        raise InputError(
+            "training is that of the whole culture: leave out the cell, whose traces the kind traces draws"
+        )
+    if not data.training and data.fitted(ANY_VALUE).any():
+        raise NotFoundError(
+            f"the {TRAINED} fit of culture {data.culture!r} keeps no training; "
+            f"run again: calcigraph fit {data.culture} --model {TRAINED}"
+        )
+
+
+def draw_training(data: PictureData, frame: int, cell: int | None) -> Figure:
+    """Losses by epoch, the path of k in every network of the ensemble, and the path of the feed if there is a feed.
+
+    A line and a band show the fit's value and 95 % interval.
+    """
+    painters = [_losses, _coupling, *([_feed] if any(np.any(block.feed) for block in data.training) else [])]
+    wide = (DOUBLE - LEFT - 0.12 - GAP * (len(painters) - 1)) / len(painters)
     figure = new_figure(DOUBLE, BELOW + HIGH + ABOVE + HEAD)
     caption(figure, LEFT, DOUBLE - 0.05, data.about(), data.about_fit())
-    panels = [place(figure, LEFT + (wide + GAP) * at, BELOW, wide, HIGH) for at in range(len(draw))]
-    for axes, paint in zip(panels, draw, strict=True):
-        paint(axes, data)
+    panels = [place(figure, LEFT + (wide + GAP) * at, BELOW, wide, HIGH) for at in range(len(painters))]
+    for axes, painter in zip(panels, painters, strict=True):
+        painter(axes, data)
         _epochs(axes, data.training)
     letters(panels)
     return figure
 
 
 def _losses(axes: Axes, data: PictureData) -> None:
-    """Data and physics loss, a line each for every network of a large culture."""
+    """Data loss and physics loss; one line each per network where a large culture has several."""
     shown = []
     for at, block in enumerate(data.training):
         for values, colour, name in ((block.data_loss, INK, "data"), (block.physics_loss, NETWORK, "physics")):
-            shown.append(np.where(values > 0, values, np.nan))
-            axes.plot(block.epoch, shown[-1], color=colour, linewidth=_thin(data), label="_" if at else name)
+            shown.append(np.where(values > 0, values, np.nan))  # the axis is logarithmic
+            axes.plot(block.epoch, shown[-1], color=colour, linewidth=_line_width(data), label="_" if at else name)
     _logarithmic(axes, np.concatenate(shown))
     axes.set_ylabel("loss")
     if any(block.held for block in data.training):
@@ -70,23 +96,36 @@ def _losses(axes: Axes, data: PictureData) -> None:
 
 
 def _coupling(axes: Axes, data: PictureData) -> None:
+    """The paths of k: that of the first network in front of those of the other networks of its ensemble."""
     paths = np.concatenate([block.k.ravel() for block in data.training])
-    scale = scaled(np.append(paths, data.k_interval or ()), "median $k$" if data.case in OWN else "$k$", "s$^{-1}$")
+    # Where each cell has its own k, the paths and the fit's value are medians over cells.
+    name = "median $k$" if data.case not in SHARED_K else "$k$"
+    scale = scaled(np.append(paths, data.k_interval or ()), name, "s$^{-1}$")
     for at, block in enumerate(data.training):
-        for row, path in reversed(list(enumerate(block.k * scale.factor))):
-            name = "_" if at or row > 1 else _others(len(block.k)) if row else "network 1"
-            axes.plot(block.epoch, path, color=FAINT if row else INK, linewidth=_thin(data), label=name)
-    said = _end(axes, data.k, data.k_interval, scale.factor)
+        labels = ["_"] * len(block.k) if at else _labels(len(block.k))
+        for row in reversed(range(len(block.k))):
+            colour = FAINT if row else INK
+            axes.plot(
+                block.epoch, block.k[row] * scale.factor, color=colour, linewidth=_line_width(data), label=labels[row]
+            )
+    said = _fit_line(axes, data.k, data.k_interval, scale.factor)
     _logarithmic(axes, scale.values)
     axes.set_ylabel(scale.label)
     _legend(axes, said)
 
 
-def _others(networks: int) -> str:
-    return "2" if networks == 2 else f"2 to {networks}"
+def _labels(networks: int) -> list[str]:
+    """Legend entries of an ensemble: the first network, and one entry for all others ("_" makes none).
+
+    >>> _labels(4)
+    ['network 1', '2 to 4', '_', '_']
+    """
+    others = "2" if networks == 2 else f"2 to {networks}"
+    return ["network 1", others, *["_"] * networks][:networks]
 
 
 def _feed(axes: Axes, data: PictureData) -> None:
+    """The path of the feed; only the first network of an ensemble is recorded."""
     from matplotlib.ticker import MaxNLocator
 
     paths = [block.feed for block in data.training]
@@ -96,17 +135,17 @@ def _feed(axes: Axes, data: PictureData) -> None:
             block.epoch,
             block.feed * scale.factor,
             color=INK,
-            linewidth=_thin(data),
+            linewidth=_line_width(data),
             label="_" if at else "network 1",
         )
-    said = _end(axes, data.feed, data.feed_interval, scale.factor)
+    said = _fit_line(axes, data.feed, data.feed_interval, scale.factor)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylabel(scale.label)
     _legend(axes, said)
 
 
-def _end(axes: Axes, value: float | None, interval: tuple[float, float] | None, factor: float) -> str:
-    """A line where the fit ended and a band over its interval; returns both in words, in the axis' unit."""
+def _fit_line(axes: Axes, value: float | None, interval: tuple[float, float] | None, factor: float) -> str:
+    """Draw the fit's value as a line and its interval as a band; returns both as text, in the unit of the axis."""
     if value is None:
         return ""
     ends = None if interval is None else (interval[0] * factor, interval[1] * factor)
@@ -118,28 +157,20 @@ def _end(axes: Axes, value: float | None, interval: tuple[float, float] | None, 
 
 
 def _legend(axes: Axes, said: str) -> None:
-    """One line of handles above the panel and, over it, what the fit ended in."""
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=3,
-        borderaxespad=0.1,
-        borderpad=0.1,
-        columnspacing=0.8,
-        handlelength=1.1,
-        handletextpad=0.5,
-    )
+    """The legend in one line above the panel and, above that, the fit's value as text."""
+    legend_above(axes, columns=3, handle=1.1, gap=0.5)
     axes.annotate(
         said, (0, 1), xycoords="axes fraction", xytext=(2, 15), textcoords="offset points", size=SMALL, color=MODEL
     )
 
 
-def _thin(data: PictureData) -> float:
-    """Points: thinner where many networks trained."""
+def _line_width(data: PictureData) -> float:
+    """Width of a line, points: thinner where many networks were trained."""
     return float(np.clip(1.1 / np.sqrt(len(data.training)), 0.3, 1.1))
 
 
 def _epochs(axes: Axes, blocks: tuple[Training, ...]) -> None:
+    """An x axis that covers all epochs."""
     from matplotlib.ticker import MaxNLocator
 
     last = max(float(block.epoch[-1]) for block in blocks)
@@ -149,7 +180,7 @@ def _epochs(axes: Axes, blocks: tuple[Training, ...]) -> None:
 
 
 def _logarithmic(axes: Axes, values: FloatArray) -> None:
-    """A logarithmic y with a few round ticks, over all positive values."""
+    """A logarithmic y axis over all positive values, with a few round ticks."""
     from matplotlib.ticker import MaxNLocator, NullLocator
 
     positive = values[np.isfinite(values) & (values > 0)]
@@ -161,6 +192,7 @@ def _logarithmic(axes: Axes, values: FloatArray) -> None:
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     ticks = log_ticks(low, high)
+    # Within less than a decade there may be too few of them: take those of a linear axis.
     if len(ticks) < 3:
         ticks = [
             float(tick) for tick in MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high

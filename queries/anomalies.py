@@ -82,6 +82,7 @@ def find_anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, 
 
     if not threshold > 0:
         raise InputError(f"threshold must be a positive number of robust deviations, not {threshold:g}")
+    # By label, so that of two equally bad quantities or cells the same one is taken on every engine.
     rows = sorted(rows, key=lambda row: int(row["label"]))
     worst: dict[int, _Departure] = {}
     for quantity in QUANTITIES:
@@ -148,21 +149,25 @@ def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], threshold: flo
         return []
     middle = float(np.median(values[known]))
     scale = mad_scale(values[known] - middle)
-    if scale == 0:
+    if scale == 0:  # half of the cells or more have one value, so there is no scale to judge the others by
         return []
     around, _ = _neighbour_medians(values, rows)
-    z_culture, z_neighbours = (values - middle) / scale, (values - around) / scale
-    from_culture, from_neighbours = np.abs(z_culture) > threshold, np.abs(z_neighbours) > threshold
-    told = np.isfinite(errors)
-    if told.any():
+    z_culture = (values - middle) / scale
+    z_neighbours = (values - around) / scale
+    # NaN exceeds nothing: cells without a value, or without fitted neighbours, do not depart.
+    from_culture = np.abs(z_culture) > threshold
+    from_neighbours = np.abs(z_neighbours) > threshold
+    with_interval = np.isfinite(errors)
+    if with_interval.any():
         # The larger of the two: the culture's scatter, and the value's own standard error.
         least = threshold * np.fmax(scale, errors)
         floor = RELATIVE.get(quantity, 0.0) * abs(middle)
-        from_culture &= ~told | (np.abs(values - middle) > np.fmax(least, floor))
+        from_culture &= ~with_interval | (np.abs(values - middle) > np.fmax(least, floor))
+        # Only neighbours that are usual themselves: beside an abnormal cell, the others would seem abnormal.
         usual, count = _neighbour_medians(np.where(from_culture, np.nan, values), rows)
         # The median of a few neighbours is uncertain itself: its standard error is sqrt(pi / 2) of the mean's.
         of_median = threshold * scale * np.sqrt(np.pi / 2 / np.maximum(count, 1))
-        from_neighbours &= ~told | (np.abs(values - usual) > np.fmax(np.hypot(least, of_median), floor))
+        from_neighbours &= ~with_interval | (np.abs(values - usual) > np.fmax(np.hypot(least, of_median), floor))
     return [
         _Departure(
             index=i,
@@ -198,5 +203,6 @@ def _neighbour_medians(values: FloatArray, rows: Sequence[Mapping[str, Any]]) ->
         if around:
             count[index] = len(around)
             half = len(around) // 2
-            medians[index] = around[half] if len(around) % 2 else (around[half - 1] + around[half]) / 2
+            even = len(around) % 2 == 0
+            medians[index] = (around[half - 1] + around[half]) / 2 if even else around[half]
     return medians, count

@@ -201,7 +201,8 @@ def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
     for name in PARAMETERS:
-        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)
+        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
+        # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
         values = values[np.isfinite(values)] / (gain if name == "feed" else 1.0)
         if len(values):
             medians[name] = float(np.median(values))
@@ -243,6 +244,7 @@ def _groups(fits: Sequence[_Fitted], by: str, named: bool) -> dict[str, list[_Fi
     groups: dict[str, list[_Fitted]] = {}
     for fit in fits:
         groups.setdefault(fit.condition if by == "condition" and fit.condition else fit.culture, []).append(fit)
+    # Whoever names cultures of one condition wants to see how they differ.
     if len(groups) == 1 and named:
         return {fit.culture: [fit] for fit in fits}
     return groups

@@ -89,6 +89,7 @@ def effect_of(parameter: str, a: FloatArray, b: FloatArray) -> Effect:
     if plain is None:
         return replace(effect, note="no interval and no test: the cultures of each side do not differ from one another")
     effect = replace(effect, difference_interval=plain[:2], p=plain[2], test="Welch t")
+    # A rate scatters in proportion to its size; on the logarithms its scatter is the same on both sides.
     logs = welch(np.log(a), np.log(b)) if rate else None
     if logs is None:
         return effect
@@ -121,12 +122,14 @@ def welch(a: FloatArray, b: FloatArray, level: float = 0.95) -> tuple[float, flo
     """
     from scipy.special import stdtr, stdtrit
 
-    va, vb = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
+    va = float(np.var(a, ddof=1)) / len(a)
+    vb = float(np.var(b, ddof=1)) / len(b)
     difference, error = float(np.mean(b) - np.mean(a)), math.sqrt(va + vb)
+    # No more than rounding: equal values would make any difference certain.
     if error <= 1e-12 * max(abs(float(np.mean(a))), abs(float(np.mean(b)))):
         return None
     freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
-    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    half = float(stdtrit(freedom, (1 + level) / 2)) * error  # the t distribution's quantile
     p = 2 * float(stdtr(freedom, -abs(difference) / error))
     return difference - half, difference + half, p
 
@@ -143,5 +146,5 @@ def holm(p: Sequence[float]) -> list[float]:
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
         largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        corrected[index] = largest
+        corrected[index] = largest  # so that a smaller p never has a larger corrected one
     return corrected

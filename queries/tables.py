@@ -122,7 +122,7 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
 def _contacts(rows: Sequence[Row], labels: Any) -> tuple[Any, Any, Any]:
     """Index pairs (m, 2) in ascending order, shared borders (m,) with NaN for unknown, distances (m,)."""
     found = [(row["label"], *contact) for row in rows for contact in row["contacts"]]
-    ends = np.array([(a, b) for a, b, _, _ in found], dtype=np.int64).reshape(-1, 2)
+    ends = np.array([(a, b) for a, b, _, _ in found], dtype=np.int64).reshape(-1, 2)  # also of no contact
     border = np.array([border for *_, border, _ in found], dtype=np.float64)  # None becomes NaN
     distance = np.array([distance for *_, distance in found], dtype=np.float64)
     pairs = np.searchsorted(labels, ends)
@@ -160,6 +160,7 @@ def column(values: Sequence[Any], kind: str = "any") -> pandas.Series[Any]:
 
     if kind == "any":
         kind = _kind(values)
+    # NumPy's integers and booleans have no missing value; pandas' own do.
     missing = any(value is None for value in values)
     types = {"int": "Int64" if missing else "int64", "float": "float64", "bool": "boolean" if missing else "bool"}
     if kind in types:
@@ -170,7 +171,9 @@ def column(values: Sequence[Any], kind: str = "any") -> pandas.Series[Any]:
 def _kind(values: Sequence[Any]) -> str:
     """The type that all values have; "any" where they differ or none is known."""
     present = {type(value) for value in values if value is not None}
-    return {bool: "bool", int: "int", float: "float"}.get(present.pop(), "any") if len(present) == 1 else "any"
+    if len(present) != 1:
+        return "any"
+    return {bool: "bool", int: "int", float: "float"}.get(present.pop(), "any")
 
 
 def records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
@@ -195,7 +198,7 @@ def records(frame: pandas.DataFrame) -> list[dict[str, Any]]:
 def _plain_column(series: pandas.Series[Any]) -> list[Any]:
     """The values of one column, plain."""
     # Whole columns of numbers need no look at each value, which is most of the time of a large table.
-    kind = getattr(series.dtype, "kind", "O") if isinstance(series.dtype, np.dtype) else "O"
+    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else "O"
     if kind in "iub" or (kind == "f" and np.isfinite(series.to_numpy()).all()):
         return series.tolist()
     return [plain(value) for value in series.tolist()]
@@ -219,6 +222,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, bytes | bytearray):
         return value.hex()
+    # By name, so that pandas need not be imported to know its missing values.
     return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
 
 
@@ -260,7 +264,7 @@ def _traces(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     import pandas
 
     intensity = np.array([row["intensity"] for row in rows], dtype=np.float64)
-    intensity = intensity.reshape(len(rows), -1 if rows else 0)
+    intensity = intensity.reshape(len(rows), -1 if rows else 0)  # (n, T), also of no cell
     frame = np.arange(intensity.shape[1])
     interval = float(rows[0]["frame_interval_s"]) if rows else 0.0
     names = [str(row["label"]) for row in rows]

@@ -66,7 +66,8 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
         One name per dimension, such as ("cell", "t").
     """
     array = np.ascontiguousarray(array)
-    rows = max(1, min(len(array), _ROWS_BYTES // max(1, array[:1].nbytes)))
+    row_bytes = max(1, array[:1].nbytes)  # an array may be empty
+    rows = max(1, min(len(array), _ROWS_BYTES // row_bytes))
     chunk_shape = (rows, *array.shape[1:])
     path.mkdir(parents=True)
     codecs = _inner_codecs(array.dtype)
@@ -93,7 +94,7 @@ def read_array(path: Path) -> NDArray[Any]:
     for number, start in enumerate(range(0, shape[0], rows)):
         data = _codec().decode(_chunk_file(path, number, len(shape)).read_bytes())
         chunk = np.frombuffer(data, dtype).reshape(rows, *shape[1:])
-        array[start : start + rows] = chunk[: shape[0] - start]
+        array[start : start + rows] = chunk[: shape[0] - start]  # without what fills up the last chunk
     return array
 
 
@@ -157,6 +158,7 @@ class FrameArray:
                 size += len(data)
 
             yield write
+            # The index comes last, because the frames' sizes are known only now.
             body = index.astype("<u8").tobytes()
             _write_all(handle.fileno(), body + struct.pack("<I", google_crc32c.value(body)))
 
@@ -169,6 +171,7 @@ class FrameArray:
         shard, place = divmod(number, SHARD_FRAMES)
         # Opened for each frame: threads read at once, and a movie may have more shards than a process can hold open.
         with self._file(shard).open("rb", buffering=0) as handle:
+            # Two threads may both read an index; they find the same.
             if shard not in self._indexes:
                 self._indexes[shard] = self._index(handle.fileno())
             offset, length = (int(value) for value in self._indexes[shard][place])

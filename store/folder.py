@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calcigraph.errors import ConflictError, WorkspaceError
+from calcigraph.store.files import flush
 
 
 class MovieFolder:
@@ -87,12 +88,14 @@ class MovieFolder:
     def remove(self, culture: str, keep: Collection[str | None] = ()) -> None:
         """Remove a culture's stores but those in `keep` (relative to the workspace). Raises WorkspaceError."""
         kept = {self.workspace / name for name in keep if name}
-        for path in self.of(culture):
-            if path not in kept:
-                try:
-                    shutil.rmtree(path)
-                except OSError as error:
-                    raise WorkspaceError(f"{path} cannot be removed: {error.strerror}") from error
+        gone = [path for path in self.of(culture) if path not in kept]
+        try:
+            for path in gone:
+                shutil.rmtree(path)
+            if gone:
+                flush(self.folder)  # else the names may be back after a power cut, when the graph knows of none
+        except OSError as error:
+            raise WorkspaceError(f"{self.folder} cannot be cleared: {error.strerror}") from error
 
     @contextmanager
     def locked(self, culture: str) -> Iterator[None]:

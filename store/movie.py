@@ -63,7 +63,7 @@ class DenoisedFrames:
 class MovieWriter(DenoisedFrames):
     """Writes a store in a folder beside `target`. `finish` renames it into place; leaving without that removes it.
 
-    Folders left by writers that were killed are removed first; one that is still being written is let be.
+    Folders left by writers that were killed are removed first; one that a live writer has locked stays.
 
     Parameters
     ----------

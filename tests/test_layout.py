@@ -164,6 +164,7 @@ def test_nothing_imports_upward() -> None:
         ("queries/compare.py", "def late():\n    from calcigraph.models.run import fit"),
         ("pictures/style.py", "from calcigraph.workspace import Workspace"),
         ("cli/status.py", "from calcigraph.models.options import FitOptions"),
+        ("cli/status.py", "from calcigraph.pictures.render import draw"),
     ],
 )
 def test_a_planted_import_upward_is_found(copy: Path, at: str, line: str) -> None:
@@ -222,12 +223,13 @@ def test_only_one_file_knows_dask() -> None:
     assert users == {"models/scheduler.py"}
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["ingest"], ["query"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["ingest"], ["query"], ["picture"]])
 def test_help_starts_fast(command: list[str]) -> None:
     """Help must not import what only work needs."""
     script = (
         "import sys; from calcigraph.cli.app import run; code = run([*sys.argv[1:], '--help']);"
-        "heavy = {'torch', 'cellpose', 'dask', 'distributed', 'numba', 'neo4j', 'pandas', 'scipy', 'zarr', 'cv2'};"
+        "heavy = {'torch', 'cellpose', 'dask', 'distributed', 'numba', 'neo4j', 'pandas', 'scipy', 'zarr', 'cv2',"
+        "'matplotlib'};"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=False)

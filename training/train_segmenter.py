@@ -4,16 +4,24 @@ Needs the extra `segment`. From the repository root:
 
     python training/train_segmenter.py --out ingest/weights/confluent.pt
 
-trains in one go: a quarter of an hour on two idle cores with bfloat16 instructions, several times that without. The
-shipped file was made in three goes, whose commands are in ingest/weights/README.md. Every image is drawn from
-`calcigraph.models.tissue` with a seed of its own (sample i uses the generator [seed, i]), the order of crops is seeded,
-and the number of worker processes changes nothing but speed, so two runs on the same machine agree up to the order in
-which its threads add. `benchmarks/segmentation.py` measures the result on other seeds.
+This trains in one run. It takes a quarter of an hour on two idle cores that have bfloat16 instructions, and several
+times that without. The shipped file was made in runs that continue one another; their commands are in
+ingest/weights/README.md.
 
-What the network sees: cells of 13 to 64 px across (root of the area) at their native size, no rescaling; all styles of
-`tissue.STYLES`; gaps of 0 to 4 px or none; whole or cut cells at the image edge; patches without cells, lone cells,
-round cells among fibres and specks; stretched cells; extra brightness differences between cells; linear, logarithmic or
-bent intensity scales; shot and read noise, the 3 x 3 median, blur and low contrast. Loss and targets are cellpose's.
+Every image is drawn from models/synthetic/tissue.py with a seed of its own: sample i uses the generator [seed, i].
+The order of crops is seeded too. The number of worker processes changes the speed only. So two runs on the same
+machine agree up to the order in which its threads add. `benchmarks/segmentation.py` measures the result on other
+seeds.
+
+What the network sees:
+
+* cells of 13 to 64 px across (root of the area), at their native size, in all `STYLES` of models/synthetic/options.py;
+* gaps of 0 to 4 px between them or none, whole or cut cells at the image edge, stretched cells;
+* patches without cells, lone cells, round cells among fibres and specks;
+* additional differences in brightness between cells; linear, logarithmic or bent intensity scales;
+* shot and read noise, the 3 x 3 median of ingest, blur and low contrast.
+
+Loss and targets are cellpose's.
 """
 
 from __future__ import annotations
@@ -38,17 +46,27 @@ from calcigraph.models.synthetic import tissue
 from calcigraph.models.synthetic.options import STYLES
 
 SIDE_PX = 224
-PAD_PX = 12  # cellpose pads images with zeros before the network; so does this
+"""Side of a training image."""
+PAD_PX = 12
+"""Zeros around it: cellpose pads images before the network."""
 POOL = 256
+"""Images that crops are drawn from."""
 CROPS_PER_BATCH = 6
-BATCHES_PER_SAMPLE = 2  # a new image replaces the oldest one every second batch
+BATCHES_PER_SAMPLE = 2
+"""A new image replaces the oldest one every second batch."""
+IMAGES_AHEAD = 16
+"""Images that the workers may be ahead."""
 
 Array = NDArray[np.float32]
 
 
 def synthetic_labels(rng: np.random.Generator, clutter: float) -> NDArray[np.int32]:
-    """A piece of tissue, (SIDE_PX, SIDE_PX): whole or cut at the edge, stretched or not, confluent or not."""
+    """A piece of tissue, (SIDE_PX, SIDE_PX): whole or cut at the edge, stretched or not, confluent or not.
+
+    `clutter` is the share of images with empty regions that get round cells. The order of the draws decides the image.
+    """
     across = math.exp(rng.uniform(math.log(13), math.log(64)))
+    # A margin is cut off afterwards, and with it the edge cells: those at the new edge are cut.
     margin = int(rng.integers(0, 2) * rng.uniform(0.2, 1.0) * across)
     stretch = rng.uniform(1, 1.7) if rng.uniform() < 0.3 else 1.0
     side = SIDE_PX + 2 * margin
@@ -56,6 +74,7 @@ def synthetic_labels(rng: np.random.Generator, clutter: float) -> NDArray[np.int
     cells = max(1, round(canvas[0] * canvas[1] / across**2))
     gap = int(rng.choice([0, 0, 0, 1, 2, 3, 4])) if across > 20 else int(rng.integers(0, 2))
     labels = tissue.confluent_labels(canvas, cells, rng, gap, rng.uniform(0.3, 1.3))
+    # A narrow canvas, made square again, stretches its cells.
     labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
     labels = labels[margin : margin + SIDE_PX, margin : margin + SIDE_PX]
     if rng.uniform() < 0.5:
@@ -90,7 +109,7 @@ def _rounded(labels: NDArray[np.int32], radius: float) -> NDArray[np.int32]:
 
 
 def _with_clutter(image: Array, labels: NDArray[np.int32], rng: np.random.Generator) -> Array:
-    """Fibres and specks between the cells, dimmer or smaller than cells, shining through them a little."""
+    """Fibres and specks between the cells, dimmer or smaller than these; behind cells they show faintly."""
     level = float(np.median(image[labels > 0])) if labels.any() else float(rng.uniform(0.2, 0.8))
     fibres, specks = np.zeros_like(image), np.zeros_like(image)
     for _ in range(int(rng.integers(3, 40))):
@@ -108,35 +127,48 @@ def _with_clutter(image: Array, labels: NDArray[np.int32], rng: np.random.Genera
 
 
 def photograph(labels: NDArray[np.int32], rng: np.random.Generator, clutter: float) -> Array:
-    """Draw the tissue and pass it through a camera and the pipeline's own steps; cellpose's 1 to 99 % scale."""
+    """Tissue as a camera and then ingest would show it, (Y, X), 0 and 1 at its 1 and 99 % quantiles as in cellpose.
+
+    `clutter` is the share of sparse images that get fibres and specks.
+    """
     style = str(rng.choice(STYLES))
     image = tissue.render(labels, rng, style)
     if clutter and (labels == 0).mean() > 0.15 and rng.uniform() < clutter:
         image = _with_clutter(image, labels, rng)
-    if rng.uniform() < 0.5:  # mean activity differs between cells
+    # Cells differ in their mean activity.
+    if rng.uniform() < 0.5:
         gain = np.exp(rng.normal(0, rng.uniform(0, 0.4), int(labels.max()) + 1))
         gain[0] = 1
         image = image * cv2.GaussianBlur(gain[labels].astype(np.float32), (0, 0), 0.8)
     if rng.uniform() < 0.3:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8) * min(1.0, _across(labels) / 30))
-    image = image + rng.uniform(0, 1) ** 3  # haze
+    # Haze, then shot and read noise.
+    image = image + rng.uniform(0, 1) ** 3
     photons = math.exp(rng.uniform(math.log(60), math.log(20_000)))
     image = rng.poisson(np.clip(image, 0, None) * photons) / photons
     image = image + rng.normal(0, rng.uniform(0, 0.02), image.shape)
     image = np.maximum(image, 0).astype(np.float32)
     if rng.uniform() < 0.6:
         image = cv2.medianBlur(image, 3)
-    scale = rng.uniform()
-    if scale < 0.5:
-        image = np.log1p(image * math.exp(rng.uniform(math.log(1), math.log(3000))))
-    elif scale < 0.7:
-        image = image ** rng.uniform(0.5, 1.6)
+    image = _on_some_scale(image, rng)
     low, high = np.percentile(image, (1, 99))
     image = (image - low) / max(high - low, 1e-3)
+    # Not exactly 0 and 1, because an image seen later may have other extremes.
     return np.asarray(image * rng.uniform(0.85, 1.15) + rng.uniform(-0.08, 0.08), np.float32)
 
 
+def _on_some_scale(image: Array, rng: np.random.Generator) -> Array:
+    """The image on a logarithmic scale (half of them), on a bent one (a fifth), or as it is."""
+    scale = rng.uniform()
+    if scale < 0.5:
+        return np.log1p(image * math.exp(rng.uniform(math.log(1), math.log(3000))))
+    if scale < 0.7:
+        return image ** rng.uniform(0.5, 1.6)
+    return image
+
+
 def _across(labels: NDArray[np.int32]) -> float:
+    """The root of the median cell's area, in px; 30 without cells."""
     areas = np.bincount(labels.ravel())[1:]
     return float(np.sqrt(np.median(areas[areas > 0]))) if (areas > 0).any() else 30.0
 
@@ -157,7 +189,10 @@ def sample(key: tuple[int, int], clutter: float) -> tuple[Array, Array]:
 
 
 def batches(options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
-    """Endless batches of crops, ((B, 2, side, side), (B, 3, side, side)), from a rolling pool of images."""
+    """Batches of B crops and their targets, (B, 2, side, side) and (B, 3, side, side), without end.
+
+    They are drawn from a pool in which new images replace the oldest, so that every image is used many times.
+    """
     side = options.crop
     rng = np.random.default_rng([options.seed, options.first, 1])
     with get_context("spawn").Pool(options.workers, _quiet) as workers:
@@ -171,11 +206,11 @@ def batches(options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
 
 
 def _bounded(workers: Any, options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
-    """In order, and never more than a few images ahead (Pool.imap would run ahead without end)."""
+    """Samples in order, and never more than a few ahead; Pool.imap would run ahead without end."""
     numbers = count(options.first)
     waiting: deque[Any] = deque()
     while True:
-        while len(waiting) < 16:
+        while len(waiting) < IMAGES_AHEAD:
             waiting.append(workers.apply_async(sample, ((options.seed, next(numbers)), options.clutter)))
         yield waiting.popleft().get()
 
@@ -183,6 +218,7 @@ def _bounded(workers: Any, options: argparse.Namespace) -> Iterator[tuple[Array,
 def _crop(image: Array, target: Array, side: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """A random window, turned and mirrored; the flow's axes turn with it."""
     y, x = (int(rng.integers(0, length - side + 1)) for length in image.shape)
+    # Flow y and flow x are channels 2 and 3: mirrored, a flow changes its sign; transposed, the two change places.
     window = np.stack([image[y : y + side, x : x + side], *target[:, y : y + side, x : x + side]])
     if rng.uniform() < 0.5:
         window = window[:, ::-1]
@@ -196,6 +232,7 @@ def _crop(image: Array, target: Array, side: int, rng: np.random.Generator) -> t
 
 
 def _quiet() -> None:
+    """For worker processes: no warnings, and one thread each."""
     warnings.simplefilter("ignore")
     cv2.setNumThreads(1)
 
@@ -203,24 +240,20 @@ def _quiet() -> None:
 def train(options: argparse.Namespace) -> None:
     """AdamW in bfloat16 with a cosine learning rate; what is saved is the moving average of the weights."""
     import torch
-    from cellpose.models import CellposeModel
     from cellpose.train import _loss_fn_seg
 
     torch.manual_seed(options.seed)
-    net = CellposeModel(gpu=False, pretrained_model=False, mkldnn=False).net
-    if options.init:
-        net.load_model(str(options.init))
-    net = net.to(memory_format=torch.channels_last)
+    net = _new_network(options.init)
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.average), use_buffers=True
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=1e-5)
     stream = batches(options)
+    last = options.stop or options.steps
     began, losses = time.monotonic(), []
-    for step in range(options.stop or options.steps):
-        warm_up = min(1.0, (step + 1) / 40)
+    for step in range(last):
         for group in optimizer.param_groups:
-            group["lr"] = options.rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / options.steps)) + 1e-6
+            group["lr"] = _learning_rate(step, options)
         images, targets = next(stream)
         net.train()
         inputs = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
@@ -232,10 +265,27 @@ def train(options: argparse.Namespace) -> None:
         optimizer.step()
         average.update_parameters(net)
         losses.append(float(loss.detach()))
-        if (step + 1) % options.save_every == 0 or step + 1 == (options.stop or options.steps):
+        if (step + 1) % options.save_every == 0 or step + 1 == last:
             save(average.module, options.out)
             minutes = (time.monotonic() - began) / 60
             print(f"step {step + 1} loss {np.mean(losses[-50:]):.3f} after {minutes:.1f} min", flush=True)
+
+
+def _new_network(weights: Path | None) -> Any:
+    """A default-width CPnet, with random weights or those of a file."""
+    import torch
+    from cellpose.models import CellposeModel
+
+    net = CellposeModel(gpu=False, pretrained_model=False, mkldnn=False).net
+    if weights:
+        net.load_model(str(weights))
+    return net.to(memory_format=torch.channels_last)
+
+
+def _learning_rate(step: int, options: argparse.Namespace) -> float:
+    """Rises over the first 40 steps, then falls as half a cosine; it does not reach 0."""
+    warm_up = min(1.0, (step + 1) / 40)
+    return options.rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / options.steps)) + 1e-6
 
 
 def save(net: Any, path: Path) -> None:

@@ -32,11 +32,11 @@ class PinnOptions(Options):
     epochs: Annotated[
         int | None, Option("Most epochs of training; default: the preset's.", panel=PANEL, low=1, high=100_000)
     ] = None
-    """The default preset has 240, whole recording at once; the paper's 500, in batches."""
+    """None for the preset's: 240 in preset default, each with the whole recording; 500 in preset paper, in batches."""
     ensemble: Annotated[
         int | None, Option("Networks trained side by side; default: the preset's.", panel=PANEL, low=1, high=64)
     ] = None
-    """All but the first see traces with noise added. The default preset has 4, the paper's 1."""
+    """All but the first see traces with noise added. None for the preset's: 4 in preset default, 1 in preset paper."""
     k_start: Annotated[float | None, Option("k that training starts from, 1/s.", panel=PANEL)] = None
     """None for 0.01."""
     device: Annotated[

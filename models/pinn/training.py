@@ -1,283 +1,196 @@
-"""Training of the default PINN, in three stages.
+"""Training of preset `default` (arXiv:2505.20327, eqs. 21-22), in three stages.
 
-(1) The network starts as a smooth of the traces (models/pinn_network.py). (2) It stays, and k and the feeds are
-trained on the physics loss: they reach the same place from any start. (3) Everything is trained. Then each cell gets a
-k of its own, and stages 2 and 3 go on for a while: `k_cell`.
+(1) The network starts as a smooth of the traces (network.py). (2) The network is held, and k and the feeds are
+trained on the physics loss. They reach the same values from any start. (3) Everything is trained on both losses.
 
-The physics loss (arXiv:2505.20327, eq. 21) is made robust, Tukey's bisquare: short sources that no model knows of
-weigh nothing. Its scale is that of the residual over one frame, in units of each cell's noise, and not too small:
-one for the culture where the cells share k, so that a cell unlike the others does not pull at it, else one per cell, so
-that such a cell is not taken for an outlier throughout.
+Where the cells share k, a copy of the network then gets a k and a feed for each cell, and goes through stages 2 and 3
+for a while. This refined network gives each cell's own k, `k_cell`.
 """
 
 from __future__ import annotations
 
-from math import cos, pi
-from typing import Any
-
 import numpy as np
 
 from calcigraph.models.consensus import Operator
+from calcigraph.models.pinn.history import HistoryRecorder
 from calcigraph.models.pinn.interval import Estimates, Members, estimates
-from calcigraph.models.pinn.network import POINTS, Network, Problem, own_k, start
-from calcigraph.models.pinn.options import PinnOptions
-from calcigraph.models.pinn.result import PinnFit, PinnHistory
-from calcigraph.models.pinn.tensors import Adam
-from calcigraph.models.scale import CONSISTENT, TUKEY
+from calcigraph.models.pinn.network import POINTS_A_FRAME, Network, Problem, start
+from calcigraph.models.pinn.result import PinnFit
+from calcigraph.models.pinn.robust_loss import (
+    least_scale,
+    physics_loss,
+    reject_outliers,
+    residual_weights,
+    robust_scale,
+)
+from calcigraph.models.pinn.schedule import StepSchedule
+from calcigraph.models.pinn.setting import Setting
+from calcigraph.models.pinn.tensors import Adam, to_array
 from calcigraph.store.types import FloatArray, Progress
 
 EPOCHS = 240
+"""Most epochs of stage 3."""
 PARAMETER_STEPS = 120
-CELL_SHARE = 0.35
-"""How long the network goes on with a k per cell, in units of `epochs`."""
-LR = (2e-3, 0.03)
-"""Adam's steps: weights, log k."""
-FEED_STEP = 0.1
-"""Adam's step of a feed, in units of the least scale of the residual: a larger one shakes the network off the data."""
-PARAMETER_LR = (0.1, 0.02)
-"""The same in stage 2: log k, feed."""
-FLOOR = (0.03, 0.12)
-"""Limits of the least scale of the residual over one frame, in units of the noise, ..."""
-FLOOR_SHARE = 0.05
-"""... which is this share of what coupling moves a cell in a frame: frames far closer than 1 / k need a finer one."""
-TAIL = 0.6
-"""An outlier's tail ends where the residual's mean over three frames is below this many scales."""
+"""Steps of stage 2."""
+REFINED_SHARE = 0.35
+"""Epochs of stage 3 for the refined network, as a share of those for the first."""
+HELD_STEP_LOG_K, HELD_STEP_FEED = 0.1, 0.02
+"""Adam's first step sizes in stage 2, of log k and of a feed (in S per frame). They fall to 0 in a straight line."""
+STEP_WEIGHTS, STEP_LOG_K = 2e-3, 0.03
+"""Adam's step sizes in stage 3, of the weights and of log k."""
+STEP_FEED = 0.1
+"""The same of a feed, in units of the least scale of the residual: a larger one shakes the network off the data."""
+BETAS = (0.9, 0.95)
+"""Adam's memory in stage 3. The usual 0.999 would remember 1000 epochs, more than there are."""
 RESCALE = 5
 """Epochs between two estimates of the residual's scale."""
-SETTLED = 2e-3
-"""Steps begin to shrink when no log k moved by more than this in `WINDOW` epochs at full size."""
-WINDOW = 30
-DECAY = 0.45
-"""Share of the epochs in which the steps shrink to nothing."""
 MOVING = 0.02
-"""A log k that still moves by this in the last `WINDOW` epochs has not converged."""
+"""A log k that moves by more than this in the last epochs has not converged."""
+COARSE = 0.5
+"""k times the frame interval above which frames are too far apart."""
+DISAGREEMENT = 0.2
+"""Relative disagreement of the ensemble on k that is worth an advice."""
 
 
-def fit_network(
-    data: FloatArray, op: Operator, dt: float, options: PinnOptions, case: str, no_feed: bool, progress: Progress
-) -> PinnFit:
-    """Train on one block: traces (n, T) in any unit, `dt` seconds a frame. See `calcigraph.models.pinn.fit_group`."""
-    scale = float(np.std(data - data.mean(axis=1, keepdims=True)))
-    problem, network = start(data, op, dt, options, case, no_feed, scale)
-    epochs = options.epochs or EPOCHS
-    more = 0 if own_k(case) else max(1, round(CELL_SHARE * epochs))
-    trace = Trace(
-        dt, scale, problem.centre, progress, PARAMETER_STEPS + epochs + (PARAMETER_STEPS + more if more else 0)
-    )
-    train_parameters(problem, network, trace)
-    moved = train(problem, network, epochs, trace)
-    history, own = trace.history(), network
-    if more:
-        own = network.with_own_k(len(op.inner))
-        train_parameters(problem, own, trace)
-        train(problem, own, more, trace)
-    u, found = _results(problem, network, own, case, op, dt, scale)
-    trace.finish()
+def fit_network(data: FloatArray, op: Operator, setting: Setting, progress: Progress) -> PinnFit:
+    """Train preset `default` on one block of cells and frames.
+
+    Parameters
+    ----------
+    data
+        (n, T), traces in any unit, p of them of inner cells.
+    op
+        The consensus operator of these n cells.
+    setting
+        Frame interval, options and case.
+    progress
+        Told of the epochs done.
+
+    Returns
+    -------
+    PinnFit
+        Of these p cells and T frames, with one history: that of the first network, without the refined one.
+
+    Raises
+    ------
+    FitError
+        A GPU was asked for and is not there.
+    """
+    means = data.mean(axis=1, keepdims=True)
+    # In units of their scale, traces of any brightness can be trained with the same step sizes.
+    problem, network = start(data, op, setting, scale=float(np.std(data - means)))
+    epochs = setting.options.epochs or EPOCHS
+    refined_epochs = 0 if setting.k_per_cell else max(1, round(REFINED_SHARE * epochs))
+    total = PARAMETER_STEPS + epochs + (PARAMETER_STEPS + refined_epochs if refined_epochs else 0)
+    recorder = HistoryRecorder(problem, progress, total)
+    train_parameters(problem, network, recorder)
+    moved = train(problem, network, epochs, recorder)
+    # The history ends here: the paths of the refined network's many k are of no use to a reader.
+    history, refined = recorder.history(), network
+    if refined_epochs:
+        refined = network.with_k_per_cell(len(op.inner))
+        train_parameters(problem, refined, recorder)
+        train(problem, refined, refined_epochs, recorder)
+    # The ensemble as it is before refinement gives the shared parameters, the refined one those of each cell.
+    u, members = _members(problem, network, refined)
+    found = estimates(members, op.coupled, dt=problem.dt, scale=problem.scale, no_feed=setting.no_feed)
+    recorder.finish()
     return PinnFit(
         k=found.k,
         feed=found.feed,
         k_cell=found.k_cell,
-        traces=u * scale + data[op.inner].mean(axis=1, keepdims=True),
+        traces=u * problem.scale + means[op.inner],
         history=(history,),
         converged=moved <= MOVING,
-        advice=_advice(found, moved, dt),
+        advice=_advice(found, moved, setting.dt),
     )
 
 
-def train_parameters(problem: Problem, network: Network, trace: Trace) -> None:
-    """Stage 2: k and feeds on the physics loss of the network as it is, at first with Cauchy's weights."""
+def train_parameters(problem: Problem, network: Network, recorder: HistoryRecorder) -> None:
+    """Stage 2: train k and the feeds on the physics loss, with the network as it is.
+
+    The first half has Cauchy's weights, which no residual escapes, and the second half Tukey's.
+    """
     import torch
 
     with torch.no_grad():
-        u, slope = network.evaluate(problem)
-        misfit = float(problem.misfit(u).mean())
-        change, slope = problem.change(u)[:, ::POINTS], slope[:, ::POINTS]
+        u, du_dt = network.evaluate(problem)
+        data_loss = float(problem.data_loss(u).mean())
+        # The frames are enough here, because the network does not change.
+        consensus = problem.consensus(u)[:, ::POINTS_A_FRAME]
+        du_dt = du_dt[:, ::POINTS_A_FRAME]
     adam = Adam(network.parameters())
     scale = torch.ones_like(network.log_k[..., :1])
     for step in range(PARAMETER_STEPS):
-        residual = slope - torch.exp(network.log_k) * change - network.feed
+        residual = network.residual(du_dt, consensus)
         if step % RESCALE == 0:
-            scale = _spread(problem, residual, network.own_k)
-        loss = _robust(problem, residual, scale, cauchy=step < PARAMETER_STEPS // 2)
-        sizes = [size * (1 - step / PARAMETER_STEPS) for size in PARAMETER_LR[: len(adam.tensors)]]
-        adam.step(loss.sum(), sizes)
-        trace.record(network, misfit, loss)
+            scale = robust_scale(problem, residual, per_cell=network.k_per_cell)
+        loss = physics_loss(problem, residual, scale, cauchy=step < PARAMETER_STEPS // 2)
+        left = 1 - step / PARAMETER_STEPS
+        adam.step(loss.sum(), [size * left for size in (HELD_STEP_LOG_K, HELD_STEP_FEED)[: len(adam.tensors)]])
+        recorder.record(network, data_loss, loss)
 
 
-def train(problem: Problem, network: Network, epochs: int, trace: Trace) -> float:
-    """Stage 3: everything, until k settles. Returns how far a log k moved in the last epochs."""
+def train(problem: Problem, network: Network, epochs: int, recorder: HistoryRecorder) -> float:
+    """Stage 3: train everything on both losses until k settles. Returns how far a log k moved in the last epochs."""
     import torch
 
-    weights, parameters, floor = network.weights(), network.parameters(), _floor(problem, network)
-    feed_step = FEED_STEP * floor / float(problem.precision.median())
-    full = [*[LR[0]] * len(weights), LR[1], *[feed_step] * (len(parameters) - 1)]
-    adam = Adam([*weights, *parameters], betas=(0.9, 0.95))
-    steps = StepSizes(epochs)
+    least = least_scale(problem, network)
+    weights, parameters = network.weights(), network.parameters()
+    # From units of the residual's scale to S per frame.
+    step_feed = STEP_FEED * least / float(problem.precision.median())
+    sizes = [*[STEP_WEIGHTS] * len(weights), STEP_LOG_K, *[step_feed] * (len(parameters) - 1)]
+    adam = Adam([*weights, *parameters], betas=BETAS)
+    schedule = StepSchedule(epochs)
     scale, kept = torch.ones_like(network.log_k[..., :1]), None
     for epoch in range(epochs):
-        size = steps.at(epoch)
-        if size is None:
+        factor = schedule.factor(epoch)
+        if factor is None:
             break
-        u, slope = network.evaluate(problem)
-        residual = slope - torch.exp(network.log_k) * problem.change(u) - network.feed
+        u, du_dt = network.evaluate(problem)
+        residual = network.residual(du_dt, problem.consensus(u))
+        # Between two estimates the scale is fixed, so that Adam sees a loss that does not jump.
         if epoch % RESCALE == 0:
-            scale, kept = _outliers(problem, residual, network.own_k, floor)
-        misfit, physics = problem.misfit(u), _robust(problem, residual, scale, kept)
-        adam.step((misfit + physics).sum(), [size * one for one in full])
-        steps.path.append(to_array(network.log_k.median(dim=2).values[:, 0]))
-        trace.record(network, float(misfit.detach().mean()), physics)
-    return steps.moved()
+            scale, kept = reject_outliers(problem, residual, least, per_cell=network.k_per_cell)
+        data_loss = problem.data_loss(u)
+        physics = physics_loss(problem, residual, scale, kept)
+        # Networks share no weights, so the sum trains each of them on its own losses.
+        adam.step((data_loss + physics).sum(), [factor * size for size in sizes])
+        schedule.record(to_array(network.median_log_k()))
+        recorder.record(network, float(data_loss.detach().mean()), physics)
+    return schedule.moved()
 
 
-class StepSizes:
-    """1 until k settles or `DECAY` of the epochs are left, then a cosine to 0; they rise in the first ten epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.decay = max(1, round(DECAY * epochs))
-        self.turn = epochs - self.decay
-        self.path: list[FloatArray] = []
-
-    def at(self, epoch: int) -> float | None:
-        """The factor for this epoch, None when the training is over."""
-        if 2 * WINDOW <= epoch < self.turn and self.moved() < SETTLED:
-            self.turn = epoch
-        if epoch < self.turn:
-            return min(1.0, (epoch + 1) / 10)
-        done = (epoch - self.turn) / self.decay
-        return 0.5 * (1 + cos(pi * done)) + 0.005 if done < 1 else None
-
-    def moved(self) -> float:
-        """The largest move of a log k within the last epochs, the mean of 10 against that of 10."""
-        recent, before = self.path[-10:], self.path[-WINDOW : -WINDOW + 10] or self.path[:1]
-        return float(np.abs(np.mean(recent, axis=0) - np.mean(before, axis=0)).max())
-
-
-class Trace:
-    """Collects the history in seconds and intensities, and reports progress."""
-
-    def __init__(self, dt: float, scale: float, centre: Any, progress: Progress, total: int) -> None:
-        self.dt, self.scale, self.centre, self.progress, self.total = dt, scale, centre, progress, total
-        self.rows: list[tuple[float, float, float]] = []
-        self.k: list[FloatArray] = []
-
-    def record(self, network: Network, misfit: float, physics: Any) -> None:
-        if len(self.rows) % 10 == 0:
-            self.progress("pinn", len(self.rows), self.total)
-        feed = 0.0 if network.no_feed else float(_feed(network, self.centre)[0].median())
-        self.rows.append((misfit, float(physics.detach().mean()), feed * self.scale / self.dt))
-        self.k.append(np.exp(to_array(network.log_k.median(dim=2).values[:, 0])) / self.dt)
-
-    def finish(self) -> None:
-        self.progress("pinn", self.total, self.total)
-
-    def history(self) -> PinnHistory:
-        misfit, physics, feed = np.array(self.rows).T
-        return PinnHistory(
-            epoch=np.arange(len(feed)), data_loss=misfit, physics_loss=physics, k=np.array(self.k).T, feed=feed
-        )
-
-
-def _feed(network: Network, centre: Any) -> Any:
-    """The feeds, (E, 1, p or 1), in S per frame."""
+def _members(problem: Problem, network: Network, refined: Network) -> tuple[FloatArray, Members]:
+    """The first network's u at the frames, (p, T) in S without the means, and what the intervals are made of."""
     import torch
 
-    return network.feed.detach() - torch.exp(network.log_k.detach()) * centre
-
-
-def _spread(problem: Problem, residual: Any, own: bool, kept: Any = None) -> Any:
-    """Robust scale of the residual in units of the noise, (E, 1, p) where cells have their own k, else (E, 1, 1)."""
-    size = (residual.detach() * problem.precision[: residual.shape[2]]).abs()
-    if kept is not None:
-        size = size.masked_fill(kept == 0, float("nan"))
-    if own:
-        return size.nanmedian(dim=1, keepdim=True).values.nan_to_num(nan=1.0) * CONSISTENT
-    some = size[:, ::3]  # enough for one scale
-    return some.flatten(1).nanmedian(dim=1).values.nan_to_num(nan=1.0)[:, None, None] * CONSISTENT
-
-
-def _weights(ratio: Any, cauchy: bool = False) -> Any:
-    square = ratio * ratio
-    return 1 / (1 + square / 4) if cauchy else (1 - square / TUKEY**2).clamp_(min=0).square_()
-
-
-def _robust(problem: Problem, residual: Any, scale: Any, kept: Any = None, cauchy: bool = False) -> Any:
-    """The physics loss of every network, (E,), with its weights taken as given; `kept` (E, P, p) are 0 and 1."""
-    ratio = residual * (problem.precision[: residual.shape[2]] / scale)
-    weight = _weights(ratio.detach(), cauchy)
-    if kept is not None:
-        weight *= kept
-    return (weight * (ratio * ratio)).mean(dim=(1, 2))
-
-
-def _floor(problem: Problem, network: Network) -> float:
-    """The least scale of the residual, in units of the noise: a share of what coupling moves a cell in one frame."""
-    import torch
-
-    with torch.no_grad():
-        change = problem.change(network.evaluate(problem)[0])
-        moves = torch.exp(network.log_k) * (change - change.mean(dim=1, keepdim=True))
-        middle = (moves * problem.precision[: moves.shape[2]]).abs()[0, :: 3 * POINTS].median()
-    return float(min(max(FLOOR_SHARE * float(middle), FLOOR[0]), FLOOR[1]))
-
-
-def _outliers(problem: Problem, residual: Any, own: bool, floor: float) -> tuple[Any, Any]:
-    """The residual's scale, and what is left (E, P, p) when every outlier has taken its tails with it.
-
-    The scale is taken twice, the second time from what the first one left.
-    """
-    residual, kept = residual.detach(), None
-    for _ in range(2):
-        scale = _spread(problem, residual, own, kept).clamp(min=floor)
-        kept = _without_tails(residual * (problem.precision[: residual.shape[2]] / scale))
-    return scale, kept
-
-
-def _without_tails(ratio: Any) -> Any:
-    """1 where a residual is kept, else 0, (E, P, p).
-
-    An outlier's tail reaches as far as the mean over three frames stays on one side of 0 by `TAIL` scales.
-    """
-    import torch
-
-    width = 3 * POINTS + 1
-    members, points, p = ratio.shape
-    lines = ratio.transpose(1, 2).reshape(members * p, 1, points)
-    mean = torch.nn.functional.avg_pool1d(lines, width, 1, width // 2, count_include_pad=False)[:, 0]
-    side = torch.where(mean.abs() > TAIL, mean.sign(), 0)
-    run = torch.cumsum(torch.nn.functional.pad((side[:, 1:] != side[:, :-1]).long(), (1, 0)), dim=1)
-    core = (lines[:, 0].abs() > TUKEY).float()
-    hit = torch.zeros_like(core).scatter_reduce(1, run, core, "amax").gather(1, run) * (side != 0)
-    return (1 - hit).view(members, p, points).transpose(1, 2).contiguous()
-
-
-def _results(
-    problem: Problem, network: Network, own: Network, case: str, op: Operator, dt: float, scale: float
-) -> tuple[FloatArray, Estimates]:
-    """The first network's u at the frames, (p, T) in S without the means, and what all of them say of k and feed."""
-    import torch
-
-    p = len(op.inner)
+    p = len(problem.rate)
     with torch.no_grad():
         u, _ = network.evaluate(problem)
-        near, slope = own.evaluate(problem)
-        change, floor = problem.change(near), _floor(problem, network)
-        residual = slope - torch.exp(own.log_k) * change - own.feed
-        size, kept = _outliers(problem, residual, own.own_k, floor)
-        weight = (_weights(residual * (problem.precision[:p] / size)) * kept)[0]
+        u_refined, du_dt = refined.evaluate(problem)
+        consensus = problem.consensus(u_refined)
+        residual = refined.residual(du_dt, consensus)
+        least = least_scale(problem, network)
+        scale, kept = reject_outliers(problem, residual, least, per_cell=refined.k_per_cell)
+        # How much each point in time has to say on k in the end.
+        weight = residual_weights(residual * (problem.inner_precision / scale)) * kept
     members = Members(
-        k=np.exp(to_array(network.log_k)[:, 0]),
-        feed=to_array(_feed(network, problem.centre))[:, 0],
-        k_cell=np.exp(to_array(own.log_k)[:, 0]),
-        feed_cell=np.broadcast_to(to_array(_feed(own, problem.centre))[:, 0], (len(u), p)),
-        weight=to_array(weight) / POINTS,
-        change=to_array(change[0] + problem.centre),
-        noise=1 / to_array(problem.precision[:p]),
+        k=_rates(network),
+        feed=to_array(network.feeds(problem.centre))[:, 0],
+        k_cell=_rates(refined),
+        feed_cell=np.broadcast_to(to_array(refined.feeds(problem.centre))[:, 0], (len(u), p)),
+        weight=to_array(weight[0]) / POINTS_A_FRAME,
+        # The centre was left out for the training only.
+        consensus=to_array(consensus[0] + problem.centre),
+        noise=1 / to_array(problem.inner_precision),
     )
-    return to_array(u[0, ::POINTS, :p]).T, estimates(members, case, network.no_feed, op.coupled, dt, scale)
+    return to_array(u[0, ::POINTS_A_FRAME, :p]).T, members
 
 
-def to_array(values: Any) -> FloatArray:
-    return np.asarray(values.detach().cpu().numpy(), dtype=np.float64)
+def _rates(network: Network) -> FloatArray:
+    """k per frame, (E, p or 1)."""
+    return np.asarray(np.exp(to_array(network.log_k)[:, 0]))
 
 
 def _advice(found: Estimates, moved: float, dt: float) -> tuple[str, ...]:
@@ -285,9 +198,9 @@ def _advice(found: Estimates, moved: float, dt: float) -> tuple[str, ...]:
     if moved > MOVING:
         words.append("k still moved when the training ended: give more epochs")
     k = float(np.nanmedian(found.k.value))
-    if k * dt > 0.5:
+    if k * dt > COARSE:
         words.append(f"k x frame interval is {k * dt:.2g}: frames are too far apart to tell k well")
-    if found.disagreement > 0.2:
+    if found.disagreement > DISAGREEMENT:
         words.append(
             f"the networks of the ensemble disagree on k by {100 * found.disagreement:.0f} %: noise decides it"
         )

@@ -13,8 +13,10 @@ from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage, Subgraph
 
 WEIGHTS = "distance*border"
-PLANTED = ("uncoupled", "feed above", "feed below")
-"""What may be said of a planted cell."""
+"""The contact weights of every synthetic culture: the paper's (eq. 4)."""
+UNCOUPLED, FEED_ABOVE, FEED_BELOW = "uncoupled", "feed above", "feed below"
+PLANTED = (UNCOUPLED, FEED_ABOVE, FEED_BELOW)
+"""What may be abnormal in a planted cell."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,16 @@ class Wave:
 
 @dataclass(frozen=True)
 class SyntheticCulture:
-    """A simulated culture of n cells, sorted by label, and everything that is true of it."""
+    """A simulated culture of n cells, sorted by label, with T frames, as `make_culture` makes it.
+
+    Intensities are natural logarithms. Border cells follow no equation of the model, so their k and feed are NaN.
+    """
 
     options: SyntheticOptions
     labels: LabelImage
-    """(Y, X)"""
+    """(Y, X), the true cells."""
     masks: LabelImage
-    """(Y, X), what a user would have for `labels`: the same unless the options spoil them."""
+    """(Y, X), the cells as a user would have them: as `labels`, unless the options ask for mistakes."""
     geometry: LabelGeometry
     """Of `labels`."""
     mask_label: IntArray
@@ -43,16 +48,16 @@ class SyntheticCulture:
     planted: tuple[tuple[int, str], ...]
     """(label, one of PLANTED), sorted."""
     k: FloatArray
-    """(n,), each cell's own coupling in 1/s, NaN for border cells."""
+    """(n,), each cell's coupling in 1/s, NaN for border cells."""
     feed: FloatArray
-    """(n,), NaN for border cells."""
+    """(n,), in intensity per second, NaN for border cells."""
     spikes: tuple[tuple[int, float], ...]
-    """(label, second at which it starts), sorted; without those that a wave set off."""
+    """(label, second at which it starts), sorted, without the spikes that a wave set off."""
     waves: tuple[Wave, ...]
     intensity: FloatArray
     """(n, T), without noise."""
     traces: FloatArray
-    """(n, T), with `trace_noise`."""
+    """(n, T), `intensity` with noise of deviation `trace_noise`."""
 
     @property
     def cells(self) -> IntArray:
@@ -61,12 +66,12 @@ class SyntheticCulture:
 
     @property
     def area_px(self) -> FloatArray:
-        """(n,)"""
+        """(n,), in px."""
         return self.geometry.area_px
 
     @property
     def x_px(self) -> FloatArray:
-        """(n,), of the centroid; pixel centres lie at halves."""
+        """(n,), of the centroid, in px; pixel centres lie at halves."""
         return self.geometry.x_px
 
     @property
@@ -76,7 +81,7 @@ class SyntheticCulture:
 
     @property
     def border(self) -> BoolArray:
-        """(n,), cells with a pixel on the image edge."""
+        """(n,), whether the cell has a pixel on the image edge."""
         return self.geometry.border
 
     @property
@@ -85,24 +90,46 @@ class SyntheticCulture:
         return self.geometry.contacts
 
     def subgraph(self, culture: str = "synthetic") -> Subgraph:
-        """The models' input as ingest would make it from noisy traces, without the cells that have no mask, and
-        with one cell, its trace the mean over its area, for two that share a mask. Erosion and shift, which mix
-        traces, take a movie to show."""
+        """The models' input, as ingest would make it from the noisy traces and the masks.
+
+        Cells without a mask are left out. Two cells that share a mask become one, whose trace is their mean weighted by
+        area. Eroded or shifted masks act on pixels, so their effect shows only in a movie.
+
+        Parameters
+        ----------
+        culture
+            The name that the subgraph is given.
+
+        Returns
+        -------
+        Subgraph
+            The cells that the masks show, and the contacts between them.
+
+        Examples
+        --------
+        >>> from calcigraph.models import SyntheticOptions, make_culture
+        >>> options = SyntheticOptions(cells=16, frames=20, size_px=128, missing=0.25)
+        >>> make_culture(options).subgraph().intensity.shape
+        (12, 20)
+        """
         if np.array_equal(self.mask_label, self.cells):
             return as_subgraph(self.options, self.geometry, self.traces, culture)
+        # Borders and contacts are those of the cells as the masks show them.
         seen = measure_labels(relabel(self.labels, self.cells, self.mask_label))
         shown = np.flatnonzero(self.mask_label)
-        total = np.zeros((len(seen.cells), self.options.frames))
         row = np.searchsorted(seen.cells, self.mask_label[shown])
+        # np.add.at, because two cells of a merged pair add to the same row.
+        total = np.zeros((len(seen.cells), self.options.frames))
         np.add.at(total, row, self.area_px[shown, None] * self.traces[shown])
         return as_subgraph(self.options, seen, total / seen.area_px[:, None], culture)
 
     def operator(self) -> Operator:
-        """The consensus operator that the traces obey: that of all cells, whatever the masks."""
+        """The consensus operator that the traces obey: that of all true cells, whatever the masks show."""
         return operator(as_subgraph(self.options, self.geometry, self.traces, "synthetic"), WEIGHTS)
 
 
 def as_subgraph(options: SyntheticOptions, geometry: LabelGeometry, traces: FloatArray, name: str) -> Subgraph:
+    """The models' input from the cells of a label image and their traces, (n, T)."""
     return Subgraph(
         culture=name,
         frame_interval_s=options.frame_interval_s,

@@ -14,22 +14,36 @@ from calcigraph.store.types import FloatArray
 
 
 def truth(culture: SyntheticCulture) -> dict[str, Any]:
-    """All that is known, ready for JSON, by label in decimal: what a perfect fit would find.
+    """All that is known of a culture, ready for JSON, with the labels of the true cells in decimal as keys.
 
-    `k` is the culture's and `k_cell` each cell's own, which differ for uncoupled cells. `feed` is the cells' own, in
-    log intensity per second. `effective_feed` is what a movie can tell, in the same unit: a cell's static brightness
-    tau_i adds -k_i (M tau)_i to it. A fit of the movie gives its feed in normalised units: divide by the intensity
-    gain to compare. Border cells have null k and feeds: they are driven.
+    Parameters
+    ----------
+    culture
+        As `make_culture` gives it.
 
-    Labels are those of the true cells. `masks` says for every label of the masks which cells lie under it: one, the
-    same, as a rule; two for a merged pair, whose label is that of no cell, so that nothing is true of it. Cells that
-    no mask shows are in none.
+    Returns
+    -------
+    dict
+        `k`, the culture's coupling, and `k_cell`, that of each cell, in 1/s: they differ in uncoupled cells.
+
+        `feed`, that of each cell, in log intensity per second, and `effective_feed`, what a movie can show of it, in
+        the same unit (see the function of this name). A fit of the movie gives feeds in normalised units: divide them
+        by the intensity gain to compare. Border cells have null k and feeds, because they are driven.
+
+        `masks`, for every label of the masks the cells that lie under it. Usually it is one cell with the same label. A
+        merged pair has two, under a label of its own, of which nothing else is known. Cells without a mask are missing.
+
+        `weights` and `weight_scale`, `border`, `area_px`, `contacts`, `planted` cells, `spikes` and `waves` with their
+        times in s, and the `options` that make this culture again.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> known = truth(make_culture(SyntheticOptions(cells=16, frames=20, size_px=128, k=0.02)))
+    >>> known["k"], known["k_unit"], len(known["feed"])
+    (0.02, '1/s', 16)
     """
     names = [str(label) for label in culture.cells.tolist()]
-    contacts = culture.contacts
-    columns = ("label_a", "label_b", "shared_border_px", "centroid_distance_px")
-    rows = zip(*(getattr(contacts, column).tolist() for column in columns), strict=True)
-    waves = [(wave.direction_deg, _by_label(names, wave.arrival_s)) for wave in culture.waves]
     return {
         "k": culture.options.k,
         "k_unit": "1/s",
@@ -41,22 +55,47 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
         "effective_feed": _by_label(names, effective_feed(culture)),
         "border": dict(zip(names, culture.border.tolist(), strict=True)),
         "area_px": _by_label(names, culture.area_px),
-        "contacts": [dict(zip(columns, row, strict=True)) for row in rows],
+        "contacts": _contacts(culture),
         "planted": {str(label): what for label, what in culture.planted},
         "spikes": [{"label": label, "time_s": time} for label, time in culture.spikes],
-        "waves": [{"direction_deg": direction, "arrival_s": arrival} for direction, arrival in waves],
+        "waves": [
+            {"direction_deg": wave.direction_deg, "arrival_s": _by_label(names, wave.arrival_s)}
+            for wave in culture.waves
+        ],
         "masks": _cells_by_mask(culture),
         "options": asdict(culture.options),
     }
 
 
 def effective_feed(culture: SyntheticCulture) -> FloatArray:
-    """gamma_i - k_i (M tau)_i, (n,), NaN for border cells; tau_i is the mean log brightness of the tissue in cell i,
-    over the pixels whose 3 x 3 neighbourhood lies in it (ingest's default inset)."""
+    """The feeds that a perfect fit of the movie would find: gamma_i - k_i (M tau)_i, in log intensity per second.
+
+    tau_i is the mean log brightness of the still tissue in cell i, over the pixels whose 3 x 3 neighbourhood lies in
+    the cell (ingest's default inset). A movie shows y_i + tau_i, so the differences in tau between neighbours enter
+    the equation as a constant, which cannot be distinguished from a feed.
+
+    Parameters
+    ----------
+    culture
+        Of n cells, as `make_culture` gives it.
+
+    Returns
+    -------
+    array
+        (n,), NaN for border cells.
+    """
     tau = cell_brightness(culture.labels, np.log(still_image(culture)))[culture.cells]
-    op, result = culture.operator(), np.full(len(culture.cells), np.nan)
-    result[op.inner] = culture.feed[op.inner] - culture.k[op.inner] * op.apply(tau[:, None])[:, 0]
+    op = culture.operator()
+    by_contrast = op.apply(tau[:, None])[:, 0]
+    result = np.full(len(culture.cells), np.nan)
+    result[op.inner] = culture.feed[op.inner] - culture.k[op.inner] * by_contrast
     return result
+
+
+def _contacts(culture: SyntheticCulture) -> list[dict[str, Any]]:
+    columns = ("label_a", "label_b", "shared_border_px", "centroid_distance_px")
+    rows = zip(*(getattr(culture.contacts, column).tolist() for column in columns), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _cells_by_mask(culture: SyntheticCulture) -> dict[str, list[int]]:
@@ -65,4 +104,5 @@ def _cells_by_mask(culture: SyntheticCulture) -> dict[str, list[int]]:
 
 
 def _by_label(names: list[str], values: FloatArray) -> dict[str, float | None]:
+    """Values by label; None for what JSON has no number for."""
     return {name: value if isfinite(value) else None for name, value in zip(names, values.tolist(), strict=True)}

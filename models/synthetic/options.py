@@ -1,4 +1,4 @@
-"""What a synthetic culture is made of: biology, optics, and the mistakes in its masks, with their limits."""
+"""Options of a synthetic culture, with their limits: biology, optics, and mistakes in the masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from calcigraph.option import Declared, Option, check_limits, declared
 
 SPIKE_SHAPES = ("square", "decay", "extrusion", "gaussian")
 STYLES = ("membrane-bright", "membrane-dark", "cytoplasm-bright")
-"""How tissue may look."""
+"""What distinguishes cells: bright outlines, dark outlines, or mostly brightness and thickness."""
 BIOLOGY, OPTICS, MASKS = "Biology", "Optics", "Mistakes in the masks"
 
 
@@ -33,9 +33,9 @@ class SyntheticOptions:
     size_px: Annotated[int, Option("Width and height, px.", flag="--size", low=32, high=16384)] = 512
     frame_interval_s: Annotated[float, Option("Seconds a frame.", flag="--frame-interval", low=0.01, high=1e5)] = 10.0
     k: Annotated[float, Option("Coupling, 1/s.", BIOLOGY, low=0, high=10)] = 0.01
-    """Between weights that are divided by their mean over all contacts."""
+    """With contact weights that are divided by their mean over all contacts."""
     spikes: Annotated[int, Option("Calcium spikes a cell.", BIOLOGY, low=0, high=1000)] = 3
-    """Each brings `spike_height` in all."""
+    """Each brings `spike_height` in all, on average."""
     spike_height: Annotated[
         float, Option("Mean height of a spike, log intensity.", BIOLOGY, low=0, high=10, command_line=False)
     ] = 0.15
@@ -47,7 +47,7 @@ class SyntheticOptions:
     spike_s: Annotated[float, Option("Width of a spike, s.", BIOLOGY, flag="--spike-duration", low=0.01, high=1e5)] = (
         30.0
     )
-    """Whatever the frame interval: 3 frames of 10 s."""
+    """In seconds, so that it does not depend on the frame interval; by default 3 frames of 10 s."""
     spike_decay_s: Annotated[
         float,
         Option(
@@ -59,7 +59,7 @@ class SyntheticOptions:
         ),
     ] = 80.0
     waves: Annotated[int, Option("Waves that excite every cell in passing.", BIOLOGY, low=0, high=1000)] = 0
-    """They set off a spike in every cell that their front passes, which no contact explains."""
+    """A wave sets off a spike in every cell that its front passes. Contacts play no part in it."""
     wave_speed: Annotated[float, Option("Speed of the waves, px/s.", BIOLOGY, low=0.001, high=1e6)] = 10.0
     feed_mean: Annotated[
         float, Option("Mean feed, log intensity per second.", BIOLOGY, low=-1, high=1, command_line=False)
@@ -68,7 +68,7 @@ class SyntheticOptions:
         float, Option("Standard deviation of the feeds.", BIOLOGY, low=0, high=1, command_line=False)
     ] = 2e-5
     uncoupled: Annotated[int, Option("Inner cells with a coupling of their own.", BIOLOGY, low=0, high=1_000_000)] = 0
-    """Their own k is `uncoupled_factor` times k; their neighbours still see them."""
+    """Their k is `uncoupled_factor` times `k`. Their neighbours are coupled to them as to any cell."""
     uncoupled_factor: Annotated[float, Option("Their share of k.", BIOLOGY, low=0, high=100)] = 0.0
     abnormal_feeds: Annotated[
         int,
@@ -93,7 +93,7 @@ class SyntheticOptions:
         float, Option("Share of pixels that are stuck high.", OPTICS, low=0, high=0.05, command_line=False)
     ] = 5e-4
     drift_px: Annotated[float, Option("Drift over the whole movie, px.", OPTICS, flag="--drift", low=0, high=10)] = 0.3
-    """How far the tissue wanders from its place; the masks are those of the first frame."""
+    """The largest distance of the tissue from its place in the first frame, which the masks show."""
     bleaching: Annotated[float, Option("Share of the light lost over the whole movie.", OPTICS, low=0, high=0.95)] = 0.0
     background: Annotated[
         float, Option("Counts added to every pixel.", OPTICS, low=0, high=20000, command_line=False)
@@ -106,7 +106,7 @@ class SyntheticOptions:
         float,
         Option("Share kept of the cells' static differences in brightness.", OPTICS, low=0, high=1, command_line=False),
     ] = 0.05
-    """They enter a movie's effective feeds: from about 0.2 the paper's lower feed bound holds the coupling down."""
+    """They enter a movie's effective feeds. From about 0.2 on, the paper's lower feed bound makes k too small."""
     mask_erosion: Annotated[
         int,
         Option(
@@ -116,7 +116,7 @@ class SyntheticOptions:
             high=100,
         ),
     ] = 0
-    """They are never too small at the image edge."""
+    """At the image edge masks are never too small."""
     mask_shift: Annotated[float, Option("Pixels that all masks lie off.", MASKS, low=0, high=100)] = 0.0
     """In a random direction."""
     mask_merges: Annotated[int, Option("Pairs of cells that share one mask.", MASKS, low=0, high=1_000_000)] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 from scipy.ndimage import label as connected
 
 from calcigraph.errors import InputError, MissingExtraError, NotFoundError
+from calcigraph.ingest import IngestOptions, ingest_movie
 from calcigraph.ingest import segment as segmentation
 from calcigraph.ingest.segment import find_cells, find_weights
 from calcigraph.models.synthetic.tissue import STYLES, confluent_labels, render
 from calcigraph.store.types import LabelImage
 
+VersionInfo = namedtuple("VersionInfo", ["major", "minor"])
 needs_cellpose = pytest.mark.skipif(importlib.util.find_spec("cellpose") is None, reason="the extra segment is missing")
 
 
@@ -113,6 +116,18 @@ def test_a_missing_extra_is_one_line_with_the_command(monkeypatch: pytest.Monkey
     with pytest.raises(MissingExtraError, match=r"pip install 'calcigraph\[segment\]'") as caught:
         find_cells(tissue("membrane-dark", 30, 1)[1])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("python", "words"), [((3, 12), "is not installed: pip"), ((3, 13), "cannot be on Python")])
+def test_a_missing_extra_is_told_before_a_movie_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: tuple[int, int], words: str
+) -> None:
+    monkeypatch.setattr(segmentation.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(segmentation.sys, "version_info", VersionInfo(*python))
+    with pytest.raises(MissingExtraError, match=words):
+        ingest_movie(
+            "nowhere.tif", culture="c", options=IngestOptions(), store_path=tmp_path / "c.ome.zarr", version="0"
+        )
 
 
 @needs_cellpose

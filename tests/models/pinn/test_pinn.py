@@ -18,6 +18,7 @@ from calcigraph.models.pinn.interval import Members, estimates
 from calcigraph.models.pinn.network import features
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.pinn.result import PinnBlock, PinnFit, PinnHistory
+from calcigraph.models.pinn.setting import Setting
 from calcigraph.models.scale import noise_level
 
 DT, K = 10.0, 0.012
@@ -135,7 +136,8 @@ def test_blocks_find_what_the_whole_finds(torch, monkeypatch):
     monkeypatch.setattr("calcigraph.models.pinn.blocks.BLOCK_CELLS", -(-len(op.inner) // 2))
     blocks = plan_blocks(op, 121)
     assert len(blocks) == 2
-    fits = [fit_block(made.traces, op, DT, block, options) for block in blocks]
+    setting = Setting(dt=DT, options=options, case="per-cell")
+    fits = [fit_block(block, made.traces, op, setting) for block in blocks]
     found = combine(blocks, fits, op)
     assert found.k.value[0] == pytest.approx(K, rel=0.05)
     assert min(fit.k.value[0] for fit in fits) <= found.k.value[0] <= max(fit.k.value[0] for fit in fits)
@@ -168,7 +170,9 @@ def test_a_block_keeps_the_operator_of_its_cells():
 
 def block_fit(k, half, feed, cells):
     ones, unknown = np.ones(cells), np.full(cells, np.nan)
-    history = PinnHistory(np.arange(1), *np.zeros((2, 1)), np.zeros((1, 1)), np.zeros(1))
+    history = PinnHistory(
+        epoch=np.arange(1), data_loss=np.zeros(1), physics_loss=np.zeros(1), k=np.zeros((1, 1)), feed=np.zeros(1)
+    )
     return PinnFit(
         k=Estimate.around(k * ones, half * ones),
         feed=Estimate.around(feed * ones, ones),
@@ -183,7 +187,7 @@ def block_fit(k, half, feed, cells):
 def test_combine_weighs_by_precision_and_widens_where_blocks_disagree():
     op = culture().operator()
     p = len(op.inner)
-    blocks = [PinnBlock(np.arange(3), 0, 20), PinnBlock(np.arange(3, p), 0, 20)]
+    blocks = [PinnBlock(cells=cells, first=0, last=20) for cells in (np.arange(3), np.arange(3, p))]
     agreeing = combine(blocks, [block_fit(1.0, 0.1, 5, 3), block_fit(1.1, 0.2, 7, p - 3)], op)
     assert agreeing.k.value[0] == pytest.approx((1.0 / 0.01 + 1.1 / 0.04) / (1 / 0.01 + 1 / 0.04))
     assert agreeing.k.high[0] - agreeing.k.value[0] == pytest.approx((1 / 0.01 + 1 / 0.04) ** -0.5)
@@ -206,7 +210,7 @@ def test_the_networks_slope_is_its_derivative(torch):
 
     made = culture(cells=25, frames=40)
     op = made.operator()
-    problem, network = start(made.traces, op, DT, PinnOptions(), "per-cell", False, 0.05)
+    problem, network = start(made.traces, op, Setting(dt=DT, options=PinnOptions(), case="per-cell"), scale=0.05)
     with torch.no_grad():
         network.last.normal_(0, 0.1)
         slope = network.evaluate(problem)[1].double()
@@ -214,7 +218,7 @@ def test_the_networks_slope_is_its_derivative(torch):
         sides = []
         for sign in (1, -1):
             at = features(np.arange(79) / 2 + sign * step, 40)[0]
-            moved = replace(problem, at=torch.tensor(at, dtype=torch.float32))
+            moved = replace(problem, features=torch.tensor(at, dtype=torch.float32))
             sides.append(network.evaluate(moved)[0][..., : len(op.inner)].double())
     numeric = (sides[0] - sides[1]) / (2 * step)
     assert (slope - numeric).abs().max() < 0.01 * numeric.abs().max()
@@ -229,11 +233,19 @@ def test_estimates_take_off_what_noise_does():
     """With a bias of -4 % that doubles with the noise, most of it goes and the truth is inside."""
     rng, p = np.random.default_rng(0), 50
     k = np.array([0.96, *(0.92 + 0.002 * rng.standard_normal(3))])[:, None]
-    weight, change = np.ones((100, p)), rng.standard_normal((100, p)) + 2
-    members = Members(k, -2 * k * np.ones(p), k * np.ones(p), np.ones((4, p)), weight, change, np.ones(p))
-    found = estimates(members, "per-cell", False, np.ones(p, dtype=bool), 1.0, 1.0)
+    consensus = rng.standard_normal((100, p)) + 2
+    members = Members(
+        k=k,
+        feed=-2 * k * np.ones(p),
+        k_cell=k * np.ones(p),
+        feed_cell=np.ones((4, p)),
+        weight=np.ones((100, p)),
+        consensus=consensus,
+        noise=np.ones(p),
+    )
+    found = estimates(members, np.ones(p, dtype=bool), dt=1.0, scale=1.0)
     assert 0.98 < found.k.value[0] < 1.0 < found.k.value[0] + found.k.half[0]
-    np.testing.assert_allclose(found.feed.value, -1.92 - change.mean(axis=0) * (found.k.value[0] - 0.96))
+    np.testing.assert_allclose(found.feed.value, -1.92 - consensus.mean(axis=0) * (found.k.value[0] - 0.96))
     assert found.k.half[0] > 1.96 * 0.4 * 0.04
 
 
@@ -249,11 +261,11 @@ def test_paper_preset_runs_and_fails_as_described(torch):
     assert any("no interval" in word for word in found.advice)
 
 
-@pytest.mark.parametrize(("case", "sizes"), [("cell", "own"), ("shared", "one"), ("per-cell", "one")])
+@pytest.mark.parametrize(("case", "sizes"), [("cell", "one per cell"), ("shared", "one"), ("per-cell", "one")])
 def test_paper_preset_has_the_papers_parameters(torch, case, sizes):
     made = culture(cells=25, frames=20, k=0.02)
     found = fit_group(made.traces, made.operator(), DT, PinnOptions(preset="paper", epochs=2), case)
-    assert (np.ptp(found.k.value) > 0) == (sizes == "own")
+    assert (np.ptp(found.k.value) > 0) == (sizes == "one per cell")
     assert (np.ptp(found.feed.value) > 0) == (case != "shared")
 
 

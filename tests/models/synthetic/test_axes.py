@@ -15,7 +15,7 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.models import SyntheticOptions, make_culture, simulate, truth
 from calcigraph.models.synthetic.options import SPIKE_SHAPES
-from calcigraph.models.synthetic.transients import SUBSTEPS, spike_source
+from calcigraph.models.synthetic.transients import SUBSTEPS, spike_influx
 from calcigraph.store.types import Masks
 
 SMALL = SyntheticOptions(cells=36, frames=120, size_px=220, seed=4)
@@ -24,10 +24,10 @@ SEEDS = (1, 12, 123)
 
 
 def pulse(shape, dt, decay=40.0, frames=None):
-    """The source of one spike of height 1 that starts at 0: (points,), and the seconds between points."""
+    """The influx of one spike of height 1 that starts at 0: (points,), and the seconds between points."""
     frames = frames or round(1000 / dt)
     options = SyntheticOptions(frames=frames, frame_interval_s=dt, spike_shape=shape, spike_decay_s=decay)
-    return spike_source(options, np.zeros((1, 1), dtype=int), np.ones((1, 1)), frames * SUBSTEPS)[0], dt / SUBSTEPS
+    return spike_influx(options, np.zeros((1, 1), dtype=int), np.ones((1, 1)), frames * SUBSTEPS)[0], dt / SUBSTEPS
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def test_todays_options_give_todays_traces(options, row, frame, value, total):
 @pytest.mark.parametrize("dt", [1.0, 7.0, 10.0, 20.0])
 @pytest.mark.parametrize(("shape", "brought"), [("square", 1.0), ("decay", 1.0), ("gaussian", 1.0), ("extrusion", 0.0)])
 def test_a_spike_brings_its_height(shape, brought, dt):
-    source, step = pulse(shape, dt)
-    assert source.sum() * step == pytest.approx(brought, abs=1e-9)
-    assert source[source > 0].sum() * step == pytest.approx(1, abs=1e-9)
+    influx, step = pulse(shape, dt)
+    assert influx.sum() * step == pytest.approx(brought, abs=1e-9)
+    assert influx[influx > 0].sum() * step == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("dt", [1.0, 10.0, 20.0])
 @pytest.mark.parametrize("decay", [30.0, 80.0])
 def test_tails_last_as_many_seconds_at_every_frame_interval(dt, decay):
     for shape in ("decay", "extrusion"):
-        source, step = pulse(shape, dt, decay)
+        influx, step = pulse(shape, dt, decay)
         first = round(30 / step)
-        tail = np.abs(source[first : first + round(2 * decay / step)])
+        tail = np.abs(influx[first : first + round(2 * decay / step)])
         assert -1 / np.polyfit(step * np.arange(len(tail)), np.log(tail), 1)[0] == pytest.approx(decay, rel=1e-6)
-        np.testing.assert_allclose(source[:first], source[0])
+        np.testing.assert_allclose(influx[:first], influx[0])
     released, _ = pulse("decay", dt, decay)
     assert released[first] == pytest.approx(released[0] * np.exp(-step / 2 / decay))
 
@@ -94,9 +94,9 @@ def test_extrusion_takes_back_what_a_spike_brought():
 
 
 def test_what_comes_after_the_recording_is_not_recorded():
-    source, _ = pulse("decay", 10.0, frames=5)
+    influx, _ = pulse("decay", 10.0, frames=5)
     whole, _ = pulse("decay", 10.0)
-    np.testing.assert_array_equal(source, whole[: len(source)])
+    np.testing.assert_array_equal(influx, whole[: len(influx)])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

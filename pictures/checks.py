@@ -1,0 +1,61 @@
+"""Whether a culture has what a kind of picture draws; if not, one line says why and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.pictures.data import PictureData
+from calcigraph.pictures.kinds import TABLE, Kind
+
+
+def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
+    """Refuse a picture that cannot be drawn.
+
+    Raises
+    ------
+    InputError
+        No such frame, or a culture without the movie or the outlines that the kind draws.
+    NotFoundError
+        No such cell, or no fit that the kind could draw.
+    """
+    if cell is not None:
+        data.row(cell)
+    _check_frame(data, frame)
+    if kind.needs_movie:
+        _check_image(kind, data, frame)
+    if kind.needs_outlines and data.from_traces:
+        others = _names(other for other in TABLE if not other.needs_outlines and not other.needs_fit)
+        raise InputError(f"culture {data.culture!r} has no cell outlines; choose one of {others}")
+    own_check = kind.checker()
+    if own_check is not None:
+        own_check(data, cell)
+    if kind.needs_fit:
+        _check_fit(kind, data)
+
+
+def _check_frame(data: PictureData, frame: int) -> None:
+    frames = data.subgraph.intensity.shape[1]
+    if not 0 <= frame < frames:
+        raise InputError(f"there is no frame {frame}; culture {data.culture!r} has frames 0 to {frames - 1}")
+
+
+def _check_image(kind: Kind, data: PictureData, frame: int) -> None:
+    if data.image is None:
+        others = _names(other for other in TABLE if not other.needs_movie and not other.check)
+        raise InputError(f"culture {data.culture!r} has no movie, which {kind.name} draws; choose one of {others}")
+    if data.image_frame != frame:
+        raise InputError(f"frame {frame} was asked for, the image given is frame {data.image_frame}")
+
+
+def _check_fit(kind: Kind, data: PictureData) -> None:
+    without_traces = kind.needs_model_traces and not data.traces
+    if without_traces or not data.fitted(kind.fitted_values).any():
+        raise NotFoundError(
+            f"culture {data.culture!r} has no {data.model} fit, which {kind.name} draws; "
+            f"run: calcigraph fit {data.culture} --model {data.model}"
+        )
+
+
+def _names(kinds: Iterable[Kind]) -> str:
+    return ", ".join(kind.name for kind in kinds)

@@ -1,0 +1,93 @@
+"""Transactions on both engines: racing writers, failing statements, users' queries and their limits."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from calcigraph.errors import InputError, LimitError, ReadOnlyError
+from calcigraph.store import endpoint
+from calcigraph.store.graph import Graph, schema
+
+STORE = Path(endpoint.__file__).resolve().parent
+
+
+def test_racing_merges_make_one_node(graph: Graph) -> None:
+    def merge() -> None:
+        for turn in range(10):
+            graph.write("MERGE (e:Experiment {name: $name}) SET e.turn = $turn", name=f"e{turn}", turn=turn)
+
+    threads = [threading.Thread(target=merge) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert graph.read("MATCH (e:Experiment) RETURN count(e) AS n") == [{"n": 10}]
+
+
+def test_a_failing_statement_leaves_nothing(graph: Graph) -> None:
+    with pytest.raises(InputError):
+        graph.write("UNWIND [1, 2, 0] AS i CREATE (c:Cell {uid: toString(1 / i)})")
+    assert graph.read("MATCH (c:Cell) RETURN count(c) AS n") == [{"n": 0}]
+
+
+def test_user_queries_only_read(graph: Graph) -> None:
+    graph.write("MERGE (k:Culture {uid: 'A'})")
+    assert graph.read_only("MATCH (k:Culture) RETURN k.uid AS uid, $x AS x", {"x": [1]}, 10, 10) == (
+        ["uid", "x"],
+        [["A", [1]]],
+    )
+    for text in ("MATCH (k:Culture) SET k.uid = 'B'", "CREATE (:Cell {uid: 'x'})", "MATCH (k) DETACH DELETE k"):
+        assert "w" in graph.query_type(text, {})
+        with pytest.raises(ReadOnlyError):
+            graph.read_only(text, {}, 10, 10)
+    assert graph.query_type("MATCH (k) WHERE k.set = 'CREATE' // SET\n RETURN k", {}) == "r"
+    assert "r" not in graph.query_type("CREATE INDEX few IF NOT EXISTS FOR (c:Cell) ON (c.label)", {})
+    assert graph.read("MATCH (n) RETURN n.uid AS uid") == [{"uid": "A"}]
+
+
+def test_user_queries_are_limited(graph: Graph) -> None:
+    with pytest.raises(LimitError, match="more than 10 rows"):
+        graph.read_only("UNWIND range(1, 11) AS x RETURN x", {}, 10, 10)
+    assert len(graph.read_only("UNWIND range(1, 10) AS x RETURN x", {}, 10, 10)[1]) == 10
+    slow = "UNWIND range(1, 1500) AS a UNWIND range(1, 1500) AS b WITH a, b WHERE a * b % 7 = 3 RETURN count(*) AS n"
+    with pytest.raises(LimitError, match=r"more than 0\.1 s"):
+        graph.read_only(slow, {}, 0.1, 10)
+
+
+def test_wrong_cypher_is_an_input_error(graph: Graph) -> None:
+    for text in ("RETURNN 1", "MATCH (n RETURN n", "RETURN $absent"):
+        with pytest.raises(InputError, match="the query was refused"):
+            graph.read_only(text, {}, 10, 10)
+    with pytest.raises(InputError, match="RETURNN"):
+        graph.query_type("RETURNN 1", {})
+
+
+def test_the_driver_says_nothing_on_its_own(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        graph.read("MATCH (n:Absent)-[:NOTHING]->() WHERE n.absent = 1 RETURN n")
+    assert caplog.records == []
+
+
+def test_constraints_are_there(graph: Graph) -> None:
+    rows = graph.read("SHOW CONSTRAINTS")
+    assert {(row["labelsOrTypes"][0], row["properties"][0]) for row in rows} >= {
+        ("Experiment", "name"),
+        ("Culture", "uid"),
+        ("Cell", "uid"),
+        ("FitRun", "uid"),
+    }
+    assert len(schema()) == 4
+
+
+def test_writes_go_only_through_transactions() -> None:
+    """`session.run` commits row by row on the embedded engine, so no source file may use it."""
+    sources = [path for folder in ("store", "ingest", "models", "queries", "cli", "calcigraph")
+               for path in (STORE.parent / folder).rglob("*.py")]  # fmt: skip
+    assert len(sources) > 5
+    for path in sources:
+        assert not re.search(r"\bsession\.run\(", path.read_text()), path
