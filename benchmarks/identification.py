@@ -39,9 +39,10 @@ from calcigraph.models import (
     solve_group,
     sums,
 )
-from calcigraph.models.options import FEED_BOUNDS, K_BOUNDS, RIDGE
+from calcigraph.models.crlsm.options import FEED_BOUNDS, K_BOUNDS
 from calcigraph.models.pinn.blocks import fit_group
 from calcigraph.models.pinn.options import PinnOptions
+from calcigraph.option import value_of
 
 BASELINE = "crlsm"
 START = 1 / 3
@@ -72,8 +73,8 @@ def least_squares(culture: SyntheticCulture) -> Estimate:
     """The paper's estimate by itself; `fit` would add the interval, which costs more than it."""
     op, options = culture.operator(), culture.options
     data = sums(culture.traces[op.inner], op.apply(culture.traces), options.frame_interval_s)
-    boxes = K_BOUNDS[BASELINE], FEED_BOUNDS[BASELINE]
-    return Estimate(solve_group(data, RIDGE, *boxes)[0], solve_cells(data, RIDGE, *boxes)[0])
+    problem = value_of(FitOptions(), "ridge"), K_BOUNDS, FEED_BOUNDS
+    return Estimate(solve_group(data, *problem)[0], solve_cells(data, *problem)[0])
 
 
 def robust(culture: SyntheticCulture) -> Estimate:

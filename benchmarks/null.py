@@ -41,12 +41,12 @@ OTHERS: tuple[Settings, ...] = (
 def one(setting: Settings, permutations: int, seed: int) -> tuple[float, float, float, float, float]:
     """k, its permutation mean, its p and synchrony's p, and the seconds that the null took."""
     from calcigraph.models import SyntheticOptions, make_culture
-    from calcigraph.models.permutation import null
+    from calcigraph.models.permutation import permutation_test
 
     culture = make_culture(SyntheticOptions(size_px=256, seed=seed, **setting))
     graph = culture.subgraph()
     start = time.perf_counter()
-    found = null(
+    found = permutation_test(
         graph.intensity, culture.operator(), graph.pairs, graph.border, graph.frame_interval_s, permutations, seed
     )
     return found.k, found.k_mean, found.k_p, found.sync_p, time.perf_counter() - start

@@ -27,8 +27,8 @@ import numpy as np
 
 from calcigraph import Workspace
 from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
-from calcigraph.models.consensus import default_weights
-from calcigraph.models.permutation import null as shuffled
+from calcigraph.models.contacts import default_weights
+from calcigraph.models.permutation import permutation_test
 from calcigraph.store.types import FloatArray, Subgraph
 
 HERE = Path(__file__).resolve().parent
@@ -200,7 +200,7 @@ def again(graph: Subgraph, permutations: int) -> Records:
     op, rows = operator(graph, default_weights(graph)), []
     for variant in VARIANTS:
         traces, step = ways[variant]
-        found = shuffled(traces, op, graph.pairs, graph.border, step * graph.frame_interval_s, permutations)
+        found = permutation_test(traces, op, graph.pairs, graph.border, step * graph.frame_interval_s, permutations)
         rows.append(
             {"variant": variant, "synchrony": found.sync - found.sync_mean, "p": found.sync_p, "k_p": found.k_p}
         )

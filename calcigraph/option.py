@@ -1,10 +1,12 @@
-"""An option, written once: the field that holds it says what it is, and the command line is made from that.
+"""An option of a fit, an ingest or a synthetic culture, declared once: in the field that holds it.
+
+The field's annotation says what the option is. The command line is made from it.
 
     @dataclass(frozen=True)
     class Look:
         width: Annotated[float, Option("Width of the picture.", unit="inches", low=1, high=20)] = 3.5
 
-`FitOptions`, `IngestOptions` and `SyntheticOptions` are such classes; `cli/options.py` makes the command line of them.
+`FitOptions`, `IngestOptions` and `SyntheticOptions` are such classes; cli/options.py makes the command line from them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 @dataclass(frozen=True)
 class Option:
-    """What an option's field says of it, beside its type and its default."""
+    """What a field says of its option, beside its type and its default."""
 
     help: str
     """One line for the command line and the documentation; it names the unit."""
@@ -32,12 +34,13 @@ class Option:
     unit: str = ""
     """What it counts or is measured in, for messages."""
     low: float | None = None
+    """The lowest allowed value."""
     high: float | None = None
-    """Limits, both allowed values."""
+    """The highest allowed value."""
     choices: Sequence[Any] = ()
-    """The values there are; empty where any will do."""
+    """The allowed values; empty where any value is allowed."""
     stands_for: Any = None
-    """The value that None, not given, stands for; None where that follows from the data."""
+    """The value that is used where the field is None (not given); None where that follows from the data."""
     when_given: bool = True
     """For a switch: the value that its flag sets."""
     command_line: bool = True
@@ -50,7 +53,7 @@ REQUIRED = object()
 
 @dataclass(frozen=True)
 class Declared:
-    """A field of a class of options, and what it says of itself."""
+    """A field of a class of options, with the `Option` of its annotation."""
 
     name: str
     kind: Any
@@ -83,14 +86,22 @@ def _declared(options: Any) -> tuple[Declared, ...]:
     hints, found = get_type_hints(options, include_extras=True), []
     for field in fields(options):
         kind, *extras = get_args(hints[field.name]) or (hints[field.name],)
-        said = [extra for extra in extras if isinstance(extra, Option)]
-        if said:
-            found.append(Declared(field.name, kind, REQUIRED if field.default is MISSING else field.default, said[0]))
+        annotated = [extra for extra in extras if isinstance(extra, Option)]
+        if annotated:
+            default = REQUIRED if field.default is MISSING else field.default
+            found.append(Declared(name=field.name, kind=kind, default=default, option=annotated[0]))
     return tuple(found)
 
 
 def value_of(options: Any, name: str) -> Any:
-    """The value of an option, or what it stands for where it is not given."""
+    """The value of an option, or the value that it stands for if it is None.
+
+    Examples
+    --------
+    >>> from calcigraph import FitOptions
+    >>> value_of(FitOptions(), "ridge"), value_of(FitOptions(ridge=0.5), "ridge")
+    (0.001, 0.5)
+    """
     value = getattr(options, name)
     if value is not None:
         return value
@@ -98,14 +109,27 @@ def value_of(options: Any, name: str) -> Any:
 
 
 def check_limits(options: Any, complaint: Callable[[Declared, Any], Exception]) -> None:
-    """Raise the complaint about the first value outside its limits; None, not given, is always inside."""
+    """Check all values of a class of options against their limits. None (not given) is always inside.
+
+    Parameters
+    ----------
+    options
+        An instance of a class whose fields declare options.
+    complaint
+        Makes the exception that is raised for the first value outside its limits.
+    """
     for each in declared(type(options)):
-        value, option = getattr(options, each.name), each.option
-        if value is None or (option.low is None and option.high is None):
-            continue
-        number = isinstance(value, Real) and isfinite(value) and not isinstance(value, bool)
-        whole = int not in (each.kind, *get_args(each.kind)) or isinstance(value, Integral)
-        if not (number and whole and (option.low is None or value >= option.low)):
+        value = getattr(options, each.name)
+        if value is not None and not _inside(each, value):
             raise complaint(each, value)
-        if option.high is not None and value > option.high:
-            raise complaint(each, value)
+
+
+def _inside(each: Declared, value: Any) -> bool:
+    option = each.option
+    if option.low is None and option.high is None:
+        return True
+    number = isinstance(value, Real) and isfinite(value) and not isinstance(value, bool)
+    whole = int not in (each.kind, *get_args(each.kind)) or isinstance(value, Integral)
+    if not (number and whole):
+        return False
+    return (option.low is None or value >= option.low) and (option.high is None or value <= option.high)

@@ -18,10 +18,11 @@ from calcigraph.store.types import Progress
 from calcigraph.workspace import Workspace
 
 ALL = "all"
+"""The value of --weights that ranks all weightings."""
 RANKING = (
     "culture", "weights", "error", "spread", "behind", "behind_spread", "k", "k_low", "k_high", "identified", "run",
 )  # fmt: skip
-"""error: held-out, over that of a model without coupling; spread: over the folds; behind: the best one."""
+"""Columns of a ranking: `culture`, then names of `Ranked`, or of its fit where `Ranked` has no such field."""
 
 
 @takes(FitOptions)
@@ -38,7 +39,7 @@ def fit(
     """Fit a model and write its parameters back onto the cells."""
     workspace: Workspace = context.obj
     for culture in cultures:
-        workspace.culture(culture)  # a mistyped name is said before the first fit
+        workspace.culture(culture)  # so that a mistyped name is reported before the first fit
     names = list(dict.fromkeys(cultures))
     if weights == ALL:
         _rank(workspace, names, model, options, scheduler, form)
@@ -49,6 +50,7 @@ def fit(
 def _fit(
     workspace: Workspace, cultures: list[str], model: str, options: FitOptions, scheduler: str | None, form: Format
 ) -> None:
+    """Fit every culture and show the runs."""
     runs: list[tuple[str, str]] = []
 
     def one(culture: str, progress: Progress) -> None:
@@ -63,11 +65,13 @@ def _fit(
 def _rank(
     workspace: Workspace, cultures: list[str], model: str, options: FitOptions, scheduler: str | None, form: Format
 ) -> None:
+    """Fit every culture with all weightings and show their ranking."""
     rows: list[dict[str, Any]] = []
 
     def one(culture: str, progress: Progress) -> None:
         ranked = workspace.rank_weights(culture, model, options, scheduler=scheduler, progress=progress)
-        rows.extend({"culture": culture} | {name: _of(each, name) for name in RANKING[1:]} for each in ranked)
+        for each in ranked:
+            rows.append({"culture": culture} | {name: _column(each, name) for name in RANKING[1:]})
         _advise(culture, ranked[0].fit.advice)
         if len(ranked) == 1:
             note(f"{culture}: there are no shared borders, so uniform weights are the only ones")
@@ -77,7 +81,7 @@ def _rank(
             show(RANKING, rows, form)
 
 
-def _of(ranked: Any, name: str) -> Any:
+def _column(ranked: Any, name: str) -> Any:
     return getattr(ranked if hasattr(ranked, name) else ranked.fit, name)
 
 
@@ -88,14 +92,14 @@ def _advise(culture: str, advice: Sequence[str]) -> None:
 
 @contextmanager
 def _failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> Iterator[None]:
-    """Do `one` for every culture, then the body; what went wrong with single cultures is said at the end."""
+    """Do `one` for every culture, then the body; report at the end what went wrong with single cultures."""
     failures: list[CalcigraphError] = []
     with progress_bar() as progress:
         for culture in cultures:
             try:
                 one(culture, progress)
             except GraphError:
-                raise
+                raise  # without the graph no culture can be fitted
             except CalcigraphError as error:
                 failures.append(error)
     yield

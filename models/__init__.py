@@ -1,6 +1,11 @@
-"""Consensus models of a culture: simulate, fit, evaluate, and cultures with known truth."""
+"""Models of coupling in a culture: fit them, simulate them, evaluate fits, and make cultures with a known truth.
 
-from calcigraph.models.consensus import WEIGHTS, Operator, operator, simulate, simulate_alone
+`fit` is the entry. consensus.py holds the equation that all models share, table.py the list of models and their
+options; each model is a folder (robust, crlsm, pinn), and synthetic/ makes test cultures.
+"""
+
+from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
+from calcigraph.models.contacts import WEIGHTS
 from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
 from calcigraph.models.evaluate import fit_groups, peaks, squared_error
 from calcigraph.models.options import CASES

@@ -1,119 +1,57 @@
-"""What the model means, written once: contact weights, the consensus operator, setups and the exact free run.
+"""What the model means, written once: the consensus operator of a culture, and the exact free run of its cells.
 
 arXiv:2505.20327, eqs. 1-4, with N_i the neighbours of cell i and K_ij = k w_ij:
 
     y_i'(t) = (k / |N_i|) sum_j w_ij (x_j(t) - y_i(t)) + gamma_i  =  k (M x)_i + gamma_i
 
-The weights w are dimensionless: divided by their mean over all kept contacts of the culture, so k is a rate in 1/s.
+The weights w are dimensionless (contacts.py), so k is a rate in 1/s. The inner cells y obey the equation. The driven
+cells (border cells, and more rings in setups 2 and 3) follow the data.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import FitError
+from calcigraph.models.contacts import contact_weights, driven_cells
+from calcigraph.models.integrate import Forcing, by_modes, by_taylor, propagate
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-WEIGHTS = ("distance*border", "border/distance", "border", "uniform")
-SETUPS = (1, 2, 3)
-
 DENSE_CELLS = 600
 """Up to this many inner cells the free run diagonalises the operator; above, it sums a Taylor series."""
-TAYLOR_TERMS = 19
-"""With substeps of norm <= 1 the remainder is below 1 / 20!, 4e-19 of the state: under rounding."""
 LEAST_RATE = 1e-4
 """The modes are exact to rounding as long as no cell's k is below this share of the largest."""
 CHUNK = 1 << 23
 """Elements gathered at once by `Operator.apply`: 64 MB."""
 
 
-def default_weights(subgraph: Subgraph) -> str:
-    """The paper's `distance*border` where shared borders are known, else `uniform`."""
-    return "distance*border" if subgraph.has_borders else "uniform"
-
-
-def contact_weights(subgraph: Subgraph, weights: str) -> tuple[FloatArray, float]:
-    """Dimensionless weights of all contacts, (m,), and the scale they were divided by (their raw mean).
-
-    `distance*border` is the paper's u_ij l_ij (eq. 4). Each pair counts once in the mean, contacts between two
-    border cells included. The scale's unit is that of the raw weight: px^2, 1, px or 1.
-
-    Raises FitError for an unknown name, a culture without contacts, borders that are needed and unknown, and
-    weights whose mean is not a positive number.
-    """
-    if weights not in WEIGHTS:
-        raise FitError(f"unknown weights {weights!r}; there are {', '.join(WEIGHTS)}")
-    if len(subgraph.pairs) == 0:
-        raise FitError(
-            f"culture {subgraph.culture} has no contacts, so no coupling can be fitted; "
-            "ingest it with a larger max-gap or max-distance"
-        )
-    if weights != "uniform" and not subgraph.has_borders:
-        raise FitError(
-            f"weights {weights!r} need shared borders, which culture {subgraph.culture} (traces only) does not have; "
-            "use weights 'uniform'"
-        )
-    border, distance = subgraph.shared_border_px, subgraph.centroid_distance_px
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw: FloatArray = {
-            "distance*border": distance * border,
-            "border/distance": border / distance,
-            "border": border,
-            "uniform": np.ones(len(subgraph.pairs)),
-        }[weights]
-    scale = float(np.mean(raw))
-    if not (np.isfinite(scale) and scale > 0 and raw.min() >= 0):
-        raise FitError(
-            f"the {weights!r} weights of culture {subgraph.culture} have mean {scale:g}; contacts need positive "
-            "borders and distances, ingest it again or use weights 'uniform'"
-        )
-    return raw / scale, scale
-
-
-def driven_cells(subgraph: Subgraph, setup: int) -> BoolArray:
-    """The cells that follow the data, (n,): the border cells (setup 1), and one or two more rings (setups 2, 3).
-
-    Raises FitError for an unknown setup and when no inner cell is left.
-    """
-    if setup not in SETUPS:
-        raise FitError(f"unknown setup {setup!r}; there are 1 (border cells driven), 2 and 3 (one and two more rings)")
-    driven = subgraph.border.astype(np.bool_)
-    if driven.all():
-        raise FitError(
-            f"culture {subgraph.culture} has no inner cells: all {len(driven)} are border cells, "
-            "which follow the data, so nothing is left to fit"
-        )
-    for _ in range(setup - 1):
-        a, b = subgraph.pairs[:, 0], subgraph.pairs[:, 1]
-        ring = driven.copy()
-        ring[a[driven[b]]] = True
-        ring[b[driven[a]]] = True
-        driven = ring
-    if driven.all():
-        raise FitError(
-            f"setup {setup} peels every one of the {len(driven)} cells of culture {subgraph.culture}; use a lower setup"
-        )
-    return driven
-
-
 @dataclass(frozen=True)
 class Operator:
     """The consensus operator M of the p inner cells of a culture of n, as half-edges sorted by row.
 
-    (M x)_i = (1 / |N_i|) sum_j w_ij (x_j - x_i). |N_i| counts all kept contacts of cell i; a cell without contacts
-    has a zero row.
+    (M x)_i = (1 / |N_i|) sum_j w_ij (x_j - x_i). |N_i| counts all kept contacts of cell i, contacts with driven cells
+    included. A cell without contacts has a zero row.
+
+    Examples
+    --------
+    One inner cell (row 0) with one driven neighbour (row 1):
+
+    >>> op = Operator(
+    ...     cells=2, inner=np.array([0]), driven=np.array([1]), degree=np.array([1]), start=np.array([0, 1]),
+    ...     neighbour=np.array([1]), weight=np.array([1.0]), scale=1.0,
+    ... )
+    >>> op.apply(np.array([[0.0, 0.5], [1.0, 1.0]]))
+    array([[1. , 0.5]])
     """
 
     cells: int
-    """n"""
+    """n, all cells of the culture."""
     inner: IntArray
     """(p,), rows of the subgraph, ascending."""
     driven: IntArray
@@ -125,9 +63,9 @@ class Operator:
     neighbour: IntArray
     """(e,), rows of the subgraph."""
     weight: FloatArray
-    """(e,), w_ij / |N_i|."""
+    """(e,), w_ij / |N_i|, dimensionless."""
     scale: float
-    """The raw weights' mean over all contacts."""
+    """The raw weights' mean over all contacts; px^2, 1, px or 1 (see `contacts.contact_weights`)."""
 
     @property
     def coupled(self) -> BoolArray:
@@ -141,11 +79,12 @@ class Operator:
 
     def neighbours(self, traces: FloatArray) -> FloatArray:
         """sum_j w_ij x_j / |N_i|, (p, T), from traces (n, T): what the neighbours pull a cell towards."""
+        # Gathering all half-edges at once would take gigabytes for a large culture.
         frames = max(1, CHUNK // max(1, len(self.neighbour)))
-        parts = [
-            self._sum_rows(self.weight[:, None] * traces[self.neighbour, first : first + frames])
-            for first in range(0, traces.shape[1], frames)
-        ]
+        parts = []
+        for first in range(0, traces.shape[1], frames):
+            gathered = traces[self.neighbour, first : first + frames]
+            parts.append(self._sum_rows(self.weight[:, None] * gathered))
         return np.concatenate(parts, axis=1)
 
     def apply(self, traces: FloatArray) -> FloatArray:
@@ -153,13 +92,16 @@ class Operator:
         return self.neighbours(traces) - self.rate[:, None] * traces[self.inner]
 
     def _sum_rows(self, values: FloatArray) -> FloatArray:
+        """Sums over each inner cell's half-edges, (p, T), from values (e, T)."""
         total = np.zeros((len(self.inner), values.shape[1]))
+        # `reduceat` gives an empty segment the value of the next one, so cells without contacts are left out.
         if self.coupled.any():
             total[self.coupled] = np.add.reduceat(values, self.start[:-1][self.coupled], axis=0)
         return total
 
     def inner_matrix(self) -> FloatArray:
-        """The dense block M_ii between inner cells, (p, p)."""
+        """M between the inner cells as a dense matrix, (p, p)."""
+        # Columns of the subgraph as columns of the block; -1 where the neighbour is driven.
         position = np.full(self.cells, -1)
         position[self.inner] = np.arange(len(self.inner))
         row = np.repeat(np.arange(len(self.inner)), np.diff(self.start))
@@ -178,13 +120,44 @@ class Operator:
 
 
 def operator(subgraph: Subgraph, weights: str, setup: int = 1) -> Operator:
-    """The operator of a culture for one weighting and setup. Raises FitError as the parts it is made of."""
+    """The consensus operator M of a culture (eqs. 1-4).
+
+    Parameters
+    ----------
+    subgraph
+        The culture: n cells, m contacts.
+    weights
+        How contacts are weighted, one of `WEIGHTS`.
+    setup
+        1: border cells are driven by the data; 2 and 3: one and two more rings of cells.
+
+    Returns
+    -------
+    Operator
+        Of the cells that are not driven.
+
+    Raises
+    ------
+    FitError
+        An unknown weighting or setup, no contacts, no inner cell, or borders that are needed and unknown.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> culture = make_culture(SyntheticOptions(cells=40, frames=12, size_px=256)).subgraph()
+    >>> op = operator(culture, "distance*border")
+    >>> consensus = op.apply(culture.intensity)  # M x, intensity
+    >>> consensus.shape == (len(op.inner), 12)
+    True
+    """
     weight, scale = contact_weights(subgraph, weights)
     driven = driven_cells(subgraph, setup)
+    # Every contact is two half-edges, one for each of its cells.
     row = np.concatenate([subgraph.pairs[:, 0], subgraph.pairs[:, 1]])
     neighbour = np.concatenate([subgraph.pairs[:, 1], subgraph.pairs[:, 0]])
     order = np.lexsort((neighbour, row))
     row, neighbour, weight = row[order], neighbour[order], np.tile(weight, 2)[order]
+    # Half-edges of driven cells are dropped: their equation is not solved.
     degree = np.bincount(row, minlength=len(driven))
     keep = ~driven[row]
     inner = np.flatnonzero(~driven)
@@ -209,128 +182,119 @@ def simulate(
     leak: float = 0.0,
     source: FloatArray | None = None,
 ) -> FloatArray:
-    """Free run of the group, (p, T): y' = k (M_ii y + M_ib x) + feed - leak y from the first frame of `traces`.
+    """Free run of a group of cells from its first frame (eqs. 1-4), solved exactly.
 
-    The driven cells x are linear between frames; for that the result is exact (to rounding), whatever k dt is.
+        y' = k (M_ii y + M_ib x) + gamma - r y + source
+
+    The inner cells y are coupled to each other and to the driven cells x. The driven cells are taken to be linear
+    between frames; for that the result is exact to rounding, whatever k dt is.
 
     Parameters
     ----------
+    op
+        The consensus operator, p inner cells of n.
     k
         1/s, at least 0: one value or (p,).
     feed
-        Intensity per second: one value, (p,), or (p, T) for one that changes (linear between frames).
+        gamma, intensity per second: one value, (p,), or (p, T) for one that changes (linear between frames).
     traces
         (n, T), of which the driven cells' rows and the inner cells' first frame are used.
     dt
         Seconds between frames.
     leak
-        r, 1/s: every inner cell loses -r y.
+        r, 1/s: every inner cell loses r y.
     source
         Intensity per second on top of the feed, (p, T - 1), constant from one frame to the next.
+
+    Returns
+    -------
+    FloatArray
+        y, (p, T).
+
+    Examples
+    --------
+    A cell that starts at 0 approaches its constant neighbour as 1 - exp(-k t):
+
+    >>> op = Operator(
+    ...     cells=2, inner=np.array([0]), driven=np.array([1]), degree=np.array([1]), start=np.array([0, 1]),
+    ...     neighbour=np.array([1]), weight=np.array([1.0]), scale=1.0,
+    ... )
+    >>> simulate(op, k=0.01, feed=0.0, traces=np.array([[0.0, 0, 0], [1.0, 1, 1]]), dt=10.0).round(6)
+    array([[0.      , 0.095163, 0.181269]])
     """
     shape = (len(op.inner), traces.shape[1])
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), shape[:1])
+    # The pull of driven neighbours alone; that of inner ones is in the operator's inner block.
     outside = traces.astype(np.float64)
     outside[op.inner] = 0
     drive = rate[:, None] * op.neighbours(outside) + _every_frame(feed, shape)
-    pulse = np.zeros((shape[0], shape[1] - 1)) if source is None else source
-    first = traces[op.inner, 0]
+    forcing = Forcing(
+        first=traces[op.inner, 0],
+        drive=drive,
+        source=np.zeros((shape[0], shape[1] - 1)) if source is None else source,
+        dt=dt,
+        leak=leak,
+    )
+    # The change of variables in by_modes divides by the cells' k, which must not differ by too much.
     if shape[0] <= DENSE_CELLS and rate.min() > LEAST_RATE * rate.max():
-        return _simulate_modes(op, rate, drive, pulse, first, dt, leak)
-    return _simulate_taylor(op, rate, drive, pulse, first, dt, leak)
+        return by_modes(op.inner_matrix(), op.degree, rate, forcing)
+    return by_taylor(op.sparse_inner_matrix(), op.rate, rate, forcing)
 
 
 def simulate_alone(
     op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float, leak: float = 0.0
 ) -> FloatArray:
-    """Free run of every inner cell by itself (eq. 1), (p, T): all its neighbours follow the data, linear between
-    frames. Parameters as for `simulate`."""
+    """Free run of every inner cell by itself (eq. 1): all its neighbours follow the data, linear between frames.
+
+    Parameters
+    ----------
+    op, k, feed, traces, dt, leak
+        As for `simulate`; of `traces` all rows are used.
+
+    Returns
+    -------
+    FloatArray
+        y, (p, T).
+
+    Examples
+    --------
+    >>> op = Operator(
+    ...     cells=2, inner=np.array([0]), driven=np.array([1]), degree=np.array([1]), start=np.array([0, 1]),
+    ...     neighbour=np.array([1]), weight=np.array([1.0]), scale=1.0,
+    ... )
+    >>> simulate_alone(op, k=0.01, feed=0.0, traces=np.array([[0.0, 0, 0], [1.0, 1, 1]]), dt=10.0).round(6)
+    array([[0.      , 0.095163, 0.181269]])
+    """
+    # With all neighbours given, every cell is a mode of its own.
     pull = op.neighbours(traces)
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), pull.shape[:1])
     drive = rate[:, None] * pull + _every_frame(feed, pull.shape)
-    still = np.zeros((drive.shape[1] - 1, len(drive)))
-    return _propagate(-(rate * op.rate + leak) * dt, traces[op.inner, 0], drive.T, still, dt).T
+    no_source = np.zeros((drive.shape[1] - 1, len(drive)))
+    return propagate(-(rate * op.rate + leak) * dt, traces[op.inner, 0], drive.T, no_source, dt).T
 
 
 def _every_frame(feed: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:
+    """The feed of every cell at every frame, (p, T)."""
     values = np.asarray(feed, dtype=np.float64)
     return np.broadcast_to(values[:, None] if values.ndim == 1 else values, shape)
 
 
-def _simulate_modes(
-    op: Operator, k: FloatArray, drive: FloatArray, pulse: FloatArray, first: FloatArray, dt: float, leak: float
-) -> FloatArray:
-    # k M_ii = E (W - S) with E = k / D diagonal is similar to the symmetric E^1/2 (W - S) E^1/2: its modes are real
-    # and orthogonal.
-    root = np.sqrt(np.maximum(op.degree, 1) / k)
-    symmetric = k[:, None] * op.inner_matrix() * root[:, None] / root[None, :]
-    value, mode = np.linalg.eigh((symmetric + symmetric.T) / 2)
-    into = mode.T * root[None, :]
-    state = _propagate((value - leak) * dt, into @ first, (into @ drive).T, (into @ pulse).T, dt)
-    result: FloatArray = (mode @ state.T) / root[:, None]
-    return result
-
-
-def _propagate(a: FloatArray, first: FloatArray, drive: FloatArray, pulse: FloatArray, dt: float) -> FloatArray:
-    """z' = (a / dt) z + drive + pulse, exact steps of independent modes, (T, p); drive (T, p) is linear between
-    frames, pulse (T - 1, p) constant."""
-    grow, (phi1, phi2) = np.exp(a), _phi(a)
-    push = dt * (phi1 * (drive[:-1] + pulse) + phi2 * np.diff(drive, axis=0))
-    state = np.empty_like(drive)
-    state[0] = first
-    for frame in range(len(push)):
-        np.multiply(grow, state[frame], out=state[frame + 1])
-        state[frame + 1] += push[frame]
-    return state
-
-
-def _phi(a: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """phi1 = (e^a - 1) / a and phi2 = (e^a - 1 - a) / a^2, by series where the quotient cancels."""
-    small = np.abs(a) < 0.5
-    safe = np.where(small, 1.0, a)
-    near = np.where(small, a, 0.0)
-    series = np.zeros_like(a)
-    for n in range(16, 1, -1):  # Horner: 1/2 (1 + a/3 (1 + a/4 (...)))
-        series = (1 + near * series) / n
-    phi1 = np.where(small, 1 + near * series, np.expm1(safe) / safe)
-    return phi1, np.where(small, series, (np.expm1(safe) - safe) / safe**2)
-
-
-def _simulate_taylor(
-    op: Operator, k: FloatArray, drive: FloatArray, pulse: FloatArray, first: FloatArray, dt: float, leak: float
-) -> FloatArray:
-    from scipy.sparse import diags_array
-
-    matrix = diags_array(k) @ op.sparse_inner_matrix() - diags_array(np.full(len(k), leak))
-    steps = max(1, ceil((2 * float(np.max(k * op.rate)) + leak) * dt))
-    h = dt / steps
-    result = np.empty_like(drive)
-    result[:, 0] = state = first
-    for frame in range(drive.shape[1] - 1):
-        slope, start = (drive[:, frame + 1] - drive[:, frame]) / dt, drive[:, frame] + pulse[:, frame]
-        for step in range(steps):
-            state = _taylor_step(matrix, state, start + slope * (step * h), slope, h)
-        result[:, frame + 1] = state
-    return result
-
-
-def _taylor_step(matrix: Any, state: FloatArray, source: FloatArray, slope: FloatArray, h: float) -> FloatArray:
-    # The n-th derivative of y' = A y + source + slope t is A y^(n-1), plus the slope at n = 2.
-    term: FloatArray = h * (matrix @ state + source)
-    total = state + term
-    term = (h / 2) * (matrix @ term + h * slope)
-    total = total + term
-    for n in range(3, TAYLOR_TERMS + 1):
-        term = (h / n) * (matrix @ term)
-        total = total + term
-    return total
-
-
 def sub_operator(op: Operator, cells: IntArray) -> tuple[IntArray, Operator]:
-    """The rows of the traces that some inner cells need (m,), themselves and neighbours, and their operator on those.
+    """The operator of some inner cells and their neighbours, cut out of that of a culture.
 
-    `cells` are positions among the inner cells; neighbours outside become driven.
+    Parameters
+    ----------
+    op
+        The operator of the culture.
+    cells
+        Positions among its inner cells, (q,). Neighbours that are not among them become driven.
+
+    Returns
+    -------
+    tuple
+        The rows of the traces that the part needs, (m,), and its operator on those rows.
     """
+    # Half-edges of the given cells, in the order of the cells; rows are renumbered to those that are needed.
     edges = np.concatenate([np.arange(op.start[cell], op.start[cell + 1]) for cell in cells]).astype(np.int64)
     rows = np.unique(np.concatenate([op.inner[cells], op.neighbour[edges]]))
     inner = np.searchsorted(rows, op.inner[cells])
@@ -348,20 +312,9 @@ def sub_operator(op: Operator, cells: IntArray) -> tuple[IntArray, Operator]:
 
 
 def matrix(op: Operator) -> FloatArray:
-    """M as a dense (p, n) matrix: a block is small."""
+    """M as a dense (p, n) matrix, for small cultures and blocks."""
     dense = np.zeros((len(op.inner), op.cells))
-    dense[np.repeat(np.arange(len(op.inner)), np.diff(op.start)), op.neighbour] = op.weight
+    row = np.repeat(np.arange(len(op.inner)), np.diff(op.start))
+    dense[row, op.neighbour] = op.weight
     dense[np.arange(len(op.inner)), op.inner] -= op.rate
     return dense
-
-
-RULE = np.array([-1.0, 13.0, 13.0, -1.0]) / 24
-"""The mean over a frame of the cubic through the four samples around it."""
-
-
-def frame_means(values: FloatArray) -> FloatArray:
-    """Mean over each frame, (p, T - 1), of what is sampled at its ends, (p, T); the outermost by the trapezoid."""
-    means: FloatArray = 0.5 * (values[:, 1:] + values[:, :-1])
-    middle = 13 * (values[:, 1:-2] + values[:, 2:-1]) - values[:, :-3] - values[:, 3:]
-    means[:, 1:-1] = middle / 24
-    return means

@@ -14,7 +14,13 @@ Value = TypeVar("Value", FloatArray, float)
 class Estimate(Generic[Value]):
     """A parameter with its 95 % interval: one number of a culture, or (p,) with one per inner cell.
 
-    NaN where nothing is known.
+    Unknown values and ends are NaN. The three values have the unit of the parameter.
+
+    Examples
+    --------
+    >>> k = Estimate.around(0.01, 0.002)  # 1/s
+    >>> k.low, k.high, round(k.half, 6)
+    (0.008, 0.012, 0.002)
     """
 
     value: Value

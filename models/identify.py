@@ -1,7 +1,8 @@
-"""One plain word: can the parameters be told from these data, and if not, why.
+"""Practical identifiability in one plain word: do these data determine the parameters, and if not, why?
 
-For a cell: its own k, by the half-width of its 95 % interval against the larger of its own and the culture's k. For a
-culture: the shared k, by its own half-width. Anything that speaks against a value makes it `weak` at best.
+A cell is judged by a ratio: the half-width of the 95 % interval of its own k, divided by the larger of that k and the
+culture's k. A culture is judged by the half-width of the interval of its k, divided by that k. A reason to doubt a
+value makes it `weak` at best, however narrow its interval.
 """
 
 from __future__ import annotations
@@ -13,58 +14,88 @@ from calcigraph.store.types import BoolArray, FloatArray
 
 IDENTIFIED, WEAK, NOT = "identified", "weak", "not identified"
 CELL_LIMITS = (0.5, 1.0)
-"""Half-width over k up to which a cell is identified, and weak."""
+"""Half-width over k up to which a cell is identified, and up to which it is weak."""
 CULTURE_LIMITS = (0.1, 0.5)
+"""The same for a culture."""
 AT_BOUND = 1e-9
+"""Relative distance from a bound that counts as on it."""
 CHANCE = 0.05
-"""Null p-value of the coupling above which it is not told from chance."""
+"""p-value of the permutation test above which the coupling may be chance."""
 
 
-def cell_words(task: Task, solved: Solved) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Each cell's word and why, "" where it is identified; (p,) each."""
-    # The paper's network gives no k of a cell's own.
+def cell_identifiability(task: Task, solved: Solved) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Each cell's word and the reasons for it.
+
+    Parameters
+    ----------
+    task
+        What was fitted, p inner cells.
+    solved
+        The parameters with their intervals.
+
+    Returns
+    -------
+    tuple
+        `identified`, `weak` or `not identified` of each cell, (p,), and the reasons, (p,), "" for an identified cell.
+    """
+    # The paper's network gives a cell no k of its own: then the k of the case is judged.
     judged = solved.k if np.isnan(solved.k_cell.value).all() else solved.k_cell
     with np.errstate(invalid="ignore"):
-        share = judged.half / np.maximum(np.abs(judged.value), _reference(task, solved))
+        ratios = judged.half / np.maximum(np.abs(judged.value), _reference(task, solved))
     bounded = at_bound(solved.feed.value, task.feed_box)
+    # A k of 0 at the bound 0 is a result (an uncoupled cell), not a sign of too narrow bounds.
     if not task.options.common_k:
         bounded |= at_bound(solved.k.value, task.k_box) & (solved.k.value > 0)
     words, why = [], []
-    for cell, ratio in enumerate(share.tolist()):
-        against = list(solved.reasons[cell]) if solved.reasons else []
+    for cell, ratio in enumerate(ratios.tolist()):
+        doubts = list(solved.reasons[cell]) if solved.reasons else []
         if not task.op.coupled[cell]:
-            against.insert(0, "it has no contacts")
+            doubts.insert(0, "it has no contacts")
         elif not np.isfinite(ratio):
-            against.insert(0, "there is no interval for its k")
+            doubts.insert(0, "there is no interval for its k")
         elif ratio > CELL_LIMITS[0]:
-            against.insert(0, f"its k is known to within {100 * ratio:.0f} % only")
+            doubts.insert(0, f"its k is known to within {100 * ratio:.0f} % only")
         if bounded[cell]:
-            against.append("a parameter lies at its bound")
-        words.append(_word(ratio, CELL_LIMITS, bool(against)))
-        why.append("; ".join(against))
+            doubts.append("a parameter lies at its bound")
+        words.append(_word(ratio, CELL_LIMITS, bool(doubts)))
+        why.append("; ".join(doubts))
     return tuple(words), tuple(why)
 
 
-def culture_word(task: Task, solved: Solved, null_p: float | None) -> tuple[str, tuple[str, ...]]:
-    """The culture's word and why."""
+def culture_identifiability(task: Task, solved: Solved, null_p: float | None) -> tuple[str, tuple[str, ...]]:
+    """The culture's word and the reasons for it.
+
+    Parameters
+    ----------
+    task, solved
+        As for `cell_identifiability`.
+    null_p
+        p-value of the coupling in the permutation test; None without one.
+    """
     k, low = solved.culture_k.value, solved.culture_k.low
-    share = solved.culture_k.half / max(abs(k), _reference(task, solved))
-    against = list(solved.culture_reasons)
-    if not np.isfinite(share):
-        against.insert(0, "there is no interval for k")
+    ratio = solved.culture_k.half / max(abs(k), _reference(task, solved))
+    doubts = list(solved.culture_reasons)
+    if not np.isfinite(ratio):
+        doubts.insert(0, "there is no interval for k")
     elif low <= 0:
-        against.insert(0, f"k is not told from 0; it is at most {solved.culture_k.high:.2g} 1/s")
-    elif share > CULTURE_LIMITS[0]:
-        against.insert(0, f"k is known to within {100 * share:.0f} % only")
+        doubts.insert(0, f"k cannot be distinguished from 0; it is at most {solved.culture_k.high:.2g} 1/s")
+    elif ratio > CULTURE_LIMITS[0]:
+        doubts.insert(0, f"k is known to within {100 * ratio:.0f} % only")
     if k > 0 and bool(at_bound(np.array([k]), task.k_box)[0]):
-        against.append("k lies at its bound")
+        doubts.append("k lies at its bound")
     if null_p is not None and null_p > CHANCE:
-        against.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
-    return _word(share, CULTURE_LIMITS, bool(against)), tuple(against)
+        doubts.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
+    return _word(ratio, CULTURE_LIMITS, bool(doubts)), tuple(doubts)
 
 
 def at_bound(values: FloatArray, bounds: tuple[float, float]) -> BoolArray:
-    """Which values lie at a finite bound."""
+    """Which values lie at a finite bound, in the shape of `values`.
+
+    Examples
+    --------
+    >>> at_bound(np.array([0.0, 0.5, 1.0]), (0.0, np.inf))
+    array([ True, False, False])
+    """
     hit = np.zeros(values.shape, dtype=np.bool_)
     for bound in bounds:
         if np.isfinite(bound):
@@ -73,12 +104,16 @@ def at_bound(values: FloatArray, bounds: tuple[float, float]) -> BoolArray:
 
 
 def _reference(task: Task, solved: Solved) -> float:
-    """1/s, what a k is measured against: the culture's, and one that would not show within the recording."""
+    """The least k that a half-width is divided by, 1/s.
+
+    It is the culture's k, and at least one over the length of the recording: a slower coupling would not show in it.
+    """
     k = abs(solved.culture_k.value)
-    return max(k if np.isfinite(k) else 0.0, 1 / (task.dt * task.train.shape[1]))
+    slowest = 1 / (task.dt * task.train.shape[1])
+    return max(k if np.isfinite(k) else 0.0, slowest)
 
 
-def _word(share: float, limits: tuple[float, float], doubtful: bool) -> str:
-    if not share <= limits[1]:
+def _word(ratio: float, limits: tuple[float, float], doubtful: bool) -> str:
+    if not ratio <= limits[1]:  # NaN, no interval, is not identified either
         return NOT
-    return WEAK if doubtful or share > limits[0] else IDENTIFIED
+    return WEAK if doubtful or ratio > limits[0] else IDENTIFIED

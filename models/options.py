@@ -1,4 +1,4 @@
-"""Options that all models share. Those of one model stand in its own folder, the whole in models/table.py."""
+"""Options that all models share. Those of one model are in its own folder, and all of them in models/table.py."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from calcigraph.errors import FitError
-from calcigraph.models.consensus import SETUPS, WEIGHTS
+from calcigraph.models.contacts import SETUPS, WEIGHTS
 from calcigraph.option import Declared, Option, check_limits, declared
 
 Bounds = tuple[float, float]
+"""Lower and upper bound of a parameter; infinite where that side is open."""
 
 CASES = ("cell", "shared", "per-cell", "per-cell-k")
+"""`cell`: every cell alone, its neighbours from the data; `shared`: one k and one feed; `per-cell`: one k, a feed per
+cell; `per-cell-k`: a k and a feed per cell."""
 SHARED_K = ("shared", "per-cell")
 """Cases that have one k for all cells."""
 UNCERTAINTY = "Uncertainty"
-Seed = Annotated[int, Option("Of permutations, simulated copies and networks.", UNCERTAINTY, low=0, high=2**31)]
+Seed = Annotated[int, Option("Seed of permutations, bootstrap and networks.", UNCERTAINTY, low=0, high=2**31)]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Options:
         self.check()
 
     def check(self) -> None:
-        """Raise FitError for a value outside its limits or choices; parts add what only they know."""
+        """Raise FitError for a value outside its limits or choices; subclasses add the checks that only they know."""
         for each in declared(type(self)):
             value = getattr(self, each.name)
             if each.option.choices and value is not None:
@@ -61,7 +64,7 @@ class CommonOptions(Options):
     null: Annotated[
         int,
         Option(
-            "Permutations of cells on the contact graph; 0: no null.",
+            "Permutations of cells on the contact graph; 0: no permutation test.",
             panel=UNCERTAINTY,
             metavar="N",
             unit="permutations",
@@ -69,6 +72,7 @@ class CommonOptions(Options):
             high=1_000_000,
         ),
     ] = 200
+    """Size of the permutation test."""
     seed: Seed = 0
 
     def check(self) -> None:
@@ -83,7 +87,7 @@ class CommonOptions(Options):
 
 
 def one_of(name: str, value: object, known: Sequence[object]) -> None:
-    """Raise FitError, listing what exists, unless the value is known."""
+    """Raise FitError, with the known values in its message, unless the value is one of them."""
     if value not in known:
         raise FitError(f"unknown {name} {value!r}; there are {', '.join(map(str, known))}")
 
@@ -95,6 +99,7 @@ def ordered(name: str, bounds: Bounds) -> None:
 
 
 def _outside(each: Declared, value: Any) -> FitError:
+    """The error about a value outside its limits."""
     option = each.option
     kind = "a whole number" if int in (each.kind, *get_args(each.kind)) else "a number"
     counted = f" of {option.unit}" if option.unit else ""

@@ -1,35 +1,34 @@
-"""Fit a model to a culture and run fitted parameters: the one file that knows Dask.
+"""Fit a model to a culture, and run fitted parameters.
 
-Cells are cut into batches of fixed size; every sum over frames is taken row by row, so a result does not depend on
-how many workers or threads there are, to the last bit.
+The free run is compared with the data in batches of cells of fixed size. Every sum over frames is taken row by row,
+so a result does not depend on how many workers or threads there are, to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.consensus import Operator, default_weights, operator
+from calcigraph.models.advice import advice_on
+from calcigraph.models.consensus import Operator, operator
+from calcigraph.models.contacts import default_weights
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.even import at_even_frames
-from calcigraph.models.identify import at_bound, cell_words, culture_word
-from calcigraph.models.permutation import FEWEST_FRAMES, Null, null
+from calcigraph.models.identify import cell_identifiability, culture_identifiability
+from calcigraph.models.permutation import FEWEST_FRAMES, PermutationTest, permutation_test
 from calcigraph.models.scheduler import batches_on
-from calcigraph.models.table import FitOptions, Model, model_named
+from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved, Split, Task, free_run
 from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph, silent
 
 BATCH_CELLS = 256
-RAW_DEVIATION = 10.0
-"""Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
-NULL_VALUES = ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
-"""What a FitRun keeps of the permutation test."""
+STORED_OF_TEST = ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
+"""Which values of the permutation test a `Fit` keeps, each with the prefix null_."""
 
 
 def fit(
@@ -40,19 +39,29 @@ def fit(
     scheduler: str | None = None,
     progress: Progress = silent,
 ) -> Fit:
-    """Fit a model to one culture.
-
-    `cells` of the result holds k, feed, k_cell (always the cell's own), each with _low and _high (95 % interval),
-    mse_train and mse_test; `words` the fit group, `identified` and `why`. k of a cell without contacts is NaN: nothing
-    tells it. The mean squared errors are those of the exact free run from the first frame of the training and of the
-    test part (models/consensus.py).
+    """Fit a model of coupling to one culture (eqs. 1-4): y_i' = (k / |N_i|) sum_j w_ij (x_j - y_i) + gamma_i.
 
     Parameters
     ----------
+    subgraph
+        The culture: n cells with intensities (n, T), and their contacts.
     model
         `robust`, `crlsm` (the paper's least squares) or `pinn` (extra `pinn`).
+    options
+        What decides the fit; None for the defaults.
     scheduler
         Address of a Dask scheduler, whose workers then fit the batches of cells; None: threads of this process.
+    progress
+        Called as progress(stage, done, total).
+
+    Returns
+    -------
+    Fit
+        `k` (1/s) and `feed` (intensity per second) of the culture with their 95 % intervals. `cells` holds, for each
+        of the p inner cells, k, feed and k_cell (the cell's own k, in all cases), each with _low and _high, and
+        mse_train and mse_test. `words` holds the fit group, `identified` and `why` of each cell. k of a cell without
+        contacts is NaN, because nothing determines it. The mean squared errors are those of the exact free run, from
+        the first frame of the training part and from that of the test part.
 
     Raises
     ------
@@ -62,6 +71,14 @@ def fit(
         No scheduler with workers answers at that address.
     MissingExtraError
         Model pinn without torch.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> culture = make_culture(SyntheticOptions(cells=40, frames=120, size_px=256, k=0.02)).subgraph()
+    >>> found = fit(culture, "robust", FitOptions(null=0))
+    >>> found.k_low < 0.02 < found.k_high, found.identified
+    (True, 'identified')
     """
     options = options or FitOptions()
     options.check_model(model)
@@ -72,6 +89,7 @@ def fit(
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
+    # The permutation test runs outside: it needs no scheduler.
     with batches_on(scheduler) as distribute:
         task = Task(
             subgraph=subgraph,
@@ -83,18 +101,18 @@ def fit(
             progress=progress,
         )
         progress("fit", 0, 1)
-        solved = _solver(task.model)(task)
+        solved = task.solve()
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     filled = {"filled_frames": evened.filled} if evened.filled else {}
-    return _result(task, replace(solved, facts=dict(solved.facts) | filled), errors, _null(task))
+    return _result(task, replace(solved, facts=dict(solved.facts) | filled), errors, _permutation_test(task))
 
 
-def _result(task: Task, solved: Solved, errors: Errors, null: Null | None) -> Fit:
+def _result(task: Task, solved: Solved, errors: Errors, test: PermutationTest | None) -> Fit:
     """What is stored of a fit."""
     options = task.options
-    word, culture_why = culture_word(task, solved, None if null is None else null.k_p)
-    words, why = cell_words(task, solved)
+    word, doubts = culture_identifiability(task, solved, None if test is None else test.k_p)
+    words, why = cell_identifiability(task, solved)
     feed = solved.culture_feed
     return Fit(
         culture=task.subgraph.culture,
@@ -113,11 +131,11 @@ def _result(task: Task, solved: Solved, errors: Errors, null: Null | None) -> Fi
         words={"group": errors.groups, "identified": words, "why": why},
         mse_train=float(errors.train.mean()),
         mse_test=None if task.split.test_first is None else float(errors.test.mean()),
-        **({} if null is None else {f"null_{name}": getattr(null, name) for name in NULL_VALUES}),
+        **({} if test is None else {f"null_{name}": getattr(test, name) for name in STORED_OF_TEST}),
         identified=word,
-        why=culture_why,
+        why=doubts,
         curves=dict(solved.curves),
-        advice=_advice(task, solved, culture_why),
+        advice=advice_on(task, solved, doubts),
     )
 
 
@@ -128,52 +146,95 @@ def predict(
     feed: FloatArray | float,
     leak: float = 0.0,
 ) -> FloatArray:
-    """Free run of stored parameters over the whole recording, (p, T), from the first frame.
+    """Free run of stored parameters over the whole recording, from the first frame.
 
     Parameters
     ----------
+    subgraph
+        The culture, T frames.
     options
-        A fit's settings: `case`, `setup` and `weights` are used.
-    k, feed
-        (p,) or one value, in the order of `fitted_cells`; NaN counts as 0 (no contacts, or no feed).
+        A fit's settings, of which `case`, `setup` and `weights` are used.
+    k
+        1/s, (p,) in the order of `fitted_cells`, or one value; NaN (no contacts) counts as 0.
+    feed
+        Intensity per second, (p,) or one value; NaN (no feed) counts as 0.
     leak
         1/s.
+
+    Returns
+    -------
+    FloatArray
+        Intensity, (p, T).
 
     Raises
     ------
     FitError
         As `fit`, and when k or feed does not have one value per fitted cell.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> culture = make_culture(SyntheticOptions(cells=40, frames=30, size_px=256)).subgraph()
+    >>> run = predict(culture, {"case": "per-cell", "weights": "border"}, k=0.01, feed=0.0)
+    >>> run.shape == (len(fitted_cells(culture, {"weights": "border"})), 30)
+    True
     """
     _check_traces(subgraph)
     evened = at_even_frames(subgraph)
     subgraph = evened.subgraph
-    op = operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
+    op = _operator_of(subgraph, options)
     alone = options.get("case") == "cell"
     return free_run(subgraph, op, alone, _per_cell(op, "k", k), _per_cell(op, "feed", feed), leak)[:, evened.place]
 
 
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
-    """The rows of the subgraph that a fit with these options treats as inner cells, (p,), ascending."""
-    return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1))).inner
+    """The inner cells of a fit with these settings, as rows of the subgraph, (p,), ascending.
+
+    Parameters
+    ----------
+    subgraph
+        The culture.
+    options
+        A fit's settings, of which `setup` and `weights` are used.
+
+    Raises
+    ------
+    FitError
+        As `operator`.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> culture = make_culture(SyntheticOptions(cells=40, frames=12, size_px=256)).subgraph()
+    >>> bool((fitted_cells(culture, {"setup": 1}) == np.flatnonzero(~culture.border)).all())
+    True
+    """
+    return _operator_of(subgraph, options).inner
 
 
-def _solver(model: Model) -> Callable[[Task], Solved]:
-    """The function that solves tasks, imported only now: a network brings torch."""
-    module, _, function = model.solve.partition(":")
-    solve: Callable[[Task], Solved] = getattr(import_module(module), function)
-    return solve
+def _operator_of(subgraph: Subgraph, options: Mapping[str, Any]) -> Operator:
+    """The operator that a fit with these settings used."""
+    return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
 
 
-def _null(task: Task) -> Null | None:
-    """The permutation test; none where no permutations are wanted or the recording is too short."""
+def _permutation_test(task: Task) -> PermutationTest | None:
+    """The permutation test; None where no permutations are wanted or the recording is too short."""
     permutations = task.options.null
     if not permutations or task.train.shape[1] < FEWEST_FRAMES:
         return None
-    subgraph = task.subgraph
-    # Whatever the setup, the cells that are driven change places among themselves.
-    driven = np.ones(len(subgraph.labels), dtype=np.bool_)
+    # In setups 2 and 3 more cells than the border are driven: they all change places among themselves.
+    driven = np.ones(len(task.subgraph.labels), dtype=np.bool_)
     driven[task.op.inner] = False
-    return null(task.train, task.op, subgraph.pairs, driven, task.dt, permutations, task.options.seed, task.progress)
+    return permutation_test(
+        traces=task.train,
+        op=task.op,
+        pairs=task.subgraph.pairs,
+        border=driven,
+        dt=task.dt,
+        permutations=permutations,
+        seed=task.options.seed,
+        progress=task.progress,
+    )
 
 
 def _columns(solved: Solved, errors: Errors) -> dict[str, FloatArray]:
@@ -184,10 +245,6 @@ def _columns(solved: Solved, errors: Errors) -> dict[str, FloatArray]:
     if solved.leak:
         columns["leak"] = np.full(len(solved.k.value), solved.leak)
     return columns | {"mse_train": errors.train, "mse_test": errors.test}
-
-
-def _cut(total: int) -> list[slice]:
-    return [slice(first, min(first + BATCH_CELLS, total)) for first in range(0, total, BATCH_CELLS)]
 
 
 @dataclass(frozen=True)
@@ -204,23 +261,27 @@ class Errors:
 
 def _evaluate(task: Task, solved: Solved) -> Errors:
     task.progress("evaluate", 0, 1)
-    subgraph, op, split, alone = task.subgraph, task.op, task.split, task.options.case == "cell"
-    data, k, feed = subgraph.intensity[op.inner], solved.k.value, solved.feed.value
+    subgraph, op, split = task.subgraph, task.op, task.split
+    alone, k, feed = task.options.case == "cell", solved.k.value, solved.feed.value
+    data = subgraph.intensity[op.inner]
     whole = free_run(subgraph, op, alone, k, feed, solved.leak)
-    parts = task.distribute(_evaluate_batch, [(data[cut], whole[cut]) for cut in _cut(len(op.inner))], split.train)
+    cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(data), BATCH_CELLS)]
+    parts = task.distribute(_evaluate_batch, [(data[cut], whole[cut]) for cut in cuts], split.train)
     test = np.full(len(op.inner), np.nan)
     if split.test_first is not None:
+        # The test part is run anew from its first frame, so that errors of the training part do not carry over.
         rest = free_run(subgraph, op, alone, k, feed, solved.leak, split.test_first)
         test = squared_error(data[:, split.test_first :], rest)
     task.progress("evaluate", 1, 1)
     return Errors(
-        train=np.concatenate([part[0] for part in parts]),
+        train=np.concatenate([error for error, _ in parts]),
         test=test,
-        groups=tuple(group for part in parts for group in part[1]),
+        groups=tuple(group for _, groups in parts for group in groups),
     )
 
 
 def _evaluate_batch(batch: tuple[FloatArray, FloatArray], train: int) -> tuple[FloatArray, tuple[str, ...]]:
+    """Mean squared error over the first `train` frames, and fit groups, of data and free run, (p, T) each."""
     data, model = batch
     return squared_error(data[:, :train], model[:, :train]), fit_groups(data, model)
 
@@ -239,43 +300,8 @@ def _facts_of_the_culture(task: Task) -> dict[str, Any]:
     }
 
 
-def _advice(task: Task, solved: Solved, why: Sequence[str]) -> tuple[str, ...]:
-    options, op, subgraph = task.options, task.op, task.subgraph
-    advice = list(solved.advice)
-    lonely = subgraph.labels[op.inner][~op.coupled]
-    if len(lonely):
-        advice.append(
-            "without contacts there is no k of one's own: inner cells "
-            f"{', '.join(map(str, lonely[:10].tolist()))}{', ...' if len(lonely) > 10 else ''} ({len(lonely)} in all)"
-        )
-    advice += why
-    if task.model.finite_k:
-        advice += _at_bounds("k", "1/s", solved.k.value[op.coupled], task.k_box, options.common_k)
-        if options.common_k:
-            advice += _at_bounds("k_cell", "1/s", solved.k_cell.value[op.coupled], task.k_box, False)
-    if not options.no_feed and np.isfinite(task.feed_box).any():
-        deviation = float(np.median(subgraph.intensity[op.inner].std(axis=1)))
-        if deviation > RAW_DEVIATION:
-            advice.append(
-                f"these traces vary by {deviation:.3g} (median deviation), so they are not normalised intensities, "
-                "which the feed bounds are meant for; give --feed-bounds in the traces' own unit per second"
-            )
-        advice += _at_bounds("feed", "intensity/s", solved.feed.value, task.feed_box, options.case == "shared")
-    return tuple(advice)
-
-
-def _at_bounds(name: str, unit: str, values: FloatArray, bounds: tuple[float, float], common: bool) -> list[str]:
-    lines = []
-    for bound, side in zip(bounds, ("lower", "upper"), strict=True):
-        count = int(at_bound(values, (bound, bound)).sum()) if isfinite(bound) else 0
-        if count:
-            who = f"{name} lies" if common else f"{name} of {count} of {len(values)} inner cells lies"
-            option = "--feed-bounds" if name == "feed" else "--k-bounds"
-            lines.append(f"{who} at the {side} bound {bound:g} {unit}: the data want it beyond; see {option}")
-    return lines
-
-
 def _per_cell(op: Operator, name: str, values: FloatArray | float) -> FloatArray:
+    """One value per inner cell, (p,), NaN replaced by 0."""
     array = np.nan_to_num(np.asarray(values, dtype=np.float64))
     if array.shape not in ((), op.inner.shape):
         raise FitError(f"{name} has shape {array.shape}, but these options leave {len(op.inner)} fitted cells")

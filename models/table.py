@@ -1,7 +1,7 @@
-"""The models there are, one row each, and the options of them all.
+"""The models there are, one row each, and the options of all of them.
 
-To add one: a folder models/NAME with its options and its fit, a row in TABLE, and its options among the bases of
-`FitOptions`.
+To add a model, make a folder models/NAME with its options and its fit, add a row to TABLE, and add the class of its
+options to the bases of `FitOptions`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BOUNDED = "Models robust and crlsm"
 
 @dataclass(frozen=True)
 class BoundOptions(Options):
-    """Bounds of the parameters, of the models that can keep to them."""
+    """Bounds of the parameters, for the models that can keep to them."""
 
     k_bounds: Annotated[
         Bounds | None,
@@ -57,9 +57,14 @@ class BoundOptions(Options):
 
 @dataclass(frozen=True)
 class FitOptions(PinnOptions, CrlsmOptions, BoundOptions, RobustOptions, CommonOptions):
-    """What decides a fit; None stands for the model's own default. Raises FitError for values that make no sense.
+    """What decides a fit. None stands for the default of the model.
 
-    Every option is declared once, in the class of the model that has it or in `CommonOptions`.
+    Every option is declared once: in `CommonOptions`, or in the class of the model that has it.
+
+    Raises
+    ------
+    FitError
+        A value that makes no sense. Whether a model has the option is checked by `check_model` when it is fitted.
 
     Examples
     --------
@@ -72,40 +77,48 @@ class FitOptions(PinnOptions, CrlsmOptions, BoundOptions, RobustOptions, CommonO
     """
 
     def check_model(self, name: str) -> None:
-        """Raise FitError for an unknown model, and for an option that it does not have."""
+        """Check the options against a model.
+
+        Raises
+        ------
+        FitError
+            An unknown model, an option that it does not have, or no upper bound of k where it needs one.
+        """
         model = model_named(name)
         common, allowed = _names(CommonOptions), _names(*model.options)
         for each in declared(type(self)):
             if each.name in common | allowed or getattr(self, each.name) is None:
                 continue
-            having = [one.name for one in TABLE if each.name in _names(*one.options)]
+            owners = [one.name for one in TABLE if each.name in _names(*one.options)]
             flag = "--" + each.name.replace("_", "-")
-            raise FitError(f"{flag} belongs to {' and '.join(having)}, not to {name}; leave it out")
+            raise FitError(f"{flag} belongs to {' and '.join(owners)}, not to {name}; leave it out")
         if model.finite_k and not isfinite(model.k_box(self)[1]):
             raise FitError(f"k bounds are {self.k_bounds}; those of {name} must be finite (1/s)")
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model: what it is called, what decides it, and what solves it."""
+    """One model: its name, its options, and the function that solves it."""
 
     name: str
+    """What users call it."""
     help: str
     """A few words for the command line."""
     solve: str
-    """module:function that takes a Task and returns a Solved; imported when it is first used."""
+    """module:function that takes a Task and returns a Solved; `Task.solve` imports it when it is first used, so that
+    a model whose libraries are not installed does no harm."""
     options: tuple[type[Options], ...]
-    """The classes of the options that it has beside the common ones."""
+    """The classes of its options, without the common ones."""
     k_bounds: Bounds = (0.0, inf)
     """1/s, unless the user gives others."""
     feed_bounds: Bounds = (-inf, inf)
-    """Normalised intensity per second."""
+    """Normalised intensity per second, unless the user gives others."""
     finite_k: bool = False
-    """Whether k must have an upper bound. A k of its solution at a bound is then worth a word to the user."""
+    """Whether k must have an upper bound. The user is then told of every k that lies at a bound."""
     trains: bool = False
-    """Whether it leaves curves of a training that can be drawn."""
+    """Whether its fit keeps curves of its training that can be drawn."""
     recorded: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    """What else is recorded among its settings: choices that are not the user's."""
+    """Settings that are recorded with a fit and that the user cannot change."""
 
     def k_box(self, options: FitOptions) -> Bounds:
         """The bounds of k in force, 1/s."""
@@ -116,28 +129,34 @@ class Model:
         return (0.0, 0.0) if options.no_feed else options.feed_bounds or self.feed_bounds
 
     def settings(self, options: FitOptions) -> dict[str, Any]:
-        """Everything that the user decides about a fit, by name, JSON-able; a bound that is open is None."""
-        own = _names(*self.options) - _names(CommonOptions, BoundOptions)
+        """Everything that the user decides about a fit, by name, JSON-able; an open bound is None.
+
+        Options that were not given are recorded with the value that they stand for. So two fits whose options mean
+        the same have the same settings.
+        """
+        only_this_model = _names(*self.options) - _names(CommonOptions, BoundOptions)
         record = {each.name: getattr(options, each.name) for each in declared(CommonOptions)}
         if BoundOptions in self.options:
             record["k_bounds"] = [_or_none(bound) for bound in self.k_box(options)]
             feed = [_or_none(bound) for bound in self.feed_box(options)]
             record["feed_bounds"] = None if options.no_feed else feed
-        record |= {each.name: value_of(options, each.name) for each in declared(FitOptions) if each.name in own}
+        for each in declared(FitOptions):
+            if each.name in only_this_model:
+                record[each.name] = value_of(options, each.name)
         return record | dict(self.recorded)
 
 
 TABLE = (
     Model(
-        "robust",
-        "weak form and robust regression",
-        "calcigraph.models.robust.fit:fit_robust",
+        name="robust",
+        help="weak form and robust regression",
+        solve="calcigraph.models.robust.fit:fit_robust",
         options=(RobustOptions, BoundOptions),
     ),
     Model(
-        "crlsm",
-        "the paper's constrained regularised least squares",
-        "calcigraph.models.crlsm.fit:fit_crlsm",
+        name="crlsm",
+        help="the paper's constrained regularised least squares",
+        solve="calcigraph.models.crlsm.fit:fit_crlsm",
         options=(CrlsmOptions, BoundOptions),
         k_bounds=paper.K_BOUNDS,
         feed_bounds=paper.FEED_BOUNDS,
@@ -145,27 +164,35 @@ TABLE = (
         recorded={"ridge_scaling": "unscaled"},
     ),
     Model(
-        "pinn",
-        "a physics-informed network (extra pinn)",
-        "calcigraph.models.pinn.fit:fit_pinn",
+        name="pinn",
+        help="a physics-informed network (extra pinn)",
+        solve="calcigraph.models.pinn.fit:fit_pinn",
         options=(PinnOptions,),
         trains=True,
     ),
 )
 
 MODELS = tuple(model.name for model in TABLE)
+"""The names of the models there are."""
 DEFAULT_MODEL = MODELS[0]
 MODEL_HELP = "; ".join(f"{model.name}: {model.help}" for model in TABLE) + "."
-"""What the command line says of them."""
+"""The help of the command line's option --model."""
 
 
 def model_named(name: str) -> Model:
-    """The row of this name. Raises FitError, listing what there is."""
+    """The row of this name.
+
+    Raises
+    ------
+    FitError
+        An unknown name; the message gives the known ones.
+    """
     one_of("model", name, MODELS)
     return TABLE[MODELS.index(name)]
 
 
 def _names(*options: type[Options]) -> frozenset[str]:
+    """The fields that these classes declare as options."""
     return frozenset(each.name for part in options for each in declared(part))
 
 

@@ -1,7 +1,8 @@
-"""Model `crlsm`: the paper's least squares from a task to parameters (solver.py has the method).
+"""Model `crlsm` from a task to parameters: the paper's least squares (solver.py has the method), with intervals.
 
-Its estimates are off by far more than any resampling of its own rows shows, because of spikes and noise. An interval
-that is to hold has to know that: it spans the estimate and the interval of model `robust` on the same culture.
+Spikes and noise bias its estimates by far more than a resampling of its own rows shows. So that its intervals hold
+the true value nevertheless, they reach from its estimate to both ends of the interval of model `robust` for the same
+culture.
 """
 
 from __future__ import annotations
@@ -24,33 +25,6 @@ from calcigraph.store.types import FloatArray
 BATCH_CELLS = 256
 
 
-def fit_crlsm(task: Task) -> Solved:
-    """Fit model `crlsm` (eqs. 5-20)."""
-    op, options = task.op, task.options
-    traces, consensus = task.subgraph.intensity[op.inner], op.apply(task.subgraph.intensity)
-    cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(op.inner), BATCH_CELLS)]
-    calls = [(traces[cut], consensus[cut]) for cut in cuts]
-    problem = Problem(
-        dt=task.dt,
-        points=task.split.points,
-        points_a_frame=options.points_a_frame,
-        ridge=value_of(options, "ridge"),
-        k_bounds=task.k_box,
-        feed_bounds=task.feed_box,
-    )
-    parts = task.distribute(_fit_batch, calls, problem)
-    k_cell = np.where(op.coupled, np.concatenate([part[1] for part in parts]), np.nan)
-    if options.common_k:
-        data = _joined([part[0] for part in parts])
-        data = data.pooled() if options.case == "shared" else data
-        shared, feeds = solve_group(data, problem.ridge, problem.k_bounds, problem.feed_bounds)
-        k, feed = np.full_like(k_cell, shared), np.broadcast_to(feeds, k_cell.shape).copy()
-    else:
-        k, feed = k_cell, np.concatenate([part[2] for part in parts])
-    feed = np.full_like(feed, np.nan) if options.no_feed else feed
-    return _with_intervals(task, k, feed, k_cell)
-
-
 @dataclass(frozen=True)
 class Problem:
     """What is minimised, whatever the cells."""
@@ -60,17 +34,82 @@ class Problem:
     points: int
     """Points of the recording, interpolated ones included, that are fitted."""
     points_a_frame: int
+    """N: points to which a frame is interpolated."""
     ridge: float
     """lambda of eq. 18."""
     k_bounds: Bounds
+    """1/s."""
     feed_bounds: Bounds
+    """Intensity per second."""
 
 
-def _fit_batch(batch: tuple[FloatArray, FloatArray], problem: Problem) -> tuple[Sums, FloatArray, FloatArray]:
-    """The sums of some cells, (p, T) traces and consensus terms, and each cell's own k and feed."""
+@dataclass(frozen=True)
+class Parameters:
+    """Least squares estimates of p inner cells."""
+
+    k: FloatArray
+    """(p,), 1/s, as the case asks."""
+    feed: FloatArray
+    """(p,), intensity per second; NaN without feed."""
+    k_cell: FloatArray
+    """(p,), 1/s, each cell's own k; NaN for a cell without contacts."""
+
+
+def fit_crlsm(task: Task) -> Solved:
+    """Fit model `crlsm` (arXiv:2505.20327, eqs. 5-20).
+
+    Parameters
+    ----------
+    task
+        A culture with p inner cells, and the options.
+
+    Returns
+    -------
+    Solved
+        k in 1/s and feeds in intensity per second. The intervals are NaN where model `robust` cannot be fitted:
+        fewer than 12 frames, or no intensity that changes.
+    """
+    op, options = task.op, task.options
+    problem = Problem(
+        dt=task.dt,
+        points=task.split.points,
+        points_a_frame=options.points_a_frame,
+        ridge=value_of(options, "ridge"),
+        k_bounds=task.k_box,
+        feed_bounds=task.feed_box,
+    )
+    traces, consensus = task.subgraph.intensity[op.inner], op.apply(task.subgraph.intensity)
+    # Batches of fixed size, so that the number of workers cannot change a result.
+    cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(op.inner), BATCH_CELLS)]
+    batches: list[_BatchFit] = task.distribute(_fit_batch, [(traces[cut], consensus[cut]) for cut in cuts], problem)
+    k_cell = np.where(op.coupled, np.concatenate([batch.k for batch in batches]), np.nan)
+    # With one k for all cells the sums of all batches are needed at once; they are small.
+    if options.common_k:
+        data = _joined([batch.data for batch in batches])
+        data = data.pooled() if options.case == "shared" else data
+        shared, feeds = solve_group(data, problem.ridge, problem.k_bounds, problem.feed_bounds)
+        k, feed = np.full_like(k_cell, shared), np.broadcast_to(feeds, k_cell.shape).copy()
+    else:
+        k, feed = k_cell, np.concatenate([batch.feed for batch in batches])
+    if options.no_feed:
+        feed = np.full_like(feed, np.nan)
+    return _with_intervals(task, Parameters(k=k, feed=feed, k_cell=k_cell))
+
+
+@dataclass(frozen=True)
+class _BatchFit:
+    """The sums of some cells, and each cell's own k and feed."""
+
+    data: Sums
+    k: FloatArray
+    feed: FloatArray
+
+
+def _fit_batch(batch: tuple[FloatArray, FloatArray], problem: Problem) -> _BatchFit:
+    """Fit some cells alone, from their traces and consensus terms, (p, T) each."""
     data = sums(*batch, problem.dt, problem.points, problem.points_a_frame)
     k, feed = solve_cells(data, problem.ridge, problem.k_bounds, problem.feed_bounds)
-    return data, k, feed
+    return _BatchFit(data=data, k=k, feed=feed)
 
 
 def _joined(parts: Sequence[Sums]) -> Sums:
@@ -78,41 +117,41 @@ def _joined(parts: Sequence[Sums]) -> Sums:
     return Sums(h=parts[0].h, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def _with_intervals(task: Task, k: FloatArray, feed: FloatArray, k_cell: FloatArray) -> Solved:
-    middle = float(np.nanmedian(k))
-    middle_feed = nan if task.options.no_feed else float(np.median(feed))
+def _with_intervals(task: Task, found: Parameters) -> Solved:
+    culture_k = float(np.nanmedian(found.k))
+    culture_feed = nan if task.options.no_feed else float(np.median(found.feed))
     if task.train.shape[1] < MIN_FRAMES or not np.ptp(task.train[task.op.inner], axis=1).any():
-        unknown = np.full_like(k, nan)
+        unknown = np.full_like(found.k, nan)
         return Solved(
-            k=Estimate(value=k, low=unknown, high=unknown),
-            feed=Estimate(value=feed, low=unknown, high=unknown),
-            k_cell=Estimate(value=k_cell, low=unknown, high=unknown),
-            culture_k=Estimate(value=middle, low=nan, high=nan),
-            culture_feed=Estimate(value=middle_feed, low=nan, high=nan),
+            k=Estimate(value=found.k, low=unknown, high=unknown),
+            feed=Estimate(value=found.feed, low=unknown, high=unknown),
+            k_cell=Estimate(value=found.k_cell, low=unknown, high=unknown),
+            culture_k=Estimate(value=culture_k, low=nan, high=nan),
+            culture_feed=Estimate(value=culture_feed, low=nan, high=nan),
             culture_reasons=(f"fewer than {MIN_FRAMES} frames or no variation: no interval",),
         )
     robust = fit_robust(_as_robust(task))
     return replace(
         robust,
-        k=_spanning(k, robust.k),
-        feed=_spanning(feed, robust.feed),
-        k_cell=_spanning(k_cell, robust.k_cell),
-        culture_k=_reaching(middle, robust.culture_k),
-        culture_feed=_reaching(middle_feed, robust.culture_feed),
+        k=_reaching(found.k, robust.k),
+        feed=_reaching(found.feed, robust.feed),
+        k_cell=_reaching(found.k_cell, robust.k_cell),
+        culture_k=_reaching_one(culture_k, robust.culture_k),
+        culture_feed=_reaching_one(culture_feed, robust.culture_feed),
     )
 
 
 def _as_robust(task: Task) -> Task:
-    """The same task for model `robust`: the common options stay, those of `crlsm` do not apply."""
+    """The same task for model `robust`: with the common options, without those of `crlsm`."""
     common = {each.name: getattr(task.options, each.name) for each in fields(CommonOptions)}
     return replace(task, model=model_named("robust"), options=FitOptions(**common))
 
 
-def _spanning(values: FloatArray, other: Estimate[FloatArray]) -> Estimate[FloatArray]:
-    """Values with an interval from them to both ends of another estimate's."""
+def _reaching(values: FloatArray, other: Estimate[FloatArray]) -> Estimate[FloatArray]:
+    """Values with an interval that reaches to both ends of another estimate's."""
     return Estimate(value=values, low=np.minimum(values, other.low), high=np.maximum(values, other.high))
 
 
-def _reaching(value: float, other: Estimate[float]) -> Estimate[float]:
-    """`_spanning` for one value."""
+def _reaching_one(value: float, other: Estimate[float]) -> Estimate[float]:
+    """The same for one value."""
     return Estimate(value=value, low=min(value, other.low), high=max(value, other.high))

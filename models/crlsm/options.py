@@ -17,12 +17,12 @@ FEED_BOUNDS: Bounds = (-3e-5, 0.1)
 
 @dataclass(frozen=True)
 class CrlsmOptions(Options):
-    """What only model `crlsm` has."""
+    """The options that only model `crlsm` has."""
 
     ridge: Annotated[float | None, Option("Regularisation lambda (eq. 18).", panel=PANEL, low=0, stands_for=1e-3)] = (
         None
     )
-    """Added unscaled (eq. 19)."""
+    """Added to the normal equations as it is (eq. 19), not scaled by the number of rows."""
     interpolate: Annotated[
         int | None,
         Option(

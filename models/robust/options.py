@@ -13,7 +13,7 @@ PANEL = "Model robust"
 
 @dataclass(frozen=True)
 class RobustOptions(Options):
-    """What only model `robust` has."""
+    """The options that only model `robust` has."""
 
     half_width: Annotated[
         float | None,
@@ -28,7 +28,7 @@ class RobustOptions(Options):
     correct: Annotated[
         bool | None,
         Option(
-            "The plain weak form: no tails, noise left in the regressors.",
+            "Plain weak form: no model of the decay after spikes, no noise correction.",
             panel=PANEL,
             flag="--no-correct",
             when_given=False,

@@ -13,7 +13,8 @@ from scipy.linalg import expm
 
 from calcigraph.errors import FitError
 from calcigraph.models import WEIGHTS, consensus, operator, simulate, simulate_alone
-from calcigraph.models.consensus import contact_weights, default_weights, driven_cells
+from calcigraph.models.contacts import contact_weights, default_weights, driven_cells
+from calcigraph.models.integrate import Forcing, by_modes, by_taylor
 
 
 def by_loops(culture, weights):
@@ -106,8 +107,10 @@ def test_both_propagators_agree(k, leak, dt, seed, grid):
     rng = np.random.default_rng(seed)
     rate = k * rng.uniform(0.2, 1, len(op.inner))
     drive, pulse = rng.normal(0, 1e-2, (len(op.inner), 8)), rng.normal(0, 1e-2, (len(op.inner), 7))
-    given = (op, rate, drive, pulse, culture.intensity[op.inner, 0], dt, leak)
-    np.testing.assert_allclose(consensus._simulate_modes(*given), consensus._simulate_taylor(*given), atol=1e-11)
+    forcing = Forcing(first=culture.intensity[op.inner, 0], drive=drive, source=pulse, dt=dt, leak=leak)
+    modes = by_modes(op.inner_matrix(), op.degree, rate, forcing)
+    series = by_taylor(op.sparse_inner_matrix(), op.rate, rate, forcing)
+    np.testing.assert_allclose(modes, series, atol=1e-11)
 
 
 def test_half_steps_compose(grid):
@@ -192,7 +195,7 @@ def test_many_cells(grid):
     first = culture.intensity[op.inner, 0]
     outside = culture.intensity.copy()
     outside[op.inner] = 0
-    source = 0.03 * op.neighbours(outside) + 1e-4
-    still, rate = np.zeros((len(op.inner), 3)), np.full(len(op.inner), 0.03)
-    modes = consensus._simulate_modes(op, rate, source, still, first, 10.0, 0.0)
+    drive = 0.03 * op.neighbours(outside) + 1e-4
+    forcing = Forcing(first=first, drive=drive, source=np.zeros((len(op.inner), 3)), dt=10.0)
+    modes = by_modes(op.inner_matrix(), op.degree, np.full(len(op.inner), 0.03), forcing)
     np.testing.assert_allclose(simulate(op, 0.03, 1e-4, culture.intensity, 10.0), modes, atol=1e-11)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calcigraph.models.estimate import Estimate
-from calcigraph.models.identify import IDENTIFIED, NOT, WEAK, at_bound, cell_words, culture_word
+from calcigraph.models.identify import IDENTIFIED, NOT, WEAK, at_bound, cell_identifiability, culture_identifiability
 from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved
 
@@ -42,18 +42,18 @@ def solved(half, k=0.01, feed=0.0, culture=(0.01, 0.0099, 0.0101), **more):
     ("half", "word"), [(0.001, IDENTIFIED), (0.0049, IDENTIFIED), (0.007, WEAK), (0.02, NOT), (np.nan, NOT)]
 )
 def test_a_cell_is_judged_by_its_interval(half, word):
-    words, why = cell_words(task(), solved(half))
+    words, why = cell_identifiability(task(), solved(half))
     assert words == (word,)
     assert (why[0] == "") == (word == IDENTIFIED)
 
 
 def test_an_uncoupled_cell_is_measured_against_the_culture():
-    words, _ = cell_words(task(), solved(0.0005, k=0.0))
+    words, _ = cell_identifiability(task(), solved(0.0005, k=0.0))
     assert words == (IDENTIFIED,)
 
 
 def test_reasons_make_a_cell_weak_at_best():
-    words, why = cell_words(task(2), solved([0.001, 0.02], reasons=(("it hums",), ("it hums",))))
+    words, why = cell_identifiability(task(2), solved([0.001, 0.02], reasons=(("it hums",), ("it hums",))))
     assert words == (WEAK, NOT)
     assert why[0] == "it hums"
     assert why[1].endswith("; it hums")
@@ -61,16 +61,16 @@ def test_reasons_make_a_cell_weak_at_best():
 
 def test_a_parameter_at_its_bound_is_named():
     bounded = task(feed_bounds=(-1e-5, 1e-5))
-    words, why = cell_words(bounded, solved(0.001, feed=-1e-5))
+    words, why = cell_identifiability(bounded, solved(0.001, feed=-1e-5))
     assert words == (WEAK,)
     assert "at its bound" in why[0]
-    assert cell_words(bounded, solved(0.001))[0] == (IDENTIFIED,)
+    assert cell_identifiability(bounded, solved(0.001))[0] == (IDENTIFIED,)
 
 
 def test_a_cell_without_contacts_is_not_identified():
     lonely = task()
     lonely.op.coupled[:] = False
-    words, why = cell_words(lonely, solved(np.nan, k=np.nan))
+    words, why = cell_identifiability(lonely, solved(np.nan, k=np.nan))
     assert words == (NOT,)
     assert "no contacts" in why[0]
 
@@ -85,14 +85,14 @@ def test_a_cell_without_contacts_is_not_identified():
     ],
 )
 def test_a_culture_is_judged_by_its_interval(culture, word):
-    found, why = culture_word(task(), solved(0.001, culture=culture), None)
+    found, why = culture_identifiability(task(), solved(0.001, culture=culture), None)
     assert found == word
     assert bool(why) == (word != IDENTIFIED)
 
 
 @pytest.mark.parametrize(("p", "word"), [(None, IDENTIFIED), (0.01, IDENTIFIED), (0.3, WEAK)])
 def test_chance_makes_a_culture_weak(p, word):
-    found, why = culture_word(task(), solved(0.001), p)
+    found, why = culture_identifiability(task(), solved(0.001), p)
     assert found == word
     assert ("shuffled" in " ".join(why)) == (word == WEAK)
 

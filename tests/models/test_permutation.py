@@ -1,4 +1,4 @@
-"""The null: brute force, exact p-values, ties, traces that never change, and power."""
+"""The permutation test: brute force, exact p-values, ties, traces that never change, and power."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 from scipy import stats
 
 from calcigraph.errors import FitError
-from calcigraph.models import SyntheticOptions, make_culture, operator
+from calcigraph.models import SyntheticOptions, make_culture, operator, permuted_coupling, permuted_synchrony
 from calcigraph.models import permutation as module
-from calcigraph.models.permutation import Null, null
+from calcigraph.models.permutation import PermutationTest, permutation_test
 from calcigraph.store.types import FloatArray, Subgraph, silent
 
 
-def of(culture: Subgraph, weights: str = "uniform", setup: int = 1, **options: int) -> Null:
+def of(culture: Subgraph, weights: str = "uniform", setup: int = 1, **options: int) -> PermutationTest:
     op = operator(culture, weights, setup)
-    return null(culture.intensity, op, culture.pairs, culture.border, culture.frame_interval_s, **options)
+    return permutation_test(culture.intensity, op, culture.pairs, culture.border, culture.frame_interval_s, **options)
 
 
 def slow_synchrony(traces: FloatArray, pairs: np.ndarray) -> float:
@@ -116,24 +116,24 @@ def test_over_all_arrangements_of_three_cells_every_rank_comes_once(grid: Callab
     orders[:, inner] = list(itertools.permutations(inner))
     op = operator(culture, "distance*border")
     for values in (
-        module._couplings(culture.intensity, op, orders, 10.0, silent),
-        module._synchronies(culture.intensity, culture.pairs, orders, silent),
+        permuted_coupling.couplings(culture.intensity, op, orders, 10.0, silent),
+        permuted_synchrony.synchronies(culture.intensity, culture.pairs, orders, silent),
     ):
         rng = np.random.default_rng(0)
-        p = [module._against(np.array([values[i], *np.delete(values, i)]), rng)[4] for i in range(6)]
+        p = [module._compare(np.array([values[i], *np.delete(values, i)]), rng).p for i in range(6)]
         assert sorted(p) == pytest.approx(np.arange(1, 7) / 6)
 
 
 def test_ties_are_split_at_random() -> None:
-    p = np.array([module._against(np.zeros(10), np.random.default_rng(seed))[4] for seed in range(2000)])
+    p = np.array([module._compare(np.zeros(10), np.random.default_rng(seed)).p for seed in range(2000)])
     counts = np.bincount(np.rint(10 * p).astype(int), minlength=11)[1:]
     assert stats.chisquare(counts).pvalue > 1e-3
     rng = np.random.default_rng(0)
-    observed, mean, deviation, z, p_some = module._against(np.array([1.0, 2.0, 1.0 + 1e-14, 0.0]), rng)
-    assert (observed, mean) == (1.0, pytest.approx(1.0))
-    assert p_some in (0.5, 0.75)
-    assert z == pytest.approx(0)
-    assert deviation > 0
+    some = module._compare(np.array([1.0, 2.0, 1.0 + 1e-14, 0.0]), rng)
+    assert (some.observed, some.mean) == (1.0, pytest.approx(1.0))
+    assert some.p in (0.5, 0.75)
+    assert some.z == pytest.approx(0)
+    assert some.sd > 0
 
 
 def test_mirrored_positions_tie(grid: Callable[..., Subgraph]) -> None:
@@ -163,7 +163,7 @@ def test_k_is_near_the_truth_and_not_boxed(grid: Callable[..., Subgraph]) -> Non
     for k in (0.004, 0.01, 0.03):
         culture = make_culture(SyntheticOptions(k=k, size_px=256, seed=11))
         graph = culture.subgraph()
-        found = null(graph.intensity, culture.operator(), graph.pairs, graph.border, 10.0, permutations=99)
+        found = permutation_test(graph.intensity, culture.operator(), graph.pairs, graph.border, 10.0, permutations=99)
         assert found.k == pytest.approx(k, rel=0.1)
         assert found.k_p == 0.01
         assert abs(found.k_mean) < 0.4 * k
@@ -185,7 +185,7 @@ def test_coupling_is_found(options: dict[str, float]) -> None:
         culture = make_culture(SyntheticOptions(size_px=256, seed=seed, **options))
         graph = culture.subgraph()
         dt = graph.frame_interval_s
-        found = null(graph.intensity, culture.operator(), graph.pairs, graph.border, dt, permutations=99)
+        found = permutation_test(graph.intensity, culture.operator(), graph.pairs, graph.border, dt, permutations=99)
         assert found.k_p == 0.01
         assert found.k_z > 6
 
@@ -211,8 +211,8 @@ def test_short_recordings_and_blocks(grid: Callable[..., Subgraph], monkeypatch:
     assert np.isfinite(of(grid(frames=8), permutations=5).k)
     culture = grid(frames=50, seed=9)
     whole = of(culture, permutations=30)
-    monkeypatch.setattr(module, "BLOCK", 100)
-    monkeypatch.setattr(module, "ROWS", 5)
+    monkeypatch.setattr(permuted_synchrony, "BLOCK", 100)
+    monkeypatch.setattr(permuted_coupling, "ROWS", 5)
     parts = of(culture, permutations=30)
     assert parts.sync == pytest.approx(whole.sync, rel=1e-12)
     assert parts.k == pytest.approx(whole.k, rel=1e-9)
@@ -223,7 +223,7 @@ def test_progress_ends_at_the_total(grid: Callable[..., Subgraph]) -> None:
     seen: list[tuple[str, int, int]] = []
     culture = grid(frames=20)
     op = operator(culture, "uniform")
-    null(culture.intensity, op, culture.pairs, culture.border, 10.0, 5, 0, lambda *step: seen.append(step))
+    permutation_test(culture.intensity, op, culture.pairs, culture.border, 10.0, 5, 0, lambda *step: seen.append(step))
     assert {stage for stage, done, total in seen if done == total} == {"null coupling", "null synchrony"}
 
 
@@ -232,23 +232,23 @@ def test_what_makes_no_null(grid: Callable[..., Subgraph]) -> None:
     op = operator(culture, "uniform")
     rest = (op, culture.pairs, culture.border, 10.0)
     with pytest.raises(FitError, match="0 permutations make no null"):
-        null(culture.intensity, *rest, permutations=0)
+        permutation_test(culture.intensity, *rest, permutations=0)
     with pytest.raises(FitError, match="at least 8 frames, not 7"):
-        null(culture.intensity[:, :7], *rest)
+        permutation_test(culture.intensity[:, :7], *rest)
     with pytest.raises(FitError, match="needs contacts"):
-        null(culture.intensity, op, culture.pairs[:0], culture.border, 10.0)
+        permutation_test(culture.intensity, op, culture.pairs[:0], culture.border, 10.0)
     with pytest.raises(FitError, match="finite"):
-        null(np.where(culture.intensity > 0.6, np.nan, culture.intensity), *rest)
+        permutation_test(np.where(culture.intensity > 0.6, np.nan, culture.intensity), *rest)
 
 
 THREADS = """
 import numpy as np
 from calcigraph.models import SyntheticOptions, make_culture
-from calcigraph.models.permutation import null
+from calcigraph.models.permutation import permutation_test
 culture = make_culture(SyntheticOptions(cells=300, frames=2, size_px=420))
 graph = culture.subgraph()
 traces = np.random.default_rng(0).standard_normal((300, 301))
-print(repr(null(traces, culture.operator(), graph.pairs, graph.border, 10.0, 10)))
+print(repr(permutation_test(traces, culture.operator(), graph.pairs, graph.border, 10.0, 10)))
 """
 
 

@@ -1,4 +1,4 @@
-"""Simulated copies of a fitted culture look like it, and know how far estimates scatter."""
+"""The parametric bootstrap gives the scatter and the bias of estimates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def quiet():
     return fitted(81)
 
 
-def test_copies_scatter_as_their_standard_error_says(quiet):
+def test_estimates_scatter_as_their_standard_error_says(quiet):
     _, found, again = quiet
     result = again(0)
     assert FEWEST <= result.count <= MOST
@@ -43,14 +43,14 @@ def test_copies_scatter_as_their_standard_error_says(quiet):
         assert 0.4 < ratio < 2.5
 
 
-def test_the_same_seed_gives_the_same_copies(quiet):
+def test_the_same_seed_gives_the_same_cultures(quiet):
     _, _, again = quiet
     first, second, third = again(0), again(0), again(1)
     assert np.array_equal(first.scatter, second.scatter)
     assert not np.array_equal(first.scatter, third.scatter)
 
 
-def test_more_noise_scatters_copies_more(quiet):
+def test_more_noise_scatters_estimates_more(quiet):
     _, _, again = quiet
     noisy = fitted(81, trace_noise=0.01)[2]
     assert noisy(0).scatter[0] > 2 * again(0).scatter[0]

@@ -10,8 +10,7 @@ import pytest
 
 from calcigraph.errors import FitError
 from calcigraph.models import CASES, FitOptions, SyntheticOptions, fit, make_culture, operator, simulate
-from calcigraph.models.robust import batches
-from calcigraph.models.robust import bootstrap as copied
+from calcigraph.models.robust import batches, bootstrap
 
 QUICK = FitOptions(null=0)
 
@@ -26,9 +25,9 @@ def graph(**options):
 
 
 @pytest.fixture
-def few_copies(monkeypatch):
-    """Simulate few copies: enough where intervals are not the point."""
-    monkeypatch.setattr(copied, "COPIED_CELLS", 150)
+def few_simulations(monkeypatch):
+    """Simulate few cultures: enough where intervals are not the point."""
+    monkeypatch.setattr(bootstrap, "BOOTSTRAP_CELLS", 150)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def test_k_and_feeds_are_recovered(k, seed):
     assert feeds.mean() > 0.8
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize(
     ("options", "limit"),
     [
@@ -89,7 +88,7 @@ def test_k_is_recovered_from_harder_cultures(options, limit):
     assert found.k_low < found.k < found.k_high
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("no_feed", [False, True])
 def test_every_case_holds_what_it_promises(small, case, no_feed):
@@ -112,7 +111,7 @@ def test_every_case_holds_what_it_promises(small, case, no_feed):
     assert found.k_low <= found.k <= found.k_high
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_without_a_feed_k_is_found_where_there_is_none(grid):
     made = graph(cells=81, frames=240, feed_mean=0.0, feed_spread=0.0, seed=42)
     assert fit(made, options=FitOptions(no_feed=True, null=0)).k == pytest.approx(0.01, rel=0.02)
@@ -135,14 +134,14 @@ def test_a_leak_is_recovered(grid, leak):
     assert np.unique(found.cells["leak"]).size == 1
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_a_leak_left_out_spoils_k(grid):
     found = fit(driven_culture(grid, leak=0.01), options=QUICK)
     assert "leak" not in found.cells
     assert abs(found.k / 0.02 - 1) > 0.05
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("setup", [2, 3])
 def test_deeper_setups_fit_the_cells_that_are_left(setup):
     made = graph(k=0.01, seed=52)
@@ -151,7 +150,7 @@ def test_deeper_setups_fit_the_cells_that_are_left(setup):
     assert found.k == pytest.approx(0.01, rel=0.03)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("half_width", [1.0, 4.0, 12.0])
 def test_a_half_width_is_used_as_given(small, half_width):
     found = fit(small, options=FitOptions(half_width=half_width, null=0))
@@ -160,7 +159,7 @@ def test_a_half_width_is_used_as_given(small, half_width):
     assert found.k == pytest.approx(0.01, rel=0.05)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_the_correction_matters_where_noise_attenuates():
     made = graph(k=0.03, trace_noise=0.02, cells=81, seed=62)
     corrected = fit(made, options=QUICK)
@@ -212,7 +211,7 @@ def test_a_cell_without_contacts_has_no_k(small):
     assert found.k == pytest.approx(0.01, rel=0.1)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count", [1, 10])
 def test_cells_that_never_change_do_no_harm(small, case, count):
@@ -242,7 +241,7 @@ def test_traces_without_any_noise_give_k_almost_exactly(grid):
     assert found.k_low <= found.k <= found.k_high
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize(("scale", "offset"), [(1000.0, 5.0), (1e-3, 0.0), (1.0, 1e4), (6e4, 3e3)])
 def test_units_do_not_matter(small, scale, offset):
     plain = fit(small, options=QUICK)
@@ -254,7 +253,7 @@ def test_units_do_not_matter(small, scale, offset):
     assert other.words["identified"] == plain.words["identified"]
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("step", [1e-3, 1e-2, 0.05])
 def test_quantised_traces(small, step):
     found = fit(replace(small, intensity=np.round(small.intensity / step) * step), options=QUICK)
@@ -265,14 +264,14 @@ def test_quantised_traces(small, step):
         assert found.k == pytest.approx(0.01, rel=0.03 if step < 5e-3 else 0.3)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_single_precision_traces(small):
     plain = fit(small, options=QUICK)
     found = fit(replace(small, intensity=small.intensity.astype(np.float32).astype(np.float64)), options=QUICK)
     assert found.k == pytest.approx(plain.k, rel=1e-3)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("frames", [12, 13, 14, 16, 20, 30])
 @pytest.mark.parametrize("case", ["per-cell", "cell"])
 def test_short_recordings_give_some_answer(small, frames, case):
@@ -287,7 +286,7 @@ def test_too_few_frames_are_refused(small):
         fit(replace(small, intensity=small.intensity[:, :11]), options=QUICK)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_alone_gives_some_answer(grid, seed):
     noise = np.random.default_rng(seed).standard_normal((30, 60))
@@ -296,7 +295,7 @@ def test_noise_alone_gives_some_answer(grid, seed):
     assert found.k_low <= found.k <= found.k_high
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_threads_do_not_change_a_bit(small, monkeypatch):
     import dask
 
@@ -310,7 +309,7 @@ def test_threads_do_not_change_a_bit(small, monkeypatch):
             np.testing.assert_array_equal(values, other.cells[name])
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 @pytest.mark.parametrize("size", [1, 7])
 def test_the_size_of_a_batch_changes_little(small, monkeypatch, size):
     plain = fit(small, options=QUICK)
@@ -327,7 +326,7 @@ def test_the_seed_moves_the_interval_only(small):
     assert first.k_high == pytest.approx(second.k_high, rel=0.05)
 
 
-@pytest.mark.usefixtures("few_copies")
+@pytest.mark.usefixtures("few_simulations")
 def test_the_order_of_cells_does_not_matter(small):
     order = np.random.default_rng(0).permutation(len(small.labels))
     position = np.argsort(order)

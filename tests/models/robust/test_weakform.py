@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calcigraph.models.consensus import RULE, frame_means
+from calcigraph.models.quadrature import RULE, frame_means
 from calcigraph.models.robust.weakform import EDGE_FRAMES, RULE_COVARIANCE, Rows, moments, residual_covariance
 
 DT = 7.0
@@ -20,8 +20,8 @@ def random_rows(rng, cells, frames, regressors=2, noisy=1):
         increments=rng.standard_normal((cells, frames)),
         regressors=rng.standard_normal((regressors, cells, frames)),
         coefficients=-rng.uniform(0.5, 2, (cells, noisy)),
-        around=rng.uniform(0.1, 3, cells),
-        own=rng.uniform(0.1, 3, cells),
+        neighbour_noise=rng.uniform(0.1, 3, cells),
+        noise_variance=rng.uniform(0.1, 3, cells),
         dt=DT,
     )
 
@@ -71,8 +71,8 @@ def test_normal_equations_are_those_of_dense_least_squares(seed, frames, masked,
         np.testing.assert_allclose(found.right[cell], x @ weight @ y, rtol=0, atol=1e-12 * scale)
         lagged = np.trace(weight @ rule @ rule.T)
         expected = np.zeros((3, 3))
-        share = np.outer(rows.coefficients[cell], rows.coefficients[cell]) * DT**2 * rows.own[cell]
-        share[0, 0] += rows.around[cell]
+        share = np.outer(rows.coefficients[cell], rows.coefficients[cell]) * DT**2 * rows.noise_variance[cell]
+        share[0, 0] += rows.neighbour_noise[cell]
         expected[:2, :2] = share * lagged
         np.testing.assert_allclose(found.noise[cell], expected, rtol=1e-9, atol=1e-10 * scale)
 
@@ -86,16 +86,16 @@ def test_feed_and_its_information_are_those_of_dense_least_squares(masked):
     for cell in range(4):
         weight = dense_weight(used[cell], q[cell], feed=False)
         one = weight.sum(axis=1)
-        assert found.weight[cell] == pytest.approx(one.sum())
+        assert found.feed_information[cell] == pytest.approx(one.sum())
         np.testing.assert_allclose(found.mean_regressors[cell], rows.regressors[:, cell] @ one / one.sum())
         assert found.mean_increment[cell] == pytest.approx(rows.increments[cell] @ one / one.sum())
-        assert found.weight_square[cell] == pytest.approx((one**2).sum())
+        assert found.feed_square[cell] == pytest.approx((one**2).sum())
         projected = dense_weight(used[cell], q[cell], feed=True)
         test_function = projected @ rows.regressors[0, cell]
         assert found.coupling_square[cell] == pytest.approx((test_function**2).sum())
 
 
-def test_squares_are_what_the_information_loses_per_unit_of_q():
+def test_squares_are_minus_the_derivatives_of_the_information_by_q():
     rng = np.random.default_rng(6)
     rows, used = random_rows(rng, 5, 60), rng.random((5, 60)) > 0.1
     q, little = np.full(5, 0.2), 1e-6
@@ -103,7 +103,9 @@ def test_squares_are_what_the_information_loses_per_unit_of_q():
     middle = moments(rows, used, q)
     loss = (low.normal[:, 0, 0] - high.normal[:, 0, 0]) / (2 * little)
     np.testing.assert_allclose(middle.coupling_square, loss, rtol=1e-6)
-    np.testing.assert_allclose(middle.weight_square, (low.weight - high.weight) / (2 * little), rtol=1e-6)
+    np.testing.assert_allclose(
+        middle.feed_square, (low.feed_information - high.feed_information) / (2 * little), rtol=1e-6
+    )
 
 
 def test_a_cell_masked_throughout_gives_nothing():
@@ -111,11 +113,18 @@ def test_a_cell_masked_throughout_gives_nothing():
     rows, used = random_rows(rng, 2, 20), np.ones((2, 20), dtype=bool)
     used[0] = False
     found = moments(rows, used, np.full(2, 0.1))
-    assert found.weight[0] == 0
+    assert found.feed_information[0] == 0
     assert not found.normal[0].any()
     assert not found.right[0].any()
     alone = moments(
-        Rows(rows.increments[1:], rows.regressors[:, 1:], rows.coefficients[1:], rows.around[1:], rows.own[1:], DT),
+        Rows(
+            increments=rows.increments[1:],
+            regressors=rows.regressors[:, 1:],
+            coefficients=rows.coefficients[1:],
+            neighbour_noise=rows.neighbour_noise[1:],
+            noise_variance=rows.noise_variance[1:],
+            dt=DT,
+        ),
         used[1:],
         np.full(1, 0.1),
     )
@@ -167,13 +176,19 @@ def test_rule_covariance_is_that_of_the_rule():
 
 
 def noisy_rows(rng, cells, points, theta):
-    """Rows made of measurement noise alone: own noise in increments and regressor, the neighbours' in the regressor."""
-    own, around, rate = 0.7, 0.3, 1.6
-    noise = rng.standard_normal((cells, points)) * np.sqrt(own)
-    beside = rng.standard_normal((cells, points)) * np.sqrt(around) / DT
-    regressor = DT * (frame_means(beside) - rate * frame_means(noise))
-    coefficients = np.full((cells, 1), -rate)
-    rows = Rows(np.diff(noise, axis=1), regressor[None], coefficients, np.full(cells, around), np.full(cells, own), DT)
+    """Measurement noise alone: the cell's in increments and regressor, the neighbours' in the regressor."""
+    variance, neighbour_noise, rate = 0.7, 0.3, 1.6
+    noise = rng.standard_normal((cells, points)) * np.sqrt(variance)
+    neighbours = rng.standard_normal((cells, points)) * np.sqrt(neighbour_noise) / DT
+    regressor = DT * (frame_means(neighbours) - rate * frame_means(noise))
+    rows = Rows(
+        increments=np.diff(noise, axis=1),
+        regressors=regressor[None],
+        coefficients=np.full((cells, 1), -rate),
+        neighbour_noise=np.full(cells, neighbour_noise),
+        noise_variance=np.full(cells, variance),
+        dt=DT,
+    )
     return rows, rows.increments - theta * regressor
 
 
@@ -213,13 +228,17 @@ def test_least_squares_recovers_k_behind_measurement_noise_without_bias():
     # y' = k (x - y) + feed with x = sin(omega t + phase), the periodic solution.
     lag = np.arctan2(omega, k)
     course = k / np.hypot(k, omega) * np.sin(omega * time + phase - lag) + feed / k
-    around = np.sin(omega * time + phase)
+    neighbour = np.sin(omega * time + phase)
     y = course[:, ::fine] + deviation * rng.standard_normal((cells, points))
-    x = around[:, ::fine] + deviation * rng.standard_normal((cells, points))
+    x = neighbour[:, ::fine] + deviation * rng.standard_normal((cells, points))
     rows = Rows(
-        np.diff(y, axis=1), dt * frame_means(x - y)[None], np.full((cells, 1), -1.0),
-        np.full(cells, (dt * deviation) ** 2), np.full(cells, deviation**2), dt,
-    )  # fmt: skip
+        increments=np.diff(y, axis=1),
+        regressors=dt * frame_means(x - y)[None],
+        coefficients=np.full((cells, 1), -1.0),
+        neighbour_noise=np.full(cells, (dt * deviation) ** 2),
+        noise_variance=np.full(cells, deviation**2),
+        dt=dt,
+    )
     used = np.ones((cells, points - 1), dtype=bool)
     used[:, [0, -1]] = False
     found = moments(rows, used, np.full(cells, 0.05))

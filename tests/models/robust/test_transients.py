@@ -1,4 +1,4 @@
-"""Frames with a source of their own: found where they are, hardly anywhere else; tails by explicit sums."""
+"""Frames with a transient: found where they are, hardly anywhere else; tails by explicit sums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from calcigraph.models.robust.sources import STANDS_OUT, TAIL_FRAMES, WINDOWS, beside, core, source_frames, tails
+from calcigraph.models.robust.transients import (
+    STANDS_OUT,
+    TAIL_FRAMES,
+    WINDOWS,
+    core,
+    tail_regressors,
+    transient_frames,
+    widened,
+)
 from calcigraph.models.scale import CONSISTENT, middle_and_deviation
 
 FLAGS = st.integers(1, 4).flatmap(
@@ -30,20 +38,20 @@ def test_square_spikes_are_found(seed, frames):
         for start in rng.integers(5, 290 - frames, 2):
             true[cell, start : start + frames] = True
     residual[true] += 8.0
-    found = source_frames(residual)
+    found = transient_frames(residual)
     assert found[true].mean() > 0.97
     near = true.copy()
-    for _ in range(max(WINDOWS)):  # a long window that touches a source departs as a whole
-        near = beside(near)
+    for _ in range(max(WINDOWS)):  # a long window that touches a transient departs as a whole
+        near = widened(near)
     assert found[~near].mean() < 0.05
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_weak_long_source_is_found_by_its_sum(sign):
+def test_a_weak_long_transient_is_found_by_its_sum(sign):
     rng = np.random.default_rng(3)
     residual = noise_increments(rng, 60, 300)
     residual[:, 100:110] += sign * 1.5  # each increment well inside the noise, whose deviation is 1.4
-    found = source_frames(residual)
+    found = transient_frames(residual)
     assert found[:, 100:110].mean() > 0.9
     assert found[:, 130:].mean() < 0.03
 
@@ -53,7 +61,7 @@ def test_a_weak_long_source_is_found_by_its_sum(sign):
 def test_quiet_noise_leaves_few_frames_masked(seed, smooth):
     rng = np.random.default_rng(seed)
     residual = rng.standard_normal((70, 360)) if smooth else noise_increments(rng, 70, 360)
-    assert source_frames(residual).mean() < 0.04
+    assert transient_frames(residual).mean() < 0.04
 
 
 @given(scale=st.floats(1e-9, 1e9), seed=st.integers(0, 1000))
@@ -62,17 +70,17 @@ def test_what_is_found_does_not_depend_on_the_unit_or_the_sign(scale, seed):
     rng = np.random.default_rng(seed)
     residual = noise_increments(rng, 10, 60)
     residual[3, 20:24] += 12
-    found = source_frames(residual)
+    found = transient_frames(residual)
     power = 2.0 ** np.round(np.log2(scale))  # exact
-    assert np.array_equal(source_frames(residual * power), found)
-    assert np.array_equal(source_frames(-residual), found)
+    assert np.array_equal(transient_frames(residual * power), found)
+    assert np.array_equal(transient_frames(-residual), found)
     assert found[3, 20:24].all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 5), (2, 13)])
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_constant_and_short_residuals_do_no_harm(shape, value):
-    assert not source_frames(np.full(shape, value)).any()
+    assert not transient_frames(np.full(shape, value)).any()
 
 
 def test_cells_that_are_active_most_of_the_time_do_not_hide_the_others():
@@ -80,7 +88,7 @@ def test_cells_that_are_active_most_of_the_time_do_not_hide_the_others():
     residual = noise_increments(rng, 60, 300)
     residual[:15] += 6 * rng.standard_normal((15, 300))
     residual[40, 100:104] += 9
-    found = source_frames(residual)
+    found = transient_frames(residual)
     assert found[40, 100:104].all()
     assert found[20:].mean() < 0.05
 
@@ -118,11 +126,11 @@ def test_no_values_have_no_deviation():
 
 
 @given(FLAGS)
-def test_beside_adds_the_next_frame_on_either_side(found):
+def test_widened_adds_the_next_frame_on_either_side(found):
     expected = found.copy()
     for cell, frame in zip(*np.nonzero(found), strict=True):
         expected[cell, max(frame - 1, 0) : frame + 2] = True
-    assert np.array_equal(beside(found), expected)
+    assert np.array_equal(widened(found), expected)
 
 
 @given(FLAGS, st.integers(0, 2**32 - 1))
@@ -140,9 +148,9 @@ def test_core_runs_from_the_first_to_the_last_frame_that_stands_out(found, seed)
 
 @given(FLAGS, st.integers(0, 2**32 - 1))
 @settings(deadline=None)
-def test_tails_are_sums_over_what_the_sources_brought(found, seed):
+def test_tails_are_sums_over_what_the_transients_brought(found, seed):
     residual = np.random.default_rng(seed).standard_normal(found.shape)
-    result = tails(found, residual)
+    result = tail_regressors(found, residual)
     frames = found.shape[1]
     assert result.shape == (len(TAIL_FRAMES), *found.shape)
     lag = np.arange(frames)[:, None] - np.arange(frames)[None]

@@ -1,0 +1,76 @@
+"""What speaks against a robust estimate, and what followed from the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from calcigraph.models.robust.rounds import Solution
+from calcigraph.store.types import BoolArray
+
+FASTEST = 0.5
+"""k times the frame interval above which the frames are too far apart for a sure estimate."""
+ATTENUATED = 0.5
+"""Share of the information on k that is noise, above which k is not trusted."""
+AUTOCORRELATED = 0.35
+"""Correlation of a cell's residuals two frames apart above which they are not noise."""
+CONSTANT = 0.999
+"""Share of the coupling regressor that a constant explains, above which k and feed cannot be told apart."""
+UNEXPLAINED = 4.0
+"""Variance of a cell's residuals, in units of the culture's, above which the cell is unlike the others."""
+MIN_QUIET = 0.15
+"""Share of frames without a transient below which a cell is active nearly all the time."""
+
+
+def cell_reasons(solution: Solution) -> tuple[tuple[str, ...], ...]:
+    """The reasons to doubt each cell's parameters, (p,)."""
+    pooled = solution.pooled
+    assert solution.state.transients is not None
+    # Share of frames without a transient: in a very active cell few are left to fit.
+    quiet = np.concatenate([1 - frames.mean(axis=1) for frames in solution.state.transients])
+    tests: tuple[tuple[str, BoolArray], ...] = (
+        ("its traces and its neighbours' differ by little more than noise", pooled.attenuation_cell > ATTENUATED),
+        ("coupling and feed cannot be told apart", pooled.constancy > CONSTANT),
+        ("the residuals are autocorrelated", np.abs(pooled.autocorrelation) > AUTOCORRELATED),
+        ("the residuals are larger than the culture's", pooled.excess_cell > UNEXPLAINED),
+        ("it is active nearly all the time", quiet < MIN_QUIET),
+    )
+    cells = range(len(pooled.k_cell))
+    return tuple(tuple(reason for reason, applies in tests if applies[cell]) for cell in cells)
+
+
+def culture_reasons(solution: Solution, dt: float) -> tuple[str, ...]:
+    """The reasons to doubt the culture's k; dt in seconds."""
+    pooled, reasons = solution.pooled, []
+    k_dt = pooled.theta[0, 0] * dt
+    if k_dt > FASTEST:
+        reasons.append(f"k times the frame interval is {k_dt:.2g}: film faster")
+    if pooled.attenuation[0] > ATTENUATED:
+        reasons.append("most of what drives the cells is measurement noise")
+    if not solution.state.tailed and pooled.excess[0] > pooled.noise[0]:
+        reasons.append(
+            "the residuals are mostly not measurement noise: something drives the cells that is not modelled"
+        )
+    return tuple(reasons)
+
+
+def facts(solution: Solution) -> dict[str, Any]:
+    """What the data decided, JSON-able, by the names under which a fit stores it.
+
+    leak and leak_error (1/s, only if it is fitted), half_width_frames, trace_noise (intensity, the median cell's),
+    source_frames (share of frames with a transient), tails (whether they are modelled), noise_share (of the
+    information on k) and cell_scatter (of the cells' own k, in standard errors).
+    """
+    pooled, state = solution.pooled, solution.state
+    assert state.transients is not None
+    variance = np.concatenate([batch.noise_variance for batch in solution.batches])
+    leak = {"leak": solution.leak, "leak_error": float(pooled.error[0, 1])} if solution.settings.leak else {}
+    return leak | {
+        "half_width_frames": float(np.median(1 / np.sqrt(pooled.q))),
+        "trace_noise": float(np.sqrt(pooled.noise[0] * np.median(variance))),
+        "source_frames": float(np.mean(np.concatenate([frames.mean(axis=1) for frames in state.transients]))),
+        "tails": bool(state.tailed),
+        "noise_share": float(pooled.attenuation[0]),
+        "cell_scatter": float(pooled.scatter[0]),
+    }
