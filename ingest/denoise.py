@@ -111,7 +111,7 @@ class Pass:
     ) -> None:
         frames = movie.info.shape[0]
         self._movie, self._writer = movie, writer
-        self._pixels, self._picture, self._hashed = pixels, picture, hashed
+        self._pixels, self._picture = pixels, picture
         # Filled frame by frame, in any order, as the threads come to them.
         self._digests = [b""] * frames
         self._means = np.zeros(frames)
