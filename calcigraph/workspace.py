@@ -141,11 +141,14 @@ class Workspace:
         csv: str,
         culture: str,
         *,
-        frame_interval_s: float,
+        frame_interval_s: float | None = None,
         experiment: str | None = None,
         condition: str | None = None,
         max_distance_px: float | None = None,
         max_missing: float = TraceOptions.max_missing,
+        zero_is_missing: bool = False,
+        drop_repeats: bool = False,
+        trust_interval: bool = False,
         replace: bool = False,
         progress: Progress = silent,
     ) -> tuple[Culture, bool]:
@@ -153,16 +156,18 @@ class Workspace:
         from calcigraph.ingest import ingest_traces
 
         checked_name(culture)
+        options = TraceOptions(
+            frame_interval_s=frame_interval_s,
+            experiment=experiment,
+            condition=condition,
+            max_distance_px=max_distance_px,
+            max_missing=max_missing,
+            zero_is_missing=zero_is_missing,
+            drop_repeats=drop_repeats,
+            trust_interval=trust_interval,
+        )
         with self._movies.locked(culture):
-            data = ingest_traces(
-                csv,
-                culture=culture,
-                frame_interval_s=frame_interval_s,
-                experiment=experiment,
-                condition=condition,
-                max_distance=max_distance_px,
-                max_missing=max_missing,
-            )
+            data = ingest_traces(csv, culture=culture, options=options)
             stored = self.graph.culture(culture)
             if stored is not None and stored.complete and _unchanged(stored, data.culture.input_digest, replace):
                 return self._tidied(stored), False

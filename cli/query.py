@@ -28,7 +28,7 @@ def query(
     form: FormatOption = Format.table,
 ) -> None:
     """Ask the graph: a named question, or your own read-only Cypher."""
-    from calcigraph.queries import declared_parameters, load, names, parse_parameters, records
+    from calcigraph.queries import load, names, parse_parameters, records, written_parameters
 
     if sum((list_queries, name is not None, cypher is not None)) != 1:
         raise InputError("give one of a query's NAME, a FILE.cypher, --cypher TEXT or --list")
@@ -40,7 +40,7 @@ def query(
         columns, rows = workspace.rows(name, **parse_parameters(parameter or [], load(name)))
     else:
         text = cypher if cypher is not None else _read(name or "")
-        found = workspace.cypher(text, parse_parameters(parameter or [], declared_parameters(text)))
+        found = workspace.cypher(text, written_parameters(workspace.graph, text, parameter or []))
         columns, rows = [str(column) for column in found.columns], records(found)
     show(columns, rows, form)
 

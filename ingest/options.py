@@ -12,6 +12,7 @@ from calcigraph.option import Declared, Option, check_limits
 CELLPOSE_GAP = 6
 """px; Cellpose leaves gaps between cells that touch."""
 DETREND = ("none", "global")
+NOTHING_TO_TRUST = "--trust-interval goes with --frame-interval: give the interval that is to be trusted"
 
 Experiment = Annotated[str | None, Option("Experiment the culture belongs to.")]
 Condition = Annotated[str | None, Option("Condition, such as control or 12.5 uM CBX.")]
@@ -71,7 +72,7 @@ class IngestOptions:
             raise InputError(f"--offset {self.offset:g}: expected a number of at least 0")
         _check_positive("--scale", self.scale, "counts a unit")
         if self.trust_interval and self.frame_interval_s is None:
-            raise InputError("--trust-interval goes with --frame-interval: give the interval that is to be trusted")
+            raise InputError(NOTHING_TO_TRUST)
         if self.detrend not in DETREND:
             raise InputError(f"--detrend {self.detrend}: expected {' or '.join(DETREND)}")
         if self.masks is not None and self.cellpose_model is not None:
@@ -97,9 +98,15 @@ class IngestOptions:
 
 @dataclass(frozen=True)
 class TraceOptions:
-    """What the user may choose for the ingest of traces with positions."""
+    """What the user may choose for the ingest of traces with positions.
 
-    frame_interval_s: Annotated[float, Option("Seconds a frame.", flag="--frame-interval", unit="s")]
+    Raises InputError if a value is out of range.
+    """
+
+    frame_interval_s: Annotated[
+        float | None,
+        Option("Seconds a frame; default: from the table's times.", flag="--frame-interval", unit="s"),
+    ] = None
     experiment: Experiment = None
     condition: Condition = None
     max_distance_px: Annotated[
@@ -107,6 +114,20 @@ class TraceOptions:
         Option("Longest contact, px; default 2.5 median nearest-neighbour distances.", flag="--max-distance"),
     ] = None
     max_missing: Annotated[float, Option("Leave out cells with more than this share of frames missing.")] = 0.1
+    zero_is_missing: Annotated[bool, Option("Take a mean of exactly 0 for a missing one.")] = False
+    drop_repeats: Annotated[bool, Option("Leave out frames that are copies of the one before; time is kept.")] = False
+    trust_interval: Annotated[
+        bool, Option("Take --frame-interval against what the table says, and frames as evenly spaced.")
+    ] = False
+
+    def __post_init__(self) -> None:
+        _check_positive("--frame-interval", self.frame_interval_s, "s")
+        if self.max_distance_px is not None and not self.max_distance_px > 0:
+            raise InputError(f"--max-distance {self.max_distance_px}: expected a positive number of px")
+        if not 0 <= self.max_missing <= 1:
+            raise InputError(f"--max-missing {self.max_missing}: expected a share from 0 to 1")
+        if self.trust_interval and self.frame_interval_s is None:
+            raise InputError(NOTHING_TO_TRUST)
 
 
 def _outside(each: Declared, value: Any) -> InputError:

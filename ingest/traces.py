@@ -2,255 +2,335 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError
 from calcigraph.ingest.digests import digest_of
+from calcigraph.ingest.neighbours import Places, near_contacts, on_hull, places_of, spacing
 from calcigraph.ingest.options import TraceOptions
-from calcigraph.store.types import BoolArray, Cells, Contacts, Culture, CultureData, FloatArray, IntArray
+from calcigraph.ingest.quality import quality_warnings
+from calcigraph.ingest.row_times import ordered, time_column
+from calcigraph.ingest.table import Row, Table, parse_table, table_bytes
+from calcigraph.ingest.times import Timing, recorded_times, settle
+from calcigraph.ingest.trace_quality import likeness_warnings, place_warnings, zero_warnings
+from calcigraph.store.types import BoolArray, Cells, Culture, CultureData, FloatArray, IntArray
 from calcigraph.version import __version__
 
 NEAREST_FACTOR = 2.5
 """Contacts are Delaunay edges shorter than this many median nearest-neighbour distances, by default."""
-FLAT = 1e-9
-"""Cells lie on one line if their extent across it is below this share of the extent along it."""
 
 _COLUMN = re.compile(r"(Mean|XM|YM)_?(\d+)")
 """Of ImageJ's table of measurements: mean intensity, and column and row of the centre of mass, of a numbered cell."""
-_MISSING = frozenset({"", "na", "nan", "n/a", "null", "none"})
+_KINDS = ("Mean", "XM", "YM")
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The CSV's numbers, NaN where a field is empty."""
-
-    labels: IntArray
-    """(n,), sorted."""
-    mean: FloatArray
-    """(n, T)."""
-    x: FloatArray
-    """(n, T), px."""
-    y: FloatArray
-    """(n, T), px."""
-
-
-def traces_digest(
-    path: str,
-    *,
-    frame_interval_s: float,
-    experiment: str | None = None,
-    condition: str | None = None,
-    max_distance: float | None = None,
-    max_missing: float = TraceOptions.max_missing,
-) -> str:
+def traces_digest(path: str, options: TraceOptions) -> str:
     """Hash of the file and the options: the same digest means the same ingest.
-
-    Parameters as for `ingest_traces`; 32 hex digits. Raises NotFoundError if there is no such file, InputError if it
-    cannot be read.
-    """
-    content = hashlib.sha256(_bytes(path)).hexdigest()
-    options = [content, frame_interval_s, experiment, condition, max_distance, max_missing]
-    return digest_of(json.dumps(options).encode())
-
-
-def ingest_traces(
-    path: str,
-    *,
-    culture: str,
-    frame_interval_s: float,
-    version: str | None = None,
-    experiment: str | None = None,
-    condition: str | None = None,
-    max_distance: float | None = None,
-    max_missing: float = TraceOptions.max_missing,
-) -> CultureData:
-    """Make a culture of a CSV of traces, one row per frame.
-
-    Traces are stored as given (gain 1, offset 0). A mean of 0 or NaN is missing: it is interpolated linearly, and at
-    the ends the nearest value is taken. A cell's position is its median over the frames. Border cells are those on the
-    convex hull. Areas and shared borders are NaN and polygons None, because they are not known.
 
     Parameters
     ----------
     path
-        The CSV, separated by commas, semicolons or tabs. Its columns for cell i are Mean_i (or Meani), XM_i and YM_i:
-        mean intensity, and position in px.
-    culture
-        The culture's uid.
-    frame_interval_s
-        In s.
-    version
-        Of calcigraph, recorded; by default this one.
-    experiment, condition
-        What the culture belongs to.
-    max_distance
-        Contacts are Delaunay edges shorter than this, px; by default NEAREST_FACTOR times the median distance to the
-        nearest neighbour.
-    max_missing
-        Cells that lack more than this share of their frames are left out; `Culture.warnings` names them.
+        The CSV.
+    options
+        As for `ingest_traces`.
 
     Returns
     -------
-    What the graph stores, with `culture.complete` False.
+    32 hex digits.
+
+    Raises
+    ------
+    NotFoundError, InputError
+        As `ingest_traces`.
+    """
+    return _read(path, options).digest
+
+
+def ingest_traces(path: str, *, culture: str, options: TraceOptions, version: str | None = None) -> CultureData:
+    """Make a culture of a CSV with columns Mean_i or Meani, XM..., YM... for cell i and one row per frame.
+
+    Rows are put in the order of a column of frame numbers or times, if there is one (`row_times.time_column` says
+    what such a column is called). Traces are stored as given (gain 1, offset 0). A mean is missing where nothing or
+    NaN stands, where a 0 has no position or the position 0, 0, and where a 0 stands and `zero_is_missing` is set. It is
+    linearly interpolated, at the ends continued; cells with more than the share `max_missing` of their frames missing
+    are left out and named in `Culture.warnings`. A cell's position is its median over the frames. Contacts are
+    Delaunay edges shorter than `max_distance_px` (default NEAREST_FACTOR times the median nearest-neighbour distance);
+    border cells are those on the convex hull. Areas and shared borders are NaN and polygons None: they are not known.
+
+    Parameters
+    ----------
+    path
+        The CSV.
+    culture
+        The culture's uid.
+    options
+        What the user chose.
+    version
+        Of calcigraph, recorded; by default the installed one.
 
     Raises
     ------
     NotFoundError
         There is no such file.
     InputError
-        It is not such a table, or an option is out of range.
+        It is not such a table; its times contradict one another or the interval given; nothing is left of it.
     """
-    _check_options(frame_interval_s, max_distance, max_missing)
-    digest = traces_digest(
-        path,
-        frame_interval_s=frame_interval_s,
-        experiment=experiment,
-        condition=condition,
-        max_distance=max_distance,
-        max_missing=max_missing,
+    recording = _read(path, options)
+    kept, places = recording.kept, recording.places
+    labels, missing = recording.labels[kept], recording.missing[kept]
+    given = options.max_distance_px
+    limit = given if given is not None else NEAREST_FACTOR * spacing(places)
+    intensity = _filled(recording.mean[kept], missing)
+    cells = Cells(
+        labels=labels,
+        area_px=np.full(len(labels), np.nan),
+        x_px=recording.x_px[kept],
+        y_px=recording.y_px[kept],
+        border=on_hull(places),
+        polygons=(None,) * len(labels),
+        intensity=intensity,
+        flags=tuple(f"{count} frames interpolated" if count else "" for count in missing.sum(axis=1).tolist()),
     )
-    table = _read(path)
-    missing = ~(np.isfinite(table.mean) & (table.mean != 0))
-    x, y = _median_position(table.x), _median_position(table.y)
-    kept = (missing.mean(axis=1) <= max_missing) & np.isfinite(x) & np.isfinite(y)
-    if not kept.any():
-        raise InputError(
-            f"{path}: every one of the {len(kept)} cells lacks more than {max_missing:.0%} of its frames or has no "
-            "position; raise --max-missing or check the file"
-        )
-    cells = _cells(table, kept, missing, x[kept], y[kept])
-    limit = max_distance
-    if limit is None:
-        limit = NEAREST_FACTOR * _nearest(cells.x_px, cells.y_px)
+    timing = recording.timing
     record = Culture(
         uid=culture,
-        experiment=experiment,
-        condition=condition,
-        frames=table.mean.shape[1],
-        frame_interval_s=frame_interval_s,
+        experiment=options.experiment,
+        condition=options.condition,
+        frames=intensity.shape[1],
+        frame_interval_s=timing.interval_s,
         pixel_size_um=None,
         height_px=None,
         width_px=None,
         movie=None,
         masks="traces",
-        input_digest=digest,
-        options={"max_distance": limit, "max_missing": max_missing, "frame_interval_s": frame_interval_s},
+        input_digest=recording.digest,
+        options=_recorded(options, timing, limit),
         intensity_offset=0.0,
         intensity_gain=1.0,
         bleaching=None,
         shift_px=None,
         saturated=None,
-        warnings=_left_out(table.labels[~kept], max_missing),
+        warnings=(
+            *recording.notes,
+            *_left_out(recording.labels[~kept], options.max_missing),
+            *likeness_warnings(intensity, labels),
+            *place_warnings(places.shared, labels),
+        ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version if version is not None else __version__,
+        time_s=None if timing.times_s is None else tuple(timing.times_s.tolist()),
     )
-    return CultureData(record, cells, _contacts(cells, limit))
+    return CultureData(record, cells, near_contacts(labels, places, limit))
 
 
-def _cells(table: _Table, kept: BoolArray, missing: BoolArray, x: FloatArray, y: FloatArray) -> Cells:
-    """The cells that are `kept`, (n,), at x and y; of their frames, (n, T), the `missing` ones are interpolated."""
-    labels, gaps = table.labels[kept], missing[kept]
-    return Cells(
-        labels=labels,
-        area_px=np.full(len(labels), np.nan),
+@dataclass(frozen=True)
+class _Recording:
+    """What a CSV tells, frames in order, cells sorted by label."""
+
+    labels: IntArray
+    mean: FloatArray
+    """(n, T)."""
+    missing: BoolArray
+    """(n, T)."""
+    x_px: FloatArray
+    """(n,), NaN where it is not known."""
+    y_px: FloatArray
+    kept: BoolArray
+    """(n,), cells with a position and few enough missing frames."""
+    places: Places
+    """Of the cells that are kept."""
+    timing: Timing
+    notes: tuple[str, ...]
+    """What was done to the table or is odd about it, one line each, for the user."""
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The numbers of a table, (rows, n) each."""
+
+    labels: IntArray
+    mean: FloatArray
+    x: FloatArray
+    y: FloatArray
+
+    def rows(self, chosen: IntArray) -> _Values:
+        """Those rows, in that order."""
+        return replace(self, mean=self.mean[chosen], x=self.x[chosen], y=self.y[chosen])
+
+
+def _read(path: str, options: TraceOptions) -> _Recording:
+    content = table_bytes(path)
+    table = parse_table(path, content)
+    columns = _columns(table)
+    rows, notes = _body(table)
+    values = _numbers(table, columns, rows)
+    missing, nowhere = _missing(values, options.zero_is_missing)
+    given, trusted = options.frame_interval_s, options.trust_interval
+    lost = missing.all(axis=1)
+    if (~lost).sum() < 2:
+        raise InputError(f"{path}: {int((~lost).sum())} frames with a value; expected at least 2 rows below the header")
+    everything = np.concatenate([values.mean, values.x, values.y], axis=1)
+    found = ordered(table, rows, everything, lost, given, trusted)
+    if len(found.chosen) < 2:
+        raise InputError(f"{path}: all of its {len(rows)} rows are of one frame; expected at least 2 frames")
+    timing, chosen = settle(found.times, given, trusted, path), found.chosen
+    fresh = _fresh(values.mean[chosen])
+    notes += found.notes
+    if options.drop_repeats and not fresh.all():
+        notes += (
+            f"repeats: {int((~fresh).sum())} of {len(fresh)} frames are copies of the one before and are left out",
+        )
+        if fresh.sum() < 2:
+            raise InputError(f"{path}: all of its {len(fresh)} frames are the same; expected a recording")
+        timing, chosen = timing.chosen(np.flatnonzero(fresh), len(fresh)), chosen[fresh]
+        fresh = fresh[fresh]
+    # Nothing that follows was told of by version 0.1, whose digests stay where it would have done the same.
+    values, missing, nowhere = values.rows(chosen), missing[chosen], nowhere[chosen]
+    x, y = (_median_position(np.where(nowhere, np.nan, at).T) for at in (values.x, values.y))
+    kept = (missing.mean(axis=0) <= options.max_missing) & np.isfinite(x) & np.isfinite(y)
+    if not kept.any():
+        raise InputError(
+            f"{path}: every one of the {len(kept)} cells lacks more than {options.max_missing:.0%} of its frames or "
+            "has no position; raise --max-missing or check the file"
+        )
+    places = places_of(x[kept], y[kept])
+    zeros = (values.mean == 0) & ~missing
+    orderly = np.array_equal(chosen, np.arange(len(rows)))
+    new = {
+        **({} if timing.times_s is None else {"time_s": recorded_times(timing)["time_s"]}),
+        **({} if orderly else {"rows": chosen.tolist()}),
+        **({"zeros": "values"} if zeros.any() else {}),
+        **({"zeros": "missing"} if options.zero_is_missing else {}),
+        **({"trusted": True} if trusted else {}),
+        **({"places": places.of.tolist()} if places.shared else {}),
+    }
+    return _Recording(
+        labels=values.labels,
+        mean=values.mean.T,
+        missing=missing.T,
         x_px=x,
         y_px=y,
-        border=_on_hull(x, y),
-        polygons=(None,) * len(labels),
-        intensity=_filled(table.mean[kept], gaps),
-        flags=tuple(f"{count} frames interpolated" if count else "" for count in gaps.sum(axis=1).tolist()),
+        kept=kept,
+        places=places,
+        timing=timing,
+        notes=(
+            *notes,
+            *timing.warnings,
+            *zero_warnings(values.mean.T, zeros.T, nowhere.T, values.labels),
+            *_repeat_warnings(fresh),
+        ),
+        digest=_digest(content, timing, options, new),
     )
 
 
-def _check_options(frame_interval_s: float, max_distance: float | None, max_missing: float) -> None:
-    if not (math.isfinite(frame_interval_s) and frame_interval_s > 0):
-        raise InputError(f"--frame-interval {frame_interval_s}: expected a positive number of s")
-    if max_distance is not None and not max_distance > 0:
-        raise InputError(f"--max-distance {max_distance}: expected a positive number of px")
-    if not 0 <= max_missing <= 1:
-        raise InputError(f"--max-missing {max_missing}: expected a share from 0 to 1")
+def _digest(content: bytes, timing: Timing, options: TraceOptions, new: dict[str, Any]) -> str:
+    interval = options.frame_interval_s if options.frame_interval_s is not None else timing.interval_s
+    deciding: list[Any] = [hashlib.sha256(content).hexdigest(), interval, options.experiment, options.condition]
+    deciding += [options.max_distance_px, options.max_missing, *([new] if new else [])]
+    return digest_of(json.dumps(deciding).encode())
 
 
-def _bytes(path: str) -> bytes:
-    """The file's content. Raises NotFoundError, InputError."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file; expected a CSV of traces") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a CSV of traces") from error
+def _recorded(options: TraceOptions, timing: Timing, limit: float) -> dict[str, Any]:
+    """`Culture.options`: those that decide the result."""
+    chosen = {name: True for name in ("zero_is_missing", "trust_interval", "drop_repeats") if getattr(options, name)}
+    return {"max_distance": limit, "max_missing": options.max_missing} | recorded_times(timing) | chosen
 
 
-def _read(path: str) -> _Table:
-    """Raises InputError for what is no such table."""
-    try:
-        text = _bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file; expected a CSV of traces") from error
-    # The separator is the one that the header has most of.
-    lines = text.splitlines()
-    separator = max(",;\t", key=lines[0].count) if lines else ","
-    rows = list(csv.reader(lines, delimiter=separator))
-    columns = _columns(rows[0] if rows else [], path)
-    # Empty lines are passed over, but counted, so that messages name the line that an editor shows.
-    body = [(number, row) for number, row in enumerate(rows[1:], start=2) if any(field.strip() for field in row)]
-    if len(body) < 2:
-        raise InputError(f"{path}: {len(body)} frames; expected at least 2 rows below the header")
-    for number, row in body:
-        if len(row) != len(rows[0]):
-            raise InputError(f"{path}: line {number} has {len(row)} fields, the header {len(rows[0])}; repair it")
-    labels = sorted(columns)
-
-    def values(kind: str) -> FloatArray:
-        picked = [columns[label][kind] for label in labels]
-        return np.array([[_number(row[at], path, line, rows[0][at]) for at in picked] for line, row in body]).T
-
-    return _Table(np.array(labels, np.int64), values("Mean"), values("XM"), values("YM"))
-
-
-def _columns(header: list[str], path: str) -> dict[int, dict[str, int]]:
-    """Where in a row the Mean, XM and YM of each cell are, by label and kind. Raises InputError."""
+def _columns(table: Table) -> dict[int, dict[str, int]]:
+    """Where in a row the Mean, XM and YM of each cell are."""
     found: dict[int, dict[str, int]] = {}
-    for place, name in enumerate(header):
-        match = _COLUMN.fullmatch(name.strip())
+    for place, name in enumerate(table.header):
+        match = _COLUMN.fullmatch(name)
         if match:
             kinds = found.setdefault(int(match[2]), {})
             if match[1] in kinds:
-                raise InputError(f"{path}: two columns {match[1]} for cell {match[2]}; expected one")
+                raise InputError(f"{table.path}: two columns {match[1]} for cell {match[2]}; expected one")
             kinds[match[1]] = place
     if not found:
-        raise InputError(f"{path}: no columns of traces; expected Mean_1 (or Mean1), XM_1, YM_1, Mean_2, ...")
+        raise InputError(f"{table.path}: no columns of traces; expected Mean_1 (or Mean1), XM_1, YM_1, Mean_2, ...")
     for label, kinds in found.items():
-        for kind in ("Mean", "XM", "YM"):
+        for kind in _KINDS:
             if kind not in kinds:
                 raise InputError(
-                    f"{path}: cell {label} has no column {kind}_{label}; expected Mean, XM and YM for each"
+                    f"{table.path}: cell {label} has no column {kind}_{label}; expected Mean, XM and YM for each"
                 )
     return found
 
 
-def _number(field: str, path: str, line: int, column: str) -> float:
-    """The number in a field, NaN if it is missing. Raises InputError."""
-    field = field.strip()
-    if field.lower() in _MISSING:
-        return math.nan
-    try:
-        value = float(field)
-    except ValueError:
-        value = math.inf
-    if math.isinf(value):
-        raise InputError(f"{path}: line {line}, column {column}: {field!r} is not a number; leave it empty if missing")
-    return value
+def _body(table: Table) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """The rows that stand for a frame each, empty ones included, and what was left out."""
+    rows, notes = list(table.rows), list[str]()
+    while rows and rows[-1].empty:
+        rows.pop()
+    while rows and rows[0].empty:
+        rows.pop(0)
+    blank = sum(not any(row.fields) and len(row.fields) <= 1 for row in rows)
+    # A blank line after every row is a line ending written twice; a single one is a frame that was lost.
+    if blank and blank >= (len(rows) - 1) // 2:
+        rows = [row for row in rows if len(row.fields) > 1 or any(row.fields)]
+    repeated = [row for row in rows if row.fields == table.header]
+    if repeated:
+        if not any(time_column(place, name) for place, name in enumerate(table.header)):
+            raise InputError(
+                f"{table.path}: line {repeated[0].line} repeats the header: two tables in one file, and no column "
+                "Frame or Time to put them in order; give one recording a file"
+            )
+        rows = [row for row in rows if row.fields != table.header]
+        notes.append(f"rows: line {repeated[0].line} repeats the header and was left out: two tables in one file")
+    if len(rows) < 2:
+        raise InputError(f"{table.path}: {len(rows)} frames; expected at least 2 rows below the header")
+    width = len(table.header)
+    for row in rows:
+        if len(row.fields) != width and not row.empty:
+            raise InputError(
+                f"{table.path}: line {row.line} has {len(row.fields)} fields, the header {width}; repair it"
+            )
+    return tuple(row if not row.empty else Row(row.line, ("",) * width) for row in rows), tuple(notes)
+
+
+def _numbers(table: Table, columns: dict[int, dict[str, int]], rows: tuple[Row, ...]) -> _Values:
+    labels = sorted(columns)
+
+    def values(kind: str) -> FloatArray:
+        picked = [columns[label][kind] for label in labels]
+        return np.array([[table.number(row, at) for at in picked] for row in rows])
+
+    mean, x, y = map(values, _KINDS)
+    return _Values(np.array(labels, np.int64), mean, x, y)
+
+
+def _missing(values: _Values, zero_is_missing: bool) -> tuple[BoolArray, BoolArray]:
+    """Which means are missing, (rows, n), and which of them because there is no cell at the position 0, 0."""
+    zero = values.mean == 0
+    nowhere = zero & (values.x == 0) & (values.y == 0)
+    placeless = zero & (np.isnan(values.x) | np.isnan(values.y))
+    return ~np.isfinite(values.mean) | nowhere | placeless | (zero & zero_is_missing), nowhere
+
+
+def _fresh(mean: FloatArray) -> BoolArray:
+    """(T,), which frames differ from the one before, from (T, n)."""
+    with np.errstate(invalid="ignore"):
+        same = (mean[1:] == mean[:-1]) | (np.isnan(mean[1:]) & np.isnan(mean[:-1]))
+    return np.concatenate([[True], ~same.all(axis=1)])
+
+
+def _repeat_warnings(fresh: BoolArray) -> tuple[str, ...]:
+    return quality_warnings(
+        bleaching=0.0,
+        detrended=False,
+        shift_px=0.0,
+        saturated=0.0,
+        repeated=int((~fresh).sum()),
+        frames=len(fresh),
+    )
 
 
 def _median_position(values: FloatArray) -> FloatArray:
@@ -272,68 +352,7 @@ def _filled(mean: FloatArray, missing: BoolArray) -> FloatArray:
     return filled
 
 
-def _nearest(x: FloatArray, y: FloatArray) -> float:
-    """Median distance to the nearest neighbour in px; 0 for a single cell."""
-    if len(x) < 2:
-        return 0.0
-    from scipy.spatial import cKDTree
-
-    points = np.stack([x, y], axis=1)
-    distances, _ = cKDTree(points).query(points, k=2)
-    return float(np.median(np.asarray(distances)[:, 1]))
-
-
-def _on_line(x: FloatArray, y: FloatArray) -> IntArray | None:
-    """The cells' order along the line if all lie on one, as one or two always do; else None."""
-    points = np.stack([x - x.mean(), y - y.mean()], axis=1)
-    # The singular values are the extents along the longest direction and across it.
-    _, extents, directions = np.linalg.svd(points, full_matrices=False)
-    if len(x) > 2 and extents[1] > FLAT * extents[0]:
-        return None
-    return np.argsort(points @ directions[0], kind="stable")
-
-
-def _on_hull(x: FloatArray, y: FloatArray) -> BoolArray:
-    """(n,), the corners of the convex hull; all cells where there is none."""
-    border = np.ones(len(x), bool)
-    if _on_line(x, y) is None:
-        from scipy.spatial import ConvexHull
-
-        border[:] = False
-        border[ConvexHull(np.stack([x, y], axis=1)).vertices] = True
-    return border
-
-
-def _contacts(cells: Cells, limit: float) -> Contacts:
-    """The neighbours that are nearer than `limit` px, each pair once."""
-    x, y = cells.x_px, cells.y_px
-    # Two triangles share most edges, so each edge comes twice.
-    pairs = np.unique(np.sort(_edges(x, y), axis=1), axis=0)
-    a, b = pairs.T
-    distance = np.hypot(x[a] - x[b], y[a] - y[b])
-    near = distance < limit
-    a, b = pairs[near].T
-    return Contacts(
-        label_a=cells.labels[a],
-        label_b=cells.labels[b],
-        shared_border_px=np.full(len(a), np.nan),
-        centroid_distance_px=distance[near],
-    )
-
-
-def _edges(x: FloatArray, y: FloatArray) -> Any:
-    """The edges of the Delaunay triangulation, (e, 2) rows of cells, with repetitions; along a line, the next cells."""
-    order = _on_line(x, y)
-    if order is not None:
-        return np.stack([order[:-1], order[1:]], axis=1)
-    from scipy.spatial import Delaunay
-
-    corners = Delaunay(np.stack([x, y], axis=1)).simplices.astype(np.int64)
-    return np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-
-
 def _left_out(labels: IntArray, max_missing: float) -> tuple[str, ...]:
-    """The warning that names cells without enough frames."""
     if not len(labels):
         return ()
     names = ", ".join(map(str, labels.tolist()))

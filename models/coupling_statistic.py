@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.models.consensus import Operator
-from calcigraph.models.scale import CONSISTENT, bisquare
+from calcigraph.models.scale import CONSISTENT, bisquare, rounding_level
 from calcigraph.store.types import FloatArray, IntArray, Progress
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Equations:
     """(n, c), y' under each test function, intensity per second."""
     weight: FloatArray
     """(n, c), bisquare weights of the residuals of change = gamma - a level."""
+    least: FloatArray
+    """(n,), what rounding gives `change`: no scale of residuals is smaller."""
 
 
 def couplings(traces: FloatArray, op: Operator, orders: IntArray, dt: float, progress: Progress) -> FloatArray:
@@ -91,10 +93,10 @@ def _equations(traces: FloatArray, dt: float) -> Equations:
     change = np.einsum("nck,k->nc", windows, slope)
     level -= level.mean(axis=1, keepdims=True)
     # These weights need no neighbours, so they are the same in every permutation and are found only once.
-    weight = np.ones_like(level)
+    weight, least = np.ones_like(level), rounding_level(np.diff(traces, axis=1)) * np.sqrt(slope @ slope)
     for _ in range(ALONE_STEPS):
-        weight = _weights(_without_decay(level, weight, change)[0])
-    return Equations(level=level, change=change, weight=weight)
+        weight = _weights(_without_decay(level, weight, change)[0], least)
+    return Equations(level=level, change=change, weight=weight, least=least)
 
 
 def _test_function(half: int, dt: float) -> tuple[FloatArray, FloatArray]:
@@ -118,12 +120,13 @@ def _coupling(equations: Equations, op: Operator, order: IntArray) -> float:
             change=equations.change[traces],
             pull=pull[first : first + ROWS],
             weight=equations.weight[traces],
+            least=equations.least[traces],
         )
         blocks.append(block)
     k = _common_k(blocks)
     for _ in range(STEPS):
         for block in blocks:
-            block.weight = _weights(block.change_left - k * block.pull_left)
+            block.weight = _weights(block.change_left - k * block.pull_left, block.least)
         k = _common_k(blocks)
     return k
 
@@ -137,6 +140,8 @@ class _Block:
     pull: FloatArray
     """The neighbours' weighted mean of `level`."""
     weight: FloatArray
+    least: FloatArray
+    """(rows,), the smallest scale of residuals."""
     change_left: FloatArray = field(init=False)
     """The part of `change` that the cell's own decay and feed do not explain."""
     pull_left: FloatArray = field(init=False)
@@ -185,11 +190,11 @@ def _row_products(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("pc,pc->p", a, b))
 
 
-def _weights(rest: FloatArray) -> FloatArray:
-    """Bisquare weights of residuals, (p, c), by each row's median absolute residual."""
+def _weights(rest: FloatArray, least: FloatArray) -> FloatArray:
+    """Bisquare weights of residuals, (p, c), by each row's median absolute residual, a scale of at least `least`."""
     far = np.abs(rest)
     middle = far.shape[1] // 2
     scale = CONSISTENT * np.partition(far, middle, axis=1)[:, middle]
     # Where most residuals are exactly 0, the scale is 0 and the rest would be divided by it.
-    least = 1e-9 * far.max(axis=1) + np.finfo(np.float64).tiny
+    least = np.maximum(least, 1e-9 * far.max(axis=1) + np.finfo(np.float64).tiny)
     return bisquare(far, np.maximum(scale, least)[:, None])

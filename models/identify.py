@@ -22,6 +22,11 @@ AT_BOUND = 1e-9
 CHANCE = 0.05
 """p-value of the permutation test above which the coupling may be chance."""
 
+COPIES = (0.01, 0.05)
+"""Share of frames that are copies of the one before up to which k is what it would be, and up to which it is weak."""
+ROUNDED = 0.7
+"""Share of steps between frames that are exactly 0 from which the traces are too coarse to be sure."""
+
 
 def cell_identifiability(task: Task, solved: Solved) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Each cell's word and the reasons for it.
@@ -46,9 +51,9 @@ def cell_identifiability(task: Task, solved: Solved) -> tuple[tuple[str, ...], t
     # A k of 0 at the bound 0 is a result (an uncoupled cell), not a sign of too narrow bounds.
     if not task.options.common_k:
         bounded |= at_bound(solved.k.value, task.k_box) & (solved.k.value > 0)
-    words, why = [], []
+    words, why, (copied, share) = [], [], _copies(task)
     for cell, ratio in enumerate(ratios.tolist()):
-        doubts = list(solved.reasons[cell]) if solved.reasons else []
+        doubts = [*(solved.reasons[cell] if solved.reasons else ()), *copied]
         if not task.op.coupled[cell]:
             doubts.insert(0, "it has no contacts")
         elif not np.isfinite(ratio):
@@ -57,7 +62,7 @@ def cell_identifiability(task: Task, solved: Solved) -> tuple[tuple[str, ...], t
             doubts.insert(0, f"its k is known to within {100 * ratio:.0f} % only")
         if bounded[cell]:
             doubts.append("a parameter lies at its bound")
-        words.append(_word(ratio, CELL_LIMITS, bool(doubts)))
+        words.append(NOT if share > COPIES[1] else _word(ratio, CELL_LIMITS, bool(doubts)))
         why.append("; ".join(doubts))
     return tuple(words), tuple(why)
 
@@ -74,7 +79,8 @@ def culture_identifiability(task: Task, solved: Solved, null_p: float | None) ->
     """
     k, low = solved.culture_k.value, solved.culture_k.low
     ratio = solved.culture_k.half / max(abs(k), _reference(task, solved))
-    doubts = list(solved.culture_reasons)
+    copied, share = _copies(task)
+    doubts = [*copied, *(() if copied else _rounded(task)), *solved.culture_reasons]
     if not np.isfinite(ratio):
         doubts.insert(0, "there is no interval for k")
     elif low <= 0:
@@ -85,7 +91,41 @@ def culture_identifiability(task: Task, solved: Solved, null_p: float | None) ->
         doubts.append("k lies at its bound")
     if null_p is not None and null_p > CHANCE:
         doubts.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
-    return _word(ratio, CULTURE_LIMITS, bool(doubts)), tuple(doubts)
+    return NOT if share > COPIES[1] else _word(ratio, CULTURE_LIMITS, bool(doubts)), tuple(doubts)
+
+
+def repeated_frames(traces: FloatArray) -> int:
+    """How many frames are copies of the one before, in the traces of all cells, (n, T); 0 where nothing ever changes.
+
+    Examples
+    --------
+    >>> repeated_frames(np.array([[1.0, 2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.5]]))
+    1
+    """
+    same = (traces[:, 1:] == traces[:, :-1]).all(axis=0)
+    return 0 if same.all() else int(same.sum())
+
+
+def _copies(task: Task) -> tuple[list[str], float]:
+    """What to say of repeated frames, and their share.
+
+    Within a copy nothing flows between cells. Where copies were added to the recording, k is too small by their share;
+    where they stand for frames that were lost, it is not: nothing in the traces tells which.
+    """
+    count, frames = repeated_frames(task.train), task.train.shape[1]
+    if count <= COPIES[0] * frames:
+        return [], count / frames
+    return [f"frames are repeated: {count} of {frames} are copies of the one before"], count / frames
+
+
+def _rounded(task: Task) -> list[str]:
+    """What to say of traces that mostly stand still because they were rounded."""
+    shares = (np.diff(task.train, axis=1) == 0).mean(axis=1)
+    moving = shares[shares < 1]
+    still = float(np.median(moving)) if len(moving) else 0.0
+    if still <= ROUNDED:
+        return []
+    return [f"the traces are rounded: {100 * still:.0f} % of their steps from frame to frame are exactly 0"]
 
 
 def at_bound(values: FloatArray, bounds: tuple[float, float]) -> BoolArray:

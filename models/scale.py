@@ -14,6 +14,12 @@ TUKEY = 4.685
 """Scales beyond which a bisquare weight is 0: 95 % efficiency on normal values (Holland and Welsch 1977)."""
 NOISE_WITHIN = 4.0
 """A cell's noise is limited to this factor above and below the median cell's: spikes and short traces mislead it."""
+STILL_STEPS = 0.1
+"""Share of steps that are exactly 0 from which a trace was rounded."""
+SMALL_STEPS = 0.25
+"""Quantile of the other steps that is the quantum."""
+UNIFORM = 12.0
+"""The variance of an error that is uniform over a quantum is the quantum squared over this."""
 THIRD_DIFFERENCE = 20.0
 """Variance of the third differences of white noise of variance 1: 1 + 9 + 9 + 1."""
 SAMPLE = 1 << 20
@@ -104,6 +110,36 @@ def bisquare(residual: FloatArray, scale: FloatArray | float, cut: float = TUKEY
     return weight
 
 
+def rounding_level(steps: FloatArray) -> FloatArray:
+    """Standard deviation of the rounding error of each trace that was rounded: quantum / sqrt(12).
+
+    Where most steps are exactly 0, a median of them is no scale of anything. Such traces were rounded (integers, two
+    decimals). The quantum is then the smallest step but for a quarter of them, which interpolation may have cut.
+
+    Parameters
+    ----------
+    steps
+        Differences between frames, (n, T - 1).
+
+    Returns
+    -------
+    FloatArray
+        (n,), 0 where so few steps are exactly 0 that the trace was not rounded, or only finely.
+
+    Examples
+    --------
+    >>> smooth = 3 * np.sin(np.linspace(0, 9, 200))[None]
+    >>> rounding_level(np.diff(smooth)), rounding_level(np.diff(smooth.round())).round(3)
+    (array([0.]), array([0.289]))
+    """
+    still = steps == 0
+    quantum = np.zeros(len(steps))
+    for row in np.flatnonzero(still.mean(axis=1) > STILL_STEPS):
+        moved = np.abs(steps[row][~still[row]])
+        quantum[row] = np.quantile(moved, SMALL_STEPS) if len(moved) else 0.0
+    return np.asarray(quantum / np.sqrt(UNIFORM))
+
+
 def noise_level(traces: FloatArray, least: float = 0.0) -> FloatArray:
     """Standard deviation of the white measurement noise of each trace.
 
@@ -132,6 +168,8 @@ def noise_level(traces: FloatArray, least: float = 0.0) -> FloatArray:
     # The median ignores the few third differences that hold a spike's onset.
     third = np.diff(traces, 3, axis=1)
     sigma = CONSISTENT * np.median(np.abs(third), axis=1) / np.sqrt(THIRD_DIFFERENCE)
+    # Of rounded traces most third differences may be exactly 0.
+    sigma = np.maximum(sigma, rounding_level(np.diff(traces, axis=1)))
     positive = sigma[sigma > 0]
     middle = max(float(np.median(positive)), least) if len(positive) else least or 1.0
     return np.asarray(np.clip(sigma, middle / NOISE_WITHIN, middle * NOISE_WITHIN))

@@ -4,6 +4,7 @@ from calcigraph.queries.compare import compare_cultures
 from calcigraph.queries.library import Declared, Query, load, names, require_culture, unknown_culture
 from calcigraph.queries.readonly import declared_parameters, parse_parameters, run_user
 from calcigraph.queries.tables import records, rows, run, subgraph
+from calcigraph.queries.written import written_parameters
 
 __all__ = [
     "Declared",
@@ -20,4 +21,5 @@ __all__ = [
     "run_user",
     "subgraph",
     "unknown_culture",
+    "written_parameters",
 ]

@@ -135,6 +135,11 @@ def check(text: str) -> str:
     return text
 
 
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a text, comments left out. Raises InputError for what cannot be cut into tokens."""
+    return _tokenise(text)[1]
+
+
 def parameters_of(text: str) -> set[str]:
     """The names of the $parameters that a text uses.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from calcigraph.models.consensus import Operator
 from calcigraph.models.quadrature import frame_means
 from calcigraph.models.robust.transients import tail_regressors
 from calcigraph.models.robust.weakform import Moments, Rows
+from calcigraph.models.scale import rounding_level
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 BATCH_CELLS = 1024
@@ -59,6 +61,11 @@ class Batch:
     def cells(self) -> int:
         """p."""
         return len(self.noise_variance)
+
+    @cached_property
+    def rounding(self) -> FloatArray:
+        """(p,), standard deviation of the samples' rounding error."""
+        return rounding_level(self.increments)
 
     def part(self, cells: slice) -> Batch:
         """Some of the cells."""

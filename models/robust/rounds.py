@@ -114,7 +114,8 @@ def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool) -> Bat
     # Transients are looked for without the tails, because a long tail would otherwise be part of its transient.
     residual = batch.residual(at, tailed)
     rest = residual.without_coupling - residual.tail
-    found = transient_frames(rest / np.sqrt(batch.noise_variance)[:, None])
+    noise = np.sqrt(batch.noise_variance)
+    found = transient_frames(rest / noise[:, None], float(np.median(batch.rounding / noise)))
     if tailed and at.transients is not None:
         # Weak transients would otherwise come and go with the amplitudes of the tails.
         found |= at.transients

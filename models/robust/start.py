@@ -43,14 +43,16 @@ def first_state(batches: Sequence[Batch], settings: Settings) -> State:
     has_feed = settings.feed != "none"
     k, feed = np.zeros(len(increments)), np.median(increments, axis=1) * has_feed
     shared = 0.0
+    # Increments of two rounded samples scatter by at least this.
+    least = np.sqrt(2) * float(np.median(np.concatenate([batch.rounding for batch in batches])))
     # Each pass weighs the residuals of the pass before, so that spikes lose their weight step by step.
     for _ in range(COMMON):
-        lines = _weighted_lines(increments, coupling, k, feed, has_feed)
+        lines = _weighted_lines(increments, coupling, k, feed, has_feed, least)
         shared = lines.common_slope()
         k = np.full_like(k, shared)
         feed = lines.mean_increment - k * lines.mean_coupling
     for _ in range(ALONE):
-        lines = _weighted_lines(increments, coupling, k, feed, has_feed)
+        lines = _weighted_lines(increments, coupling, k, feed, has_feed, least)
         k = lines.slopes()
         feed = lines.mean_increment - k * lines.mean_coupling
     base = len(batches[0].regressors)
@@ -85,12 +87,15 @@ class _Lines:
 
 
 def _weighted_lines(
-    increments: FloatArray, coupling: FloatArray, k: FloatArray, feed: FloatArray, has_feed: bool
+    increments: FloatArray, coupling: FloatArray, k: FloatArray, feed: FloatArray, has_feed: bool, least: float
 ) -> _Lines:
-    """Lines through increments and coupling, (p, F), weighted by the residuals of the line that k and feed give."""
+    """Lines through increments and coupling, (p, F), weighted by the residuals of the line that k and feed give.
+
+    Their scale is at least `least`.
+    """
     residual = increments - k[:, None] * coupling - feed[:, None]
     # The first scale is 0 if more than half of the residuals are exactly 0, the second if all are.
-    scale = mad_scale(residual) or float(residual.std()) or 1.0
+    scale = max(mad_scale(residual), least) or float(residual.std()) or 1.0
     weight = bisquare(residual, scale)
     total = np.maximum(weight.sum(axis=1), LEAST_WEIGHT)
     mean_coupling = (weight * coupling).sum(axis=1) / total * has_feed

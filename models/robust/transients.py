@@ -33,13 +33,16 @@ TAIL_FRAMES = (3.0, 6.0, 12.0, 24.0)
 """Time constants of the tails that may follow a transient; sums of them come close to any decay."""
 
 
-def transient_frames(residual: FloatArray) -> BoolArray:
+def transient_frames(residual: FloatArray, rounding: float = 0.0) -> BoolArray:
     """The frames in which a cell has a transient.
 
     Parameters
     ----------
     residual
         Residual increments, (p, F), in units of each cell's noise.
+    rounding
+        Standard deviation of the samples' rounding error, in the same units: no deviation is taken to be smaller than
+        what two rounded ends give.
 
     Returns
     -------
@@ -60,8 +63,8 @@ def transient_frames(residual: FloatArray) -> BoolArray:
     found = np.zeros(residual.shape, dtype=np.bool_)
     alive = _alive(residual)
     for _ in range(PASSES):
-        found = _in_outlying_window(total, found, alive)
-    return _extended(found, residual, alive)
+        found = _in_outlying_window(total, found, alive, np.sqrt(2) * rounding)
+    return _extended(found, residual, alive, np.sqrt(2) / 3 * rounding)
 
 
 def _alive(residual: FloatArray) -> BoolArray:
@@ -70,10 +73,11 @@ def _alive(residual: FloatArray) -> BoolArray:
     return np.asarray(size > STILL * np.median(size))[:, None]
 
 
-def _in_outlying_window(total: FloatArray, found: BoolArray, alive: BoolArray) -> BoolArray:
+def _in_outlying_window(total: FloatArray, found: BoolArray, alive: BoolArray, least: float) -> BoolArray:
     """The frames of all windows whose sum of residuals is outlying, (p, F).
 
-    `total` is the cumulated residual, (p, F + 1). The deviation is that of windows without frames in `found`.
+    `total` is the cumulated residual, (p, F + 1). The deviation is that of windows without frames in `found`, and
+    at least `least`.
     """
     frames, nothing_found = found.shape[1], bool(alive.all() and not found.any())
     # found_before[:, m] counts the found frames before m: two equal values enclose a window without any.
@@ -93,18 +97,18 @@ def _in_outlying_window(total: FloatArray, found: BoolArray, alive: BoolArray) -
             quiet = window
         middle, deviation = middle_and_deviation(quiet)
         np.abs(np.subtract(window, middle, out=window), out=window)
-        outlying = (window > OUTLYING * deviation).view(np.int8)
+        outlying = (window > OUTLYING * max(deviation, least)).view(np.int8)
         edges[:, : outlying.shape[1]] += outlying
         edges[:, length:] -= outlying
     # The running sum counts the outlying windows that hold a frame.
     return np.asarray(np.cumsum(edges[:, :-1], axis=1, dtype=np.int8) > 0)
 
 
-def _extended(found: BoolArray, residual: FloatArray, alive: BoolArray) -> BoolArray:
+def _extended(found: BoolArray, residual: FloatArray, alive: BoolArray, least: float) -> BoolArray:
     """The found frames and those beside them over which the residual's three-frame mean stays away from zero."""
     padded = np.pad(residual, ((0, 0), (1, 1)), mode="edge")
     mean = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
-    deviation = middle_and_deviation(mean[~found & alive])[1]
+    deviation = max(middle_and_deviation(mean[~found & alive])[1], least)
     # Frames first: one step along time is then one row, for all cells at once.
     goes_on = (np.abs(mean) > GROWING * deviation).T.copy()
     return np.ascontiguousarray(_backward(_forward(found.T, goes_on), goes_on).T)

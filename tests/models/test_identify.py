@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from calcigraph.models.estimate import Estimate
-from calcigraph.models.identify import IDENTIFIED, NOT, WEAK, at_bound, cell_identifiability, culture_identifiability
+from calcigraph.models.identify import (
+    IDENTIFIED,
+    NOT,
+    WEAK,
+    at_bound,
+    cell_identifiability,
+    culture_identifiability,
+    repeated_frames,
+)
 from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved
 
@@ -101,3 +109,11 @@ def test_at_bound_minds_finite_bounds_only():
     values = np.array([0.0, 0.5, 1.0, np.nan, np.inf])
     assert at_bound(values, (0.0, 1.0)).tolist() == [True, False, True, False, False]
     assert not at_bound(values, (-np.inf, np.inf)).any()
+
+
+def test_frames_that_are_copies_take_the_claim():
+    moving = np.random.default_rng(0).normal(size=(4, 40))
+    assert repeated_frames(moving) == 0
+    assert repeated_frames(np.ones((4, 40))) == 0
+    held = np.repeat(moving[:, :20], 2, axis=1)
+    assert repeated_frames(held) == 20
