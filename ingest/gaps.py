@@ -20,7 +20,7 @@ ALL = 0.95
 FEW = 0.05
 """Share of neighbours with a gap that is not worth to be closed: a few cells that do not quite touch."""
 EMPTIED = 0.5
-"""Gaps of segmentation are narrow, and there are fewer than this of twice the width; in sparse cells there are as many."""
+"""Wider gaps, against the narrow ones: segmentation leaves fewer than this, in sparse cells there are as many."""
 FEWEST = 5
 """Neighbours from which a gap is read."""
 
@@ -42,7 +42,7 @@ class Gaps:
         --------
         >>> Gaps(np.repeat([0, 2], 30), 6).max_gap
         2
-        >>> Gaps(np.arange(12), 6).max_gap is None
+        >>> Gaps(np.arange(1, 13), 6).max_gap is None
         True
         """
         narrow = self.needed_px[self.needed_px <= self.narrow_px]
@@ -94,7 +94,7 @@ def measure_gaps(labels: LabelImage, *, min_area: int, min_border: int) -> Gaps:
 
 
 def _where_regions_meet(nearest: LabelImage, distance: FloatArray, narrow: int) -> tuple[IntArray, IntArray]:
-    """For each pair of pixels, side by side, of two cells' regions: a number for the cells, and the gap that closes it."""
+    """For each pair of pixels, side by side, of two regions: a number for their cells, and the gap that closes it."""
     count = np.int64(nearest.max()) + 1
     pairs, needed = [], []
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
@@ -109,7 +109,7 @@ def _where_regions_meet(nearest: LabelImage, distance: FloatArray, narrow: int) 
 
 
 def _narrowest(pair: IntArray, needed: IntArray, min_border: int) -> IntArray:
-    """The gap that gives each pair of cells its `min_border`th pair of pixels, ascending; pairs with fewer are left out."""
+    """The gap that gives each pair of cells `min_border` pairs of pixels, ascending; without those that have fewer."""
     order = np.lexsort((needed, pair))
     pair, needed = pair[order], needed[order]
     first = np.flatnonzero(np.append(True, np.diff(pair) != 0)) if len(pair) else np.zeros(0, np.int64)

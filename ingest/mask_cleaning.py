@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from calcigraph.ingest.cells import compact, shared_borders
-from calcigraph.ingest.mask_pieces import at_edge, nearest_label, neighbours_of, pieces_of
+from calcigraph.ingest.mask_pieces import at_edge, joined_pieces, nearest_label, neighbours_of, pieces_of
 from calcigraph.store.types import BoolArray, IntArray, LabelImage
 
 CELL_SHARE = 0.2
@@ -68,7 +68,7 @@ class Cleaned:
         if self.strays:
             done = "kept (--keep-masks)" if self.kept else "removed (--keep-masks keeps them)"
             pieces = "1 small piece lies" if self.strays == 1 else f"{self.strays} small pieces lie"
-            found.append(f"{pieces} apart from the cell of the same label: {done}; {_named(self.stray_labels)}")
+            found.append(f"{pieces} apart from the cell of the same label ({_named(self.stray_labels)}): {done}")
         if self.places:
             found.append(self._places())
         if self.holes and not self.kept:
@@ -86,13 +86,14 @@ class Cleaned:
         return tuple(f"the masks have {what} (--keep-masks)" for what, there in found.items() if self.kept and there)
 
     def _places(self) -> str:
-        found = f"{_count(len(self.places), 'label')} of two or more places, each as large as a cell"
+        name = "names" if len(self.places) == 1 else "name"
+        found = f"{_named(self.places)} {name} two or more places, each as large as a cell"
         if self.kept:
-            return f"{found}: each kept as one cell (--keep-masks); {_named(self.places)}"
+            return f"{found}: each label is kept as one cell (--keep-masks)"
         new = f"{self.added[0]}" if len(self.added) == 1 else f"{self.added[0]} to {self.added[-1]}"
         return (
-            f"{found}: each place is taken as a cell, the largest keeps the label, the others become {new} (an image "
-            f"of 8 bits cannot count beyond 255: save it with 16; --keep-masks keeps one cell); {_named(self.places)}"
+            f"{found}: each place is taken as a cell; the largest keeps the label, the others get {new}. An image of 8 "
+            "bits cannot count beyond 255: save such labels with 16 bits. --keep-masks takes each label as one cell"
         )
 
 
@@ -101,9 +102,10 @@ def clean(labels: LabelImage, min_area: int = 1, keep: bool = False) -> Cleaned:
 
     * Background: a label that is as large as GIANT median cells and reaches the picture's edge, or that touches more
       than half of the cells where there are NET_CELLS, is removed.
-    * Strays: a piece that lies apart from the largest piece of its label is removed if it is small against that or
-      against the median cell. Inside tissue its pixels go to the nearest cell, elsewhere they become background.
-    * Places: a piece that lies apart and is as large as a cell becomes a cell with a label of its own.
+    * Strays: a piece that is not connected with the largest piece of its label is removed if it is small against that
+      or against the median cell. Inside tissue its pixels go to the nearest cell, elsewhere they become background. A
+      piece with background around it, no farther than NEAR_PX, stays: a line has cut it off.
+    * Places: a piece that is as large as a cell and farther than NEAR_PX becomes a cell with a label of its own.
     * Holes: a background region that one cell surrounds becomes that cell's.
 
     All other labels stay what they are.
@@ -122,8 +124,10 @@ def clean(labels: LabelImage, min_area: int = 1, keep: bool = False) -> Cleaned:
     >>> labels = np.zeros((20, 40), np.int32)
     >>> labels[2:18, 2:18], labels[2:18, 20:38], labels[1, 39] = 3, 7, 3
     >>> found = clean(labels)
-    >>> found.strays, found.labels[1, 39], found.warnings
-    (1, 0, ('masks: 1 small piece lies apart from the cell of the same label: removed (--keep-masks keeps them); label 3',))
+    >>> found.strays, found.labels[1, 39]
+    (1, np.int32(0))
+    >>> found.warnings[0]
+    'masks: 1 small piece lies apart from the cell of the same label (label 3): removed (--keep-masks keeps them)'
     """
     found = _without_background(Cleaned(labels), min_area)
     found = _without_pieces(found, min_area)
@@ -159,26 +163,30 @@ def _median_cell(areas: IntArray, min_area: int) -> float:
 
 def _without_pieces(found: Cleaned, min_area: int) -> Cleaned:
     """Without strays, and with one label for each place."""
-    pieces, owner = pieces_of(found.labels, NEAR_PX)
+    pieces, owner = pieces_of(found.labels)
+    if len(owner) == 1 + len(np.unique(owner[1:])):
+        return found
+    inside = _without_background_beside(found.labels, pieces, len(owner))
+    # What a line has cut off is joined again, but not what lies inside other cells.
+    pieces, owner = joined_pieces(found.labels, pieces, owner, ~inside, NEAR_PX)
     sizes = np.bincount(pieces.ravel(), minlength=len(owner))[1:]
     values, row = np.unique(owner[1:], return_inverse=True)
-    if len(values) == len(sizes):
-        return found
     # The last piece of each label in order of size is its largest.
     order = np.lexsort((-np.arange(len(sizes)), sizes, row))
     main = order[np.flatnonzero(np.append(np.diff(row[order]) > 0, True))]
-    largest = sizes[main]
     apart = np.ones(len(sizes), bool)
     apart[main] = False
+    largest = sizes[main]
     enough = np.maximum(CELL_SHARE * _median_cell(largest, min_area), OWN_SHARE * largest[row])
     place, stray = apart & (sizes >= enough), apart & (sizes < enough)
+    if not apart.any():
+        return found
     added = _unused(values, int(place.sum()))
     final = owner.copy()
     final[1:][place] = added
-    labels = _with_strays_given(final.astype(np.int32)[pieces], pieces, np.concatenate([[False], stray]))
     return replace(
         found,
-        labels=labels,
+        labels=_with_strays_given(final.astype(np.int32)[pieces], pieces, np.append(False, stray)),
         strays=int(stray.sum()),
         stray_labels=_tuple(np.unique(owner[1:][stray])),
         places=_tuple(np.unique(owner[1:][place])),
@@ -196,21 +204,28 @@ def _unused(values: IntArray, count: int) -> IntArray:
 
 def _with_strays_given(labels: LabelImage, pieces: LabelImage, stray: BoolArray) -> LabelImage:
     """Without those pieces; their pixels go to the nearest cell where no background is beside them."""
-    empty = labels == 0
+    inside = (stray & _without_background_beside(labels, pieces, len(stray)))[pieces]
     labels = np.where(stray[pieces], 0, labels)
-    in_open = np.zeros(len(stray), bool)
-    in_open[neighbours_of(empty.astype(np.int32), pieces)[1]] = True
-    inside = (stray & ~in_open)[pieces]
     if inside.any() and labels.any():
         labels[inside] = nearest_label(labels)[0][inside]
     return labels
+
+
+def _without_background_beside(labels: LabelImage, pieces: LabelImage, count: int) -> BoolArray:
+    """Which pieces have only pieces of other labels beside them, (count,); the first is background itself."""
+    alone = np.ones(count, bool)
+    alone[neighbours_of((labels == 0).astype(np.int32), pieces)[1]] = False
+    alone[0] = False
+    return alone
 
 
 def _without_holes(found: Cleaned) -> Cleaned:
     empty = found.labels == 0
     if not empty.any():
         return found
-    count, regions, stats, _ = cv2.connectedComponentsWithStats(empty.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    count, regions, stats, _ = cv2.connectedComponentsWithStats(
+        empty.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S
+    )
     region, around = neighbours_of(regions, found.labels)
     only = np.bincount(region, minlength=count) == 1
     only[1:] &= ~at_edge(regions, count - 1)

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, LabelImage
 
 
-def pieces_of(labels: LabelImage, apart: int = 0) -> tuple[LabelImage, IntArray]:
+def pieces_of(labels: LabelImage) -> tuple[LabelImage, IntArray]:
     """Number the connected pieces of each label; pixels that meet at a corner are connected.
 
     Parameters
     ----------
     labels
         (Y, X), 0 for background.
-    apart
-        Pieces of one label with up to so many pixels between them are one piece.
 
     Returns
     -------
@@ -26,8 +24,8 @@ def pieces_of(labels: LabelImage, apart: int = 0) -> tuple[LabelImage, IntArray]
     Examples
     --------
     >>> pieces, label = pieces_of(np.int32([[5, 0, 0, 5], [0, 5, 0, 2]]))
-    >>> label[1:], pieces[0, 0] == pieces[1, 1]
-    (array([5, 5, 2]), np.True_)
+    >>> label[1:], bool(pieces[0, 0] == pieces[1, 1])
+    (array([5, 5, 2]), True)
     """
     # An image of twice the size has pixels between pixels: they are set where both sides have the same label, so that
     # one run of a plain connected-components search keeps all labels apart.
@@ -43,24 +41,50 @@ def pieces_of(labels: LabelImage, apart: int = 0) -> tuple[LabelImage, IntArray]
     owner[pieces] = labels
     if count == 1 + len(np.unique(owner[1:])):
         return pieces, owner
-    root = _joined(count, _close_pairs(labels, pieces, apart))
+    return joined_pieces(labels, pieces, owner, np.ones(count, bool), 0)
+
+
+def joined_pieces(
+    labels: LabelImage, pieces: LabelImage, owner: IntArray, may_join: BoolArray, apart: int
+) -> tuple[LabelImage, IntArray]:
+    """Join pieces of one label that lie near each other.
+
+    Parameters
+    ----------
+    labels
+        (Y, X), 0 for background.
+    pieces, owner
+        As `pieces_of` gives them.
+    may_join
+        (pieces + 1,), which of them may be joined with others.
+    apart
+        Most pixels between pieces that are joined; 0 for those that meet at a corner.
+
+    Returns
+    -------
+    As `pieces_of`.
+    """
+    pairs = _close_pairs(labels, pieces, apart)
+    root = _joined(len(owner), pairs[may_join[pairs].all(axis=1)])
     kept, places = np.unique(root, return_inverse=True)
     return places.astype(np.int32)[pieces], owner[kept]
 
 
 def _close_pairs(labels: LabelImage, pieces: LabelImage, apart: int) -> IntArray:
-    """Pairs of pieces of one label that meet at a corner or are that near, (m, 2)."""
+    """Pairs of pieces of one label with no more than so many pixels between them, (m, 2)."""
     reach = apart + 1
     found = []
     for dy in range(reach + 1):
         for dx in range(-reach, reach + 1):
+            # Half of the directions are enough. Neighbours at a corner count as next to each other.
             if (dy, dx) <= (0, 0) or (apart and dy * dy + dx * dx > reach * reach):
                 continue
             one = np.s_[: labels.shape[0] - dy, max(0, -dx) : labels.shape[1] - max(0, dx)]
             other = np.s_[dy:, max(0, dx) : labels.shape[1] - max(0, -dx)]
             alike = (labels[one] == labels[other]) & (pieces[one] != pieces[other])
             found.append(np.stack([pieces[one][alike], pieces[other][alike]], axis=1))
-    return np.unique(np.concatenate(found), axis=0).astype(np.int64)
+    pairs: IntArray = np.unique(np.concatenate(found), axis=0).astype(np.int64)
+    return pairs
 
 
 def _joined(count: int, pairs: IntArray) -> IntArray:
@@ -105,7 +129,7 @@ def nearest_label(labels: LabelImage) -> tuple[LabelImage, FloatArray]:
     return label_of[sources], distance.astype(np.float64)
 
 
-def at_edge(regions: NDArray[np.integer], count: int) -> BoolArray:
+def at_edge(regions: NDArray[np.int32], count: int) -> BoolArray:
     """Which of the regions 1..count have a pixel in the first or last row or column, (count,)."""
     found = np.zeros(count + 1, bool)
     for line in (regions[0], regions[-1], regions[:, 0], regions[:, -1]):

@@ -60,6 +60,7 @@ def culture_word(task: Task, solved: Solved, null_p: float | None) -> tuple[str,
         against.append("k lies at its bound")
     if null_p is not None and null_p > CHANCE:
         against.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
+    against += task.subgraph.doubts
     return _word(share, CULTURE_LIMITS, bool(against)), tuple(against)
 
 
