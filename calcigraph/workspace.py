@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.ingest.options import TraceOptions
-from calcigraph.ingest.tissue_check import tissue_line
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.store.folder import MovieFolder
+from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 from calcigraph.version import __version__
 

@@ -10,7 +10,7 @@ import typer
 from calcigraph import IngestOptions, TraceOptions
 from calcigraph.cli.options import takes
 from calcigraph.cli.output import note, progress_bar
-from calcigraph.ingest.tissue_check import tissue_line
+from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture
 from calcigraph.workspace import Workspace
 

@@ -15,9 +15,9 @@ NARROW_PX = 6
 NARROW_SHARE = 0.3
 """And one up to this share of the median cell's diameter."""
 WIDEST_PX = 20
-ALL = 0.95
+ALL = 0.98
 """Share of the neighbours that the gap must close."""
-FEW = 0.05
+FEW = 0.02
 """Share of neighbours with a gap that is not worth to be closed: a few cells that do not quite touch."""
 EMPTIED = 0.5
 """Wider gaps, against the narrow ones: segmentation leaves fewer than this, in sparse cells there are as many."""

@@ -21,6 +21,8 @@ OWN_SHARE = 0.1
 """A detached piece with less than this share of its label's largest piece is a stray."""
 NEAR_PX = 3
 """Pieces of a label with no more than this between them are one cell that a line cuts."""
+MOST_CUT = 3
+"""Large pieces that lines may make of one cell; a label with more of them names several cells."""
 GIANT = 8.0
 """So many median cells large, and at the picture's edge: a label of background."""
 STANDS_OUT = 2.0
@@ -52,6 +54,8 @@ class Cleaned:
     """The labels that have them."""
     places: tuple[int, ...] = ()
     """Labels of two or more places, each as large as a cell."""
+    of_places: int = 0
+    """How many places these name together."""
     added: tuple[int, ...] = ()
     """The labels that all places but the largest have got."""
     holes: int = 0
@@ -87,7 +91,7 @@ class Cleaned:
 
     def _places(self) -> str:
         name = "names" if len(self.places) == 1 else "name"
-        found = f"{_named(self.places)} {name} two or more places, each as large as a cell"
+        found = f"{_named(self.places)} {name} {self.of_places} places, each as large as a cell"
         if self.kept:
             return f"{found}: each label is kept as one cell (--keep-masks)"
         new = f"{self.added[0]}" if len(self.added) == 1 else f"{self.added[0]} to {self.added[-1]}"
@@ -166,9 +170,7 @@ def _without_pieces(found: Cleaned, min_area: int) -> Cleaned:
     pieces, owner = pieces_of(found.labels)
     if len(owner) == 1 + len(np.unique(owner[1:])):
         return found
-    inside = _without_background_beside(found.labels, pieces, len(owner))
-    # What a line has cut off is joined again, but not what lies inside other cells.
-    pieces, owner = joined_pieces(found.labels, pieces, owner, ~inside, NEAR_PX)
+    pieces, owner = joined_pieces(found.labels, pieces, owner, _may_be_cut_off(found.labels, pieces, owner), NEAR_PX)
     sizes = np.bincount(pieces.ravel(), minlength=len(owner))[1:]
     values, row = np.unique(owner[1:], return_inverse=True)
     # The last piece of each label in order of size is its largest.
@@ -190,8 +192,19 @@ def _without_pieces(found: Cleaned, min_area: int) -> Cleaned:
         strays=int(stray.sum()),
         stray_labels=_tuple(np.unique(owner[1:][stray])),
         places=_tuple(np.unique(owner[1:][place])),
+        of_places=int(place.sum()) + len(np.unique(row[place])),
         added=_tuple(added),
     )
+
+
+def _may_be_cut_off(labels: LabelImage, pieces: LabelImage, owner: IntArray) -> BoolArray:
+    """Pieces that a line may have cut off: none inside other cells, and none of a label with many large pieces."""
+    sizes = np.bincount(pieces.ravel(), minlength=len(owner))
+    values, row = np.unique(owner, return_inverse=True)
+    largest = np.zeros(len(values), np.int64)
+    np.maximum.at(largest, row, sizes)
+    large = np.bincount(row[sizes >= CELL_SHARE * largest[row]], minlength=len(values))
+    return ~_without_background_beside(labels, pieces, len(owner)) & (large <= MOST_CUT)[row]
 
 
 def _unused(values: IntArray, count: int) -> IntArray:

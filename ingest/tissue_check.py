@@ -30,20 +30,13 @@ SPARSE_CELLS = 10
 MANY_PLACES = 0.1
 """Share of labels of two places, from which some are likely to hide as one cell."""
 
-_NAMES = (
-    ("strays", "stray piece", "stray pieces"),
-    ("places", "label of two places", "labels of two places"),
-    ("background", "label of background", "labels of background"),
-)
-"""Counts of `Culture.tissue` that are told where they are not 0."""
-
 
 @dataclass(frozen=True)
 class TissueCheck:
     """What is known of the cells of a culture as a tissue; made by `check_tissue`."""
 
     facts: Mapping[str, Any]
-    """`Culture.tissue`: counts, shares and gaps; `tissue_line` puts them in words."""
+    """`Culture.tissue`: counts, shares and gaps; `store.tissue.tissue_line` puts them in words."""
     warnings: tuple[str, ...]
     """For the user, doubts included."""
     doubts: tuple[str, ...]
@@ -77,29 +70,6 @@ def check_tissue(tissue: Tissue, gaps: Gaps, max_gap: int, min_area: int, cleane
             f"tissue: cells cover {facts['coverage']:.0%} of the picture; a model sees those that touch only"
         )
     return TissueCheck(facts, tuple(warnings), tuple(doubts))
-
-
-def tissue_line(facts: Mapping[str, Any]) -> str:
-    """The facts of a `TissueCheck` in one line.
-
-    Examples
-    --------
-    >>> tissue_line({"found": 60, "too_small": 24, "min_area": 400, "coverage": 0.634, "contacts_per_inner_cell": None,
-    ...     "max_gap": 2})
-    '60 cells found, 24 (40 %) left out under 400 px; they cover 63 % of the picture; gaps of up to 2 px are closed'
-    """
-    parts = [f"{facts['found']} cells found"]
-    if facts["too_small"]:
-        share = facts["too_small"] / facts["found"]
-        parts.append(f"{facts['too_small']} ({100 * share:.0f} %) left out under {facts['min_area']} px")
-    for name, one, many in _NAMES:
-        if facts.get(name):
-            parts.append(f"{facts[name]} {one if facts[name] == 1 else many}")
-    lines = [", ".join(parts), f"they cover {100 * facts['coverage']:.0f} % of the picture"]
-    if facts["contacts_per_inner_cell"] is not None:
-        lines.append(f"an inner cell has {facts['contacts_per_inner_cell']:.1f} contacts")
-    lines.append(f"gaps of up to {facts['max_gap']} px are closed" if facts["max_gap"] else "no gaps are closed")
-    return "; ".join(lines)
 
 
 def _facts(tissue: Tissue, gaps: Gaps, max_gap: int, min_area: int, cleaned: Cleaned | None) -> dict[str, Any]:
@@ -165,7 +135,7 @@ def _of_masks(facts: Mapping[str, Any], cleaned: Cleaned | None) -> list[str]:
     labels = facts["found"] - len(cleaned.added)
     if cleaned.added and len(cleaned.places) > MANY_PLACES * labels:
         doubts.append(
-            f"{len(cleaned.places)} of {labels} labels name two or more places, so that two cells of one label that "
-            "touch are taken as one"
+            f"{len(cleaned.places)} of {labels} labels name two or more places each, so that cells of one label that "
+            "touch are taken as one cell"
         )
     return doubts

@@ -13,10 +13,11 @@ from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved
 
 
-def task(cells=1, **options):
+def task(cells=1, doubts=(), **options):
     chosen, model = FitOptions(**options), model_named("robust")
     return SimpleNamespace(
         options=chosen,
+        subgraph=SimpleNamespace(doubts=doubts),
         op=SimpleNamespace(coupled=np.ones(cells, dtype=bool)),
         dt=10.0,
         train=np.zeros((cells, 361)),
@@ -101,3 +102,9 @@ def test_at_bound_minds_finite_bounds_only():
     values = np.array([0.0, 0.5, 1.0, np.nan, np.inf])
     assert at_bound(values, (0.0, 1.0)).tolist() == [True, False, True, False, False]
     assert not at_bound(values, (-np.inf, np.inf)).any()
+
+
+def test_doubts_about_the_contacts_make_the_culture_weak_at_best():
+    word, why = culture_word(task(doubts=("few contacts",)), solved(0.001), None)
+    assert (word, why) == (WEAK, ("few contacts",))
+    assert culture_word(task(), solved(0.001), None) == (IDENTIFIED, ())
