@@ -1,10 +1,13 @@
 """Label images as people have them: what is cleaned, which gaps are closed, and what is said of it."""
 
+import time
+
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
 import tifffile
 
+from calcigraph.errors import InputError
 from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.ingest.found_cells import find_in, measure, read_given
@@ -14,6 +17,8 @@ from calcigraph.ingest.mask_pieces import pieces_of
 from calcigraph.store.types import Masks
 
 SIDE, CELLS = 160, 60
+GOLDEN = "1aaf82bbb7aea2a52b5089e824ed174c"
+"""Of version 0.1, which cleaned nothing and closed no gaps of given masks."""
 
 
 def tissue(side=SIDE, cells=CELLS, seed=1):
@@ -282,13 +287,7 @@ def test_the_digest_is_that_of_the_masks_as_they_are_used(tmp_path):
     assert len({digest(LABELS), digest(strays), digest(strays, keep_masks=True)}) == 3
 
 
-GOLDEN = "1aaf82bbb7aea2a52b5089e824ed174c"
-"""Of version 0.1, which cleaned nothing and closed no gaps of given masks."""
-
-
 def test_reading_given_masks_costs_little(tmp_path):
-    import time
-
     labels = tissue(512, 300)
     tifffile.imwrite(tmp_path / "labels.tif", dams(labels).astype(np.uint16))
     options = IngestOptions(masks=str(tmp_path / "labels.tif"), min_area=50)
@@ -298,3 +297,23 @@ def test_reading_given_masks_costs_little(tmp_path):
         read_given(str(tmp_path / "labels.tif"), (512, 512), options)
         times.append(time.perf_counter() - began)
     assert min(times) < 0.3
+
+
+@pytest.mark.segment
+def test_cells_of_low_magnification_are_told_if_they_are_too_small(tmp_path):
+    labels = tissue(160, 165, seed=3)
+    light = np.where(ndi.binary_dilation(dams(labels) == 0, [[1, 1], [1, 1]]), 525.0, 1500.0)
+    frames = np.random.default_rng(0).poisson(light, (6, SIDE, SIDE)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "movie.tif", frames, photometric="minisblack", metadata={"axes": "TYX"})
+
+    def ingest(**more):
+        options = IngestOptions(frame_interval_s=5.0, **more)
+        store = tmp_path / "a.ome.zarr"
+        return ingest_movie(str(tmp_path / "movie.tif"), culture="a", options=options, store_path=store, version="0")
+
+    with pytest.raises(InputError, match=r"1[56]\d cells were found, and none has 500 px .* give --min-area \d\d "):
+        ingest()
+    data = ingest(min_area=40)
+    assert 150 <= len(data.cells) <= 165
+    assert data.culture.tissue["contacts_per_inner_cell"] > 4.5
+    assert data.culture.doubts == ()
