@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.numbering import Numbering
+from calcigraph.ingest.photometric import INVERTED, inverted, is_inverted
 from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
 from calcigraph.store.types import FrameTimes, MovieInfo
 
@@ -20,7 +21,6 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 """Of files that tifffile reads."""
 FRAME_SUFFIXES = (".tif", ".tiff", ".png")
 """Of files that are taken for frames in a folder."""
-INVERTED = "pixels: 0 is white in this file (MinIsWhite); they were inverted, so that more light is a larger number"
 
 
 class SequenceMovie(Movie):
@@ -96,8 +96,6 @@ def _read_frame(path: Path) -> tuple[NDArray[Any], bool]:
     """One grey image, brighter where its numbers are larger, and whether it was inverted for that."""
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return _grey(_read_other(path), path), False
-    from calcigraph.ingest.tiff import inverted
-
     image, white_is_0 = _read_tiff(path)
     return _grey(inverted(image) if white_is_0 else image, path), white_is_0
 
@@ -110,7 +108,7 @@ def _grey(image: NDArray[Any], path: Path) -> NDArray[Any]:
 
 def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
     """The only page, and whether 0 is white in it."""
-    from calcigraph.ingest.tiff import is_inverted, open_tiff
+    from calcigraph.ingest.tiff import open_tiff
 
     # is_ome False: in a set of files each may describe the whole set, and would be read as all of it.
     with open_tiff(path, str(path), is_ome=False) as tiff:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie, first_line
-from calcigraph.ingest.sequence import INVERTED
+from calcigraph.ingest.photometric import INVERTED, inverted, is_inverted
 from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
 from calcigraph.store.types import FrameTimes, MovieInfo
 
@@ -198,23 +198,6 @@ def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
             "give --frame-interval in seconds, else save the frames of one channel and one z-plane"
         )
     return size, shape[-2], shape[-1]
-
-
-def is_inverted(page: Any, source: str) -> bool:
-    """Whether 0 is white in a page: its numbers run against its brightness. Raises InputError for floats."""
-    if page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
-        return False
-    if page.dtype.kind != "u":
-        raise InputError(
-            f"{source}: its photometric interpretation is MinIsWhite (0 is white), which has no meaning for pixels of "
-            f"type {page.dtype}; save it as MinIsBlack"
-        )
-    return True
-
-
-def inverted(frame: NDArray[Any]) -> NDArray[Any]:
-    """The brightness of unsigned pixels of which 0 is white: the type's largest value less the pixel."""
-    return np.asarray(np.iinfo(frame.dtype).max - frame)
 
 
 def _pages_there(pages: Any, frames: int) -> int:
