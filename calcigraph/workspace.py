@@ -13,6 +13,7 @@ from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.store.folder import MovieFolder
+from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 from calcigraph.version import __version__
 
@@ -343,6 +344,8 @@ class Workspace:
             *((name, None, sum(row[name] for row in totals)) for name in ("cells", "contacts", "fits")),
         ]
         for culture in cultures:
+            if culture.tissue:
+                rows.append(("masks", culture.uid, tissue_line(culture.tissue)))
             rows += [("warning", culture.uid, warning) for warning in culture.warnings]
             if culture.movie is not None and not self._movies.has(culture.movie):
                 rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))

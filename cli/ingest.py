@@ -10,6 +10,7 @@ import typer
 from calcigraph import IngestOptions, TraceOptions
 from calcigraph.cli.options import takes
 from calcigraph.cli.output import note, progress_bar
+from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture
 from calcigraph.workspace import Workspace
 
@@ -55,6 +56,8 @@ def _tell(workspace: Workspace, culture: Culture, written: bool) -> None:
     counts = next(row for row in workspace.rows("cultures")[1] if row["culture"] == culture.uid)
     for warning in culture.warnings:
         note(f"warning: {warning}")
+    if culture.tissue:
+        note(f"masks: {tissue_line(culture.tissue)}")
     cells = f"{counts['cells']} cells ({counts['inner_cells']} inner), {counts['contacts']} contacts"
     outcome = "" if written else "; the same input is already there, nothing changed"
     note(f"culture {culture.uid}: {cells}, {culture.frames} frames{outcome}")

@@ -33,6 +33,12 @@ class Tissue:
     contacts: Contacts
     cells: LabelImage
     """(Y, X): 0 outside, else 1 + the cell's place in `labels`; from the masks as they are."""
+    dropped_px: IntArray
+    """Number of pixels of each cell that was left out as too small."""
+    coverage: float
+    """Share of the picture that the cells cover once gaps are closed."""
+    filled: float
+    """The same share of the tissue: of the picture without the empty regions that reach its edge."""
 
 
 def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_gap: int = 0) -> Tissue:
@@ -76,16 +82,18 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
     kept = areas >= min_area
     if not kept.any():
         raise InputError(
-            f"{masks.source}: none of the {len(labels)} cells has {min_area} px (the largest has {areas.max()}); "
-            "lower --min-area or check the masks"
+            f"{masks.source}: {len(labels)} cells were found, and none has {min_area} px (the median is "
+            f"{np.median(areas):.0f}, the largest has {areas.max()}): all are left out as too small; give --min-area "
+            f"{smaller_limit(areas)} to take them, or check the masks"
         )
     # Both cells of a gap grow by half of it, rounded up, so that they meet.
     grown = grow(every, _ceil(max_gap, 2))
     near_edge = grow(every, _ceil(max_gap, 3))
     a, b, lengths = shared_borders(grown)
+    outside = outside_regions(grown == 0)
     border = _at_edge(near_edge, len(labels))
     border |= _touching_dropped(a, b, kept)
-    border |= _touching_outside(grown, len(labels))
+    border |= _touching_outside(grown, outside, len(labels))
     # From here on, cells are counted without those that were too small: `rows` is the new place of each kept one.
     rows = np.cumsum(kept) - 1
     values = np.where(kept, rows + 1, 0).astype(np.int32)
@@ -93,6 +101,7 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
     x, y = centroids(cells, int(kept.sum()))
     # A shorter border may be two corners that meet by chance of the pixels.
     long = (lengths >= min_border) & kept[a] & kept[b]
+    covered = int(np.concatenate([[False], kept])[grown].sum())
     return Tissue(
         labels=labels[kept],
         area_px=areas[kept].astype(np.float64),
@@ -101,7 +110,20 @@ def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_g
         border=border[kept],
         contacts=_contacts(labels[kept], rows[a[long]], rows[b[long]], lengths[long], x, y),
         cells=cells,
+        dropped_px=areas[~kept],
+        coverage=covered / cells.size,
+        filled=covered / (cells.size - int(outside.sum())),
     )
+
+
+def smaller_limit(areas: IntArray) -> int:
+    """A smallest area that leaves out debris and keeps cells like these, px.
+
+    >>> smaller_limit(np.array([3, 140, 150, 170]))
+    40
+    """
+    limit = 0.3 * float(np.median(areas))
+    return max(1, int(limit) // 10 * 10 or int(limit))
 
 
 def compact(labels: LabelImage) -> tuple[IntArray, LabelImage]:
@@ -232,9 +254,8 @@ def _touching_dropped(a: IntArray, b: IntArray, kept: BoolArray) -> BoolArray:
     return found
 
 
-def _touching_outside(cells: LabelImage, count: int) -> BoolArray:
-    """Cells with a 4-neighbour in an empty, 4-connected region that reaches the edge and holds the disc."""
-    outside = outside_regions(cells == 0)
+def _touching_outside(cells: LabelImage, outside: BoolArray, count: int) -> BoolArray:
+    """Which of the cells 1..count have a 4-neighbour in an outside region."""
     found = np.zeros(count + 1, bool)
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         found[cells[one][outside[other]]] = True

@@ -26,7 +26,7 @@ class IngestOptions:
 
     Examples
     --------
-    >>> IngestOptions().gap, IngestOptions(masks="labels.tif").gap
+    >>> IngestOptions().usual_gap, IngestOptions(masks="labels.tif").usual_gap
     (6, 0)
     """
 
@@ -45,11 +45,11 @@ class IngestOptions:
     min_area: Annotated[int, Option("Smallest cell, px.", unit="px", low=1)] = 500
     min_border: Annotated[int, Option("Shortest shared border of a contact, px.", unit="px", low=1)] = 5
     max_gap: Annotated[
-        int | None,
-        Option(
-            f"Widest gap between touching cells, px; default 0 with --masks, else {CELLPOSE_GAP}.", unit="px", low=0
-        ),
+        int | None, Option("Widest gap between touching cells, px; default: from the gaps found.", unit="px", low=0)
     ] = None
+    keep_masks: Annotated[
+        bool, Option("Take --masks as they are: no strays removed, no holes filled, no background left out.")
+    ] = False
     trace_inset: Annotated[
         int, Option("Leave out pixels this close to another cell or background.", unit="px", low=0)
     ] = 1
@@ -77,6 +77,8 @@ class IngestOptions:
             raise InputError(f"--detrend {self.detrend}: expected {' or '.join(DETREND)}")
         if self.masks is not None and self.cellpose_model is not None:
             raise InputError("--masks and --cellpose-model exclude each other: give one of them")
+        if self.keep_masks and self.masks is None:
+            raise InputError("--keep-masks goes with --masks: give the masks that are to be kept as they are")
         self._check_segment_on()
 
     def _check_segment_on(self) -> None:
@@ -89,10 +91,8 @@ class IngestOptions:
             raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
 
     @property
-    def gap(self) -> int:
-        """The gap that is closed between cells, in px."""
-        if self.max_gap is not None:
-            return self.max_gap
+    def usual_gap(self) -> int:
+        """The gap that is closed between cells where none is given and none can be measured, px."""
         return 0 if self.masks is not None else CELLPOSE_GAP
 
 

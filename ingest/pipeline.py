@@ -31,12 +31,13 @@ from calcigraph.store.types import (
     silent,
 )
 
-LATER = frozenset({"frames", "drop_repeats", "trust_interval", "offset", "scale"})
+LATER = frozenset({"frames", "drop_repeats", "trust_interval", "offset", "scale", "keep_masks"})
 """Options that version 0.1 did not have."""
 
 if TYPE_CHECKING:
     from calcigraph.ingest.cells import Tissue
     from calcigraph.ingest.denoise import Denoised
+    from calcigraph.ingest.found_cells import FoundCells, MeasuredMasks
     from calcigraph.ingest.inset import TracePixels
     from calcigraph.ingest.trace_sums import CellSums
     from calcigraph.store.movie import MovieWriter
@@ -66,8 +67,8 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
         As `open_movie` and `read_masks`; InputError also if the frame interval is not known.
     """
     with prepared(source, options, progress) as ready:
-        info, settings = ready.movie.info, _settings(ready, options)
-        return _digest(ready.movie.digest(progress), _masks_digest(info, options), options, settings)
+        settings = _settings(ready, options)
+        return _digest(ready.movie.digest(progress), _masks_digest(settings, options), options, settings)
 
 
 def ingest_movie(
@@ -137,14 +138,8 @@ class _Settings:
     """`Culture.options`: those that decide the result."""
     notes: tuple[str, ...]
     """What the user is told of the movie before its pixels are read."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The cells, and the pixels that their traces are taken from."""
-
-    tissue: Tissue
-    pixels: TracePixels
+    given: MeasuredMasks | None
+    """The masks of the user; None where cells are to be found."""
 
 
 @dataclass(frozen=True)
@@ -160,24 +155,23 @@ class _Job:
 
     def run(self, culture: str, store_path: Path, version: str, movie_name: str) -> CultureData:
         """See `ingest_movie`."""
+        from calcigraph.ingest.found_cells import find_in, measure
         from calcigraph.store.movie import MovieWriter, normalise
 
-        info = self.movie.info
-        masks = self._read_masks()
-        found = None if masks is None else self._find(masks)
+        info, given = self.movie.info, self.settings.given
+        found = None if given is None else find_in(given, self.options)
         floats = np.dtype(info.dtype).kind == "f" or self.options.detrend != "none"
         with MovieWriter(store_path, info.shape, np.dtype(np.float32 if floats else np.uint16)) as writer:
             denoised = self._pass(writer, found)
-            if masks is None or found is None:
+            if found is None:
                 # Cells are found in a picture of the denoised frames, so their traces take a second read of those.
-                masks = self._segment(writer, denoised)
-                found = self._find(masks)
+                found = find_in(measure(self._segment(writer, denoised), self.options), self.options)
             sums = denoised.sums or self._sums(writer, found.pixels)
             counts = found.pixels.counts[:, None]
             # Eq. 23 is linear in log(x + 1), so the mean of the normalised pixels is eq. 23 of the mean logarithm.
             traces = normalise(sums.logs / counts, denoised.normalisation)
-            digest = self.digest or _digest(denoised.digest, masks.digest, self.options, self.settings)
-            record = self._culture(culture, digest, denoised, masks, version, movie_name)
+            digest = self.digest or _digest(denoised.digest, found.masks.digest, self.options, self.settings)
+            record = self._culture(culture, digest, denoised, found, version, movie_name)
             self.progress("store", 0, 1)
             writer.finish(
                 normalisation=denoised.normalisation,
@@ -202,22 +196,7 @@ class _Job:
             "version": record.version,
         }
 
-    def _read_masks(self) -> Masks | None:
-        if self.options.masks is None:
-            return None
-        from calcigraph.ingest.masks import read_masks
-
-        return read_masks(self.options.masks, self.movie.info.shape[1:])
-
-    def _find(self, masks: Masks) -> _Found:
-        from calcigraph.ingest.cells import find_tissue
-        from calcigraph.ingest.inset import trace_pixels
-
-        options = self.options
-        tissue = find_tissue(masks, min_area=options.min_area, min_border=options.min_border, max_gap=options.gap)
-        return _Found(tissue, trace_pixels(tissue.cells, len(tissue.labels), options.trace_inset))
-
-    def _pass(self, writer: MovieWriter, found: _Found | None) -> Denoised:
+    def _pass(self, writer: MovieWriter, found: FoundCells | None) -> Denoised:
         from calcigraph.ingest.denoise import Pass
 
         on = self.options.segment_on
@@ -244,7 +223,7 @@ class _Job:
 
         return sums_of_store(writer, pixels, self.progress)
 
-    def _cells(self, found: _Found, traces: FloatArray) -> Cells:
+    def _cells(self, found: FoundCells, traces: FloatArray) -> Cells:
         from calcigraph.ingest.polygons import outlines
 
         tissue = found.tissue
@@ -263,7 +242,7 @@ class _Job:
         )
 
     def _culture(
-        self, uid: str, digest: str, denoised: Denoised, masks: Masks, version: str, movie_name: str
+        self, uid: str, digest: str, denoised: Denoised, found: FoundCells, version: str, movie_name: str
     ) -> Culture:
         frames, height, width = self.movie.info.shape
         times = self.settings.timing.times_s
@@ -279,9 +258,9 @@ class _Job:
             height_px=height,
             width_px=width,
             movie=movie_name,
-            masks=masks.source,
+            masks=found.masks.source,
             input_digest=digest,
-            options=self.settings.recorded,
+            options={**self.settings.recorded, "max_gap": found.max_gap},
             intensity_offset=denoised.normalisation.offset,
             intensity_gain=denoised.normalisation.gain,
             bleaching=bleaching,
@@ -289,6 +268,7 @@ class _Job:
             saturated=denoised.saturated,
             warnings=(
                 *self.settings.notes,
+                *found.check.warnings,
                 *pixel_warnings(low=denoised.low, high=denoised.high),
                 *quality_warnings(
                     bleaching=bleaching,
@@ -299,6 +279,8 @@ class _Job:
                     frames=frames,
                 ),
             ),
+            tissue=found.check.facts,
+            doubts=found.check.doubts,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
         )
@@ -312,7 +294,8 @@ def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
             f"--segment-on {options.segment_on}: the movie has frames 0 to {info.shape[0] - 1}; expected one of them"
         )
     pixel = options.pixel_size_um if options.pixel_size_um is not None else info.pixel_size_um
-    recorded = asdict(options) | {"max_gap": options.gap, "pixel_size_um": pixel} | recorded_times(ready.timing)
+    given = _given_masks(info, options)
+    recorded = asdict(options) | {"pixel_size_um": pixel} | recorded_times(ready.timing) | _recorded_gap(given, options)
     # Left out: what has a place of its own in the culture, and what masks make meaningless.
     for name in ("experiment", "condition", "masks") + (("cellpose_model", "segment_on") if options.masks else ()):
         del recorded[name]
@@ -320,15 +303,34 @@ def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
     for each in declared(IngestOptions):
         if each.name in LATER and recorded[each.name] == each.default:
             del recorded[each.name]
-    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=ready.notes)
+    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=ready.notes, given=given)
 
 
-def _masks_digest(info: MovieInfo, options: IngestOptions) -> str:
+def _given_masks(info: MovieInfo, options: IngestOptions) -> MeasuredMasks | None:
+    if options.masks is None:
+        return None
+    from calcigraph.ingest.found_cells import read_given
+
+    return read_given(options.masks, info.shape[1:], options)
+
+
+def _recorded_gap(given: MeasuredMasks | None, options: IngestOptions) -> dict[str, Any]:
+    """What the digest says of the gap that is closed between cells.
+
+    The gap of cells that are yet to be found follows from them, so that its usual value may stand for it; the user's
+    own choice of that value is told apart.
+    """
+    if given is not None:
+        return {"max_gap": given.max_gap}
+    if options.max_gap is None:
+        return {"max_gap": options.usual_gap}
+    return {"max_gap": options.max_gap} | ({"gap_given": True} if options.max_gap == options.usual_gap else {})
+
+
+def _masks_digest(settings: _Settings, options: IngestOptions) -> str:
     """`Masks.digest` before there are masks."""
-    if options.masks is not None:
-        from calcigraph.ingest.masks import read_masks
-
-        return read_masks(options.masks, info.shape[1:]).digest
+    if settings.given is not None:
+        return settings.given.masks.digest
     from calcigraph.ingest.segment import find_weights
 
     return find_weights(options.cellpose_model).digest

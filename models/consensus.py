@@ -96,7 +96,8 @@ class Operator:
         total = np.zeros((len(self.inner), values.shape[1]))
         # `reduceat` gives an empty segment the value of the next one, so cells without contacts are left out.
         if self.coupled.any():
-            total[self.coupled] = np.add.reduceat(values, self.start[:-1][self.coupled], axis=0)
+            first = self.start[:-1][self.coupled]
+            total[self.coupled] = np.add.reduceat(values, first, axis=0)
         return total
 
     def inner_matrix(self) -> FloatArray:
@@ -115,7 +116,8 @@ class Operator:
         """The same block as a SciPy CSR array."""
         from scipy.sparse import csr_array, diags_array
 
-        whole = csr_array((self.weight, self.neighbour, self.start), shape=(len(self.inner), self.cells))
+        shape = (len(self.inner), self.cells)
+        whole = csr_array((self.weight, self.neighbour, self.start), shape=shape)
         return csr_array(whole[:, self.inner] - diags_array(self.rate))
 
 
@@ -270,7 +272,8 @@ def simulate_alone(
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), pull.shape[:1])
     drive = rate[:, None] * pull + _every_frame(feed, pull.shape)
     no_source = np.zeros((drive.shape[1] - 1, len(drive)))
-    return propagate(-(rate * op.rate + leak) * dt, traces[op.inner, 0], drive.T, no_source, dt).T
+    decay = -(rate * op.rate + leak) * dt
+    return propagate(decay, traces[op.inner, 0], drive.T, no_source, dt).T
 
 
 def _every_frame(feed: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:
@@ -295,7 +298,8 @@ def sub_operator(op: Operator, cells: IntArray) -> tuple[IntArray, Operator]:
         The rows of the traces that the part needs, (m,), and its operator on those rows.
     """
     # Half-edges of the given cells, in the order of the cells; rows are renumbered to those that are needed.
-    edges = np.concatenate([np.arange(op.start[cell], op.start[cell + 1]) for cell in cells]).astype(np.int64)
+    of_cells = [np.arange(op.start[cell], op.start[cell + 1]) for cell in cells]
+    edges = np.concatenate(of_cells).astype(np.int64)
     rows = np.unique(np.concatenate([op.inner[cells], op.neighbour[edges]]))
     inner = np.searchsorted(rows, op.inner[cells])
     part = Operator(

@@ -70,7 +70,8 @@ def peaks(traces: FloatArray) -> BoolArray:
     needed = PROMINENCE_MAD * np.median(np.abs(traces - centre[:, None]), axis=1)
     found = np.zeros((size, frames), dtype=np.bool_)
     # Of every cell: the lowest value since the last peak, and the highest value since the rise and its frame.
-    low, high, at = traces[:, 0].copy(), np.full(size, -np.inf), np.zeros(size, dtype=np.intp)
+    low, high = traces[:, 0].copy(), np.full(size, -np.inf)
+    at = np.zeros(size, dtype=np.intp)
     rising = np.zeros(size, dtype=np.bool_)
     for frame, value in enumerate(traces.T):
         low = np.where(rising, low, np.minimum(low, value))
@@ -94,7 +95,8 @@ def share_found(traces: FloatArray, model: FloatArray) -> FloatArray:
         near[:, shift:] |= modelled[:, :-shift]
         near[:, :-shift] |= modelled[:, shift:]
     total = observed.sum(axis=1)
-    return np.where(total > 0, (observed & near).sum(axis=1) / np.maximum(total, 1), 1.0)
+    share = (observed & near).sum(axis=1) / np.maximum(total, 1)
+    return np.where(total > 0, share, 1.0)
 
 
 def fit_groups(traces: FloatArray, model: FloatArray) -> tuple[str, ...]:

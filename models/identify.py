@@ -91,6 +91,7 @@ def culture_identifiability(task: Task, solved: Solved, null_p: float | None) ->
         doubts.append("k lies at its bound")
     if null_p is not None and null_p > CHANCE:
         doubts.append(f"shuffled cells couple as well (p = {null_p:.2g}): the contacts do not show in it")
+    doubts += task.subgraph.doubts
     return NOT if share > COPIES[1] else _word(ratio, CULTURE_LIMITS, bool(doubts)), tuple(doubts)
 
 

@@ -1,6 +1,6 @@
 """Permutation test: does it matter which cells are in contact?
 
-Two statistics of a culture, coupling (permuted_coupling.py) and synchrony (permuted_synchrony.py), are compared with
+Two statistics of a culture, coupling (coupling_statistic.py) and synchrony (synchrony_statistic.py), are compared with
 those of the same traces at shuffled positions. Permutations exchange the traces of the inner cells among the inner
 positions, and those of the border cells among the border positions. The graph stays. If traces do not depend on
 contacts, the observed arrangement is one of 1 + N equally likely ones, so the p-values are exact whatever the traces
@@ -15,8 +15,8 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator
-from calcigraph.models.permuted_coupling import couplings
-from calcigraph.models.permuted_synchrony import synchronies
+from calcigraph.models.coupling_statistic import couplings
+from calcigraph.models.synchrony_statistic import synchronies
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, Progress, silent
 
 FEWEST_FRAMES = 8

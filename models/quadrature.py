@@ -34,6 +34,7 @@ def frame_means(values: FloatArray) -> FloatArray:
     array([[ 0.5 ,  3.75, 16.25, 45.5 ]])
     """
     means: FloatArray = 0.5 * (values[:, 1:] + values[:, :-1])
-    middle = 13 * (values[:, 1:-2] + values[:, 2:-1]) - values[:, :-3] - values[:, 3:]
+    left, right = values[:, 1:-2], values[:, 2:-1]
+    middle = 13 * (left + right) - values[:, :-3] - values[:, 3:]
     means[:, 1:-1] = middle / 24
     return means

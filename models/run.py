@@ -105,7 +105,8 @@ def fit(
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     filled = {"filled_frames": evened.filled} if evened.filled else {}
-    return _result(task, replace(solved, facts=dict(solved.facts) | filled), errors, _permutation_test(task))
+    solved = replace(solved, facts=dict(solved.facts) | filled)
+    return _result(task, solved, errors, _permutation_test(task))
 
 
 def _result(task: Task, solved: Solved, errors: Errors, test: PermutationTest | None) -> Fit:

@@ -151,7 +151,8 @@ def _held_out_error(known: Subgraph, model: str, options: FitOptions, share: flo
     leak = np.nan_to_num(fitted.cells["leak"])[:, None] if "leak" in fitted.cells else 0.0
     feed_less_leak = dt * (feed - leak * frame_means(test[op.inner]))
     # Relative to a model without coupling, folds with much and with little activity can be compared.
-    median_change = np.median(np.diff(train.intensity[op.inner], axis=1), axis=1)[:, None]
+    trained_changes = np.diff(train.intensity[op.inner], axis=1)
+    median_change = np.median(trained_changes, axis=1)[:, None]
     without_coupling = 0.0 if options.no_feed else median_change
     return _trimmed_rms(changes - k * pull - feed_less_leak) / _trimmed_rms(changes - without_coupling)
 

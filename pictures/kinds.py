@@ -97,6 +97,7 @@ TABLE = (
     ),
 )
 KINDS = tuple(kind.name for kind in TABLE)
+"""The names of all kinds of picture."""
 
 
 def named(name: str) -> Kind:

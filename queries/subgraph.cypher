@@ -10,12 +10,13 @@
 // column frame_interval_s: float
 // column time_s: list   one value per frame, null where the frames are evenly spaced
 // column intensity_gain: float
+// column doubts: list   what speaks against the contacts, null for nothing
 // column contacts: list   [label, shared_border_px or null, centroid_distance_px] of each contact
 // order label
 MATCH (c:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
 RETURN c.uid AS culture, k.label AS label, k.x_px AS x_px, k.y_px AS y_px, k.area_px AS area_px,
        k.border AS border, k.intensity AS intensity, c.frame_interval_s AS frame_interval_s,
        c.time_s AS time_s,
-       c.intensity_gain AS intensity_gain,
+       c.intensity_gain AS intensity_gain, c.doubts AS doubts,
        [(k)-[x:ADJACENT]-(n:Cell) WHERE n.label > k.label
         | [n.label, x.shared_border_px, x.centroid_distance_px]] AS contacts

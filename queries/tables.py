@@ -116,6 +116,7 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
         centroid_distance_px=distance_px,
         intensity_gain=1.0 if rows[0]["intensity_gain"] is None else float(rows[0]["intensity_gain"]),
         area_px=_floats(rows, "area_px"),
+        doubts=tuple(rows[0]["doubts"] or ()),
     )
 
 

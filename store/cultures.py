@@ -374,7 +374,9 @@ def culture_properties(culture: Culture) -> Row:
     """A Culture as node properties: options as JSON, and without the experiment, which is a node of its own."""
     values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
     values["options"] = json.dumps(dict(culture.options), sort_keys=True)
+    values["tissue"] = json.dumps(dict(culture.tissue), sort_keys=True) if culture.tissue else None
     values["warnings"] = list(culture.warnings)
+    values["doubts"] = list(culture.doubts) or None
     values["time_s"] = None if culture.time_s is None else list(culture.time_s)
     return values
 
@@ -385,7 +387,9 @@ def _culture(row: Row) -> Culture:
     values = {item.name: stored.get(item.name) for item in fields(Culture)}
     values["experiment"] = row["experiment"]
     values["options"] = json.loads(stored.get("options") or "{}")
+    values["tissue"] = json.loads(stored.get("tissue") or "{}")
     values["warnings"] = tuple(stored.get("warnings") or ())
+    values["doubts"] = tuple(stored.get("doubts") or ())
     values["time_s"] = tuple(stored["time_s"]) if stored.get("time_s") else None
     values["complete"] = bool(stored.get("complete"))
     # calcigraph writes these with the node's first transaction; they are absent only where another program made it.

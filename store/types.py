@@ -169,6 +169,10 @@ class Culture:
     """Whether all of it is stored: set by the last transaction of its ingest."""
     time_s: tuple[float, ...] | None = None
     """(T,), when each frame was taken, from 0; None where frames are even and the interval says it all."""
+    tissue: Mapping[str, Any] = field(default_factory=dict)
+    """Counts of the cells, their coverage, contacts and gaps, JSON-able (ingest.tissue_check); empty for traces."""
+    doubts: tuple[str, ...] = ()
+    """What speaks against the contacts: any of it makes the word of every k `weak` at best."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +266,8 @@ class Subgraph:
     """(n,)."""
     time_s: FloatArray | None = None
     """(T,), when each frame was taken, from 0; None where that is its number times the frame interval."""
+    doubts: tuple[str, ...] = ()
+    """Culture.doubts."""
 
     @property
     def has_borders(self) -> bool:

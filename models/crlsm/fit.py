@@ -81,7 +81,8 @@ def fit_crlsm(task: Task) -> Solved:
     traces, consensus = task.subgraph.intensity[op.inner], op.apply(task.subgraph.intensity)
     # Batches of fixed size, so that the number of workers cannot change a result.
     cuts = [slice(first, first + BATCH_CELLS) for first in range(0, len(op.inner), BATCH_CELLS)]
-    batches: list[_BatchFit] = task.distribute(_fit_batch, [(traces[cut], consensus[cut]) for cut in cuts], problem)
+    calls = [(traces[cut], consensus[cut]) for cut in cuts]
+    batches: list[_BatchFit] = task.distribute(_fit_batch, calls, problem)
     k_cell = np.where(op.coupled, np.concatenate([batch.k for batch in batches]), np.nan)
     # With one k for all cells the sums of all batches are needed at once; they are small.
     if options.common_k:
@@ -113,14 +114,22 @@ def _fit_batch(batch: tuple[FloatArray, FloatArray], problem: Problem) -> _Batch
 
 
 def _joined(parts: Sequence[Sums]) -> Sums:
-    names = ("rows", "a", "d", "aa", "ad")
-    return Sums(h=parts[0].h, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    """The sums of several batches side by side."""
+    return Sums(
+        h=parts[0].h,
+        rows=np.concatenate([part.rows for part in parts]),
+        a=np.concatenate([part.a for part in parts]),
+        d=np.concatenate([part.d for part in parts]),
+        aa=np.concatenate([part.aa for part in parts]),
+        ad=np.concatenate([part.ad for part in parts]),
+    )
 
 
 def _with_intervals(task: Task, found: Parameters) -> Solved:
     culture_k = float(np.nanmedian(found.k))
     culture_feed = nan if task.options.no_feed else float(np.median(found.feed))
-    if task.train.shape[1] < MIN_FRAMES or not np.ptp(task.train[task.op.inner], axis=1).any():
+    varies = np.ptp(task.train[task.op.inner], axis=1).any()
+    if task.train.shape[1] < MIN_FRAMES or not varies:
         unknown = np.full_like(found.k, nan)
         return Solved(
             k=Estimate(value=found.k, low=unknown, high=unknown),

@@ -47,7 +47,8 @@ class Sums:
     def pooled(self) -> Sums:
         """All cells as one: the rows of case shared, where every cell has the same feed."""
         rows = self.rows.sum()
-        a, d = (self.rows * self.a).sum() / rows, (self.rows * self.d).sum() / rows
+        a = (self.rows * self.a).sum() / rows
+        d = (self.rows * self.d).sum() / rows
         # Steiner's theorem: the squares about the common mean are those about each cell's and those between cells.
         aa = (self.aa + self.rows * (self.a - a) ** 2).sum()
         ad = (self.ad + self.rows * (self.a - a) * (self.d - d)).sum()
@@ -176,7 +177,8 @@ def solve_cells(data: Sums, ridge: float, k_bounds: Bounds, feed_bounds: Bounds)
     left, right = stops[at, column], stops[np.minimum(at + 1, len(stops) - 1), column]
     k = np.clip(problem.root(left, right), left, right)
     # A slope that is positive at the lower bound, or negative at the upper one, has no root between them.
-    k = np.where(below[0], np.where(below[-1], k_bounds[1], k), k_bounds[0])
+    k = np.where(below[-1], k_bounds[1], k)
+    k = np.where(below[0], k, k_bounds[0])
     undetermined = (data.aa + data.rows * data.a**2 + ridge) == 0
     k = np.where(undetermined, np.clip(0.0, *k_bounds), k)
     return k, problem.feed(k)
@@ -238,7 +240,8 @@ class _Profile:
     def free_feed(self, k: FloatArray | float) -> FloatArray:
         """(p,), each feed at its best for this k, without bounds."""
         data = self.data
-        return data.h * data.rows * (data.d - k * data.a) / (data.rows * data.h**2 + self.ridge)
+        scale = data.rows * data.h**2 + self.ridge
+        return data.h * data.rows * (data.d - k * data.a) / scale
 
     def feed(self, k: FloatArray | float) -> FloatArray:
         """(p,), the same inside the bounds."""
@@ -247,8 +250,10 @@ class _Profile:
     def corners(self) -> FloatArray:
         """(2, p), the k at which a feed reaches its lower and its upper bound; -inf where it never does."""
         data, bounds = self.data, np.array(self.feed_bounds)[:, None]
+        scale = data.rows * data.h**2 + self.ridge
+        # Infinite bounds are never met, nor is any bound where a = 0: both give no finite k.
         with np.errstate(divide="ignore", invalid="ignore"):
-            k = (data.d - bounds * (data.rows * data.h**2 + self.ridge) / (data.h * data.rows)) / data.a
+            k = (data.d - bounds * scale / (data.h * data.rows)) / data.a
         return np.where(np.isfinite(k), k, -np.inf)
 
     def _line(self, k: FloatArray | float) -> tuple[FloatArray, FloatArray]:

@@ -25,7 +25,7 @@ WING = 0.6
 def physics_loss(
     problem: Problem, residual: Tensor, scale: Tensor, kept: Tensor | None = None, *, cauchy: bool = False
 ) -> Tensor:
-    """The physics loss of every network, (E,).
+    """The physics loss of each network of the ensemble, (E,).
 
     Parameters
     ----------

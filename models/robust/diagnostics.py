@@ -65,11 +65,14 @@ def facts(solution: Solution) -> dict[str, Any]:
     pooled, state = solution.pooled, solution.state
     assert state.transients is not None
     variance = np.concatenate([batch.noise_variance for batch in solution.batches])
-    leak = {"leak": solution.leak, "leak_error": float(pooled.error[0, 1])} if solution.settings.leak else {}
+    active = np.concatenate([frames.mean(axis=1) for frames in state.transients])
+    leak = {}
+    if solution.settings.leak:
+        leak = {"leak": solution.leak, "leak_error": float(pooled.error[0, 1])}
     return leak | {
         "half_width_frames": float(np.median(1 / np.sqrt(pooled.q))),
         "trace_noise": float(np.sqrt(pooled.noise[0] * np.median(variance))),
-        "source_frames": float(np.mean(np.concatenate([frames.mean(axis=1) for frames in state.transients]))),
+        "source_frames": float(np.mean(active)),
         "tails": bool(state.tailed),
         "noise_share": float(pooled.attenuation[0]),
         "cell_scatter": float(pooled.scatter[0]),

@@ -62,7 +62,8 @@ class CellEquations:
 
     def group_sums(self, values: FloatArray) -> FloatArray:
         """(g,), from (p,)."""
-        return np.stack([values[self.group == number].sum(axis=0) for number in range(self.groups)])
+        parts = [values[self.group == number] for number in range(self.groups)]
+        return np.stack([part.sum(axis=0) for part in parts])
 
     def group_medians(self, values: FloatArray) -> FloatArray:
         """(g,), from (p,), over the cells that say something; 0 without any."""

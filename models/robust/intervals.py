@@ -40,7 +40,8 @@ def shared_k(solution: Solution, bootstrap: Bootstrap, box: Bounds) -> Estimate[
     """
     pooled = solution.pooled
     k, cells = float(pooled.theta[0, 0]), len(pooled.k_cell)
-    statistical = max(float(pooled.error[0, 0]), float(pooled.model_error[0]), float(bootstrap.scatter[0]))
+    between_cells, of_noise = float(pooled.error[0, 0]), float(pooled.model_error[0])
+    statistical = max(between_cells, of_noise, float(bootstrap.scatter[0]))
     # The correction divides by 1 - share, so an error of the noise moves k by share / (1 - share) times as much.
     share = min(float(pooled.attenuation[0]), MOST_NOISE)
     of_correction = NOISE_KNOWN * abs(k) * share / (1 - share)
@@ -68,7 +69,8 @@ def own_k(task: Task, solution: Solution, bootstrap: Bootstrap) -> Estimate[Floa
     # Cells that scatter by more than their errors: the model misses something, or the cells do differ.
     widened = max(bootstrap.k_cell, 1.0) * min(float(pooled.scatter[0]), MISFIT)
     half = NORMAL * pooled.k_cell_error * widened
-    return Estimate(value=k, low=np.clip(k - half, *task.k_box), high=np.clip(k + half, *task.k_box))
+    low, high = np.clip(k - half, *task.k_box), np.clip(k + half, *task.k_box)
+    return Estimate(value=k, low=low, high=high)
 
 
 def moved_to_median(culture: Estimate[float], k_cell: FloatArray) -> Estimate[float]:
@@ -76,14 +78,20 @@ def moved_to_median(culture: Estimate[float], k_cell: FloatArray) -> Estimate[fl
     if not np.isfinite(k_cell).any():
         return culture
     middle = float(np.nanmedian(k_cell))
-    low, value, high = (end + middle - culture.value for end in (culture.low, culture.value, culture.high))
-    return Estimate(value=value, low=low, high=high)
+    return Estimate(
+        value=culture.value + middle - culture.value,
+        low=culture.low + middle - culture.value,
+        high=culture.high + middle - culture.value,
+    )
 
 
 def same_for_all(culture: Estimate[float], coupled: BoolArray) -> Estimate[FloatArray]:
     """The shared k as that of every cell that has contacts, (p,); NaN for the others."""
-    value, low, high = (np.where(coupled, end, np.nan) for end in (culture.value, culture.low, culture.high))
-    return Estimate(value=value, low=low, high=high)
+    return Estimate(
+        value=np.where(coupled, culture.value, np.nan),
+        low=np.where(coupled, culture.low, np.nan),
+        high=np.where(coupled, culture.high, np.nan),
+    )
 
 
 @dataclass(frozen=True)

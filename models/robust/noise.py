@@ -1,5 +1,6 @@
-"""How much noise the residuals show, and what kind: measurement noise, which alternates, and noise of the dynamics.
+"""How much noise the residuals show, of what kind, and what of it is in the regressors, to be taken out.
 
+There is measurement noise, which alternates, and noise of the dynamics.
 Measurement noise makes the covariance of one increment and the next negative. What the variance has beyond that
 covariance is excess: noise of the dynamics, or anything else that the model does not describe.
 """
@@ -70,6 +71,20 @@ def measure_noise(cells: CellEquations) -> NoiseModel:
         right_variance=unit * np.maximum(right_variance, 0.0),
         feed_variance=unit * np.maximum(feed_variance, 0.0),
     )
+
+
+def noise_in_regressors(cells: CellEquations, noise: NoiseModel) -> FloatArray:
+    """What measurement noise adds to each cell's normal matrix, (p, c, c): to be taken out of it.
+
+    The regressors are made of noisy traces, so that least squares with them makes k too small (errors in variables).
+    `weakform.moments` gives the share that noise of variance s_i^2 adds; the level of the noise is known here.
+    """
+    return np.asarray(noise.noise[cells.group, None, None] * cells.noise)
+
+
+def without_noise(cells: CellEquations, from_noise: FloatArray, correct: bool) -> FloatArray:
+    """Each cell's normal matrix as noise-free regressors would give it, (p, c, c); as it is unless `correct`."""
+    return np.asarray(cells.normal - from_noise * correct)
 
 
 def next_q(noise: NoiseModel, half_width: float | None) -> FloatArray:

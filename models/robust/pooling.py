@@ -9,7 +9,7 @@ import numpy as np
 
 from calcigraph.models.robust.batches import Batch, BatchResult, Settings
 from calcigraph.models.robust.equations import CellEquations, join_equations
-from calcigraph.models.robust.noise import NoiseModel, measure_noise, next_q
+from calcigraph.models.robust.noise import NoiseModel, measure_noise, next_q, noise_in_regressors, without_noise
 from calcigraph.models.robust.shared import LEAST_INFORMATION, TINY, GroupEquations, SharedFit, fit_shared
 from calcigraph.models.robust.transients import TAIL_FRAMES
 from calcigraph.store.types import BoolArray, FloatArray
@@ -94,12 +94,12 @@ def pool(batches: Sequence[Batch], results: Sequence[BatchResult], settings: Set
     """
     cells = join_equations(batches, results)
     noise = measure_noise(cells)
-    # Errors in variables: without this, noise in the regressors makes k too small.
-    from_noise = noise.noise[cells.group, None, None] * cells.noise
-    clean = cells.normal - from_noise * settings.correct
+    from_noise = noise_in_regressors(cells, noise)
+    clean = without_noise(cells, from_noise, settings.correct)
     # Parameters that the cells of a group share come first, because each cell's own k and feed depend on them.
     shared = _fit_groups(cells, noise, clean, tailed)
-    theta, error = np.stack([fit.theta for fit in shared]), np.stack([fit.error for fit in shared])
+    theta = np.stack([fit.theta for fit in shared])
+    error = np.stack([fit.error for fit in shared])
     k_cell = _own_k(cells, noise, clean, theta[cells.group])
     feed = _feeds(cells, noise, settings, theta[cells.group], error[cells.group, 0])
     # The feed belongs to a k: with another k the mean that is left for the feed is another.
@@ -150,7 +150,12 @@ def _fit_groups(cells: CellEquations, noise: NoiseModel, clean: FloatArray, tail
 
 def _nothing(size: int) -> SharedFit:
     return SharedFit(
-        theta=np.zeros(size), error=np.zeros(size), model_error=0.0, has_tails=False, weight=np.zeros(0), scatter=1.0
+        theta=np.zeros(size),
+        error=np.zeros(size),
+        model_error=0.0,
+        has_tails=False,
+        weight=np.zeros(0),
+        scatter=1.0,
     )
 
 
@@ -169,7 +174,8 @@ def _own_k(cells: CellEquations, noise: NoiseModel, clean: FloatArray, theta: Fl
     enough = information > LEAST_CLEAN * cells.normal[:, 0, 0]
     safe = np.where(enough, information, np.nan)
     others = np.einsum("pc,pc->p", clean[:, 0, 1:], theta[:, 1:])
-    return CellValues(value=(cells.right[:, 0] - others) / safe, error=np.sqrt(noise.right_variance) / safe)
+    k = (cells.right[:, 0] - others) / safe
+    return CellValues(value=k, error=np.sqrt(noise.right_variance) / safe)
 
 
 def _feeds(

@@ -2,9 +2,10 @@
 
 1. `transients.transient_frames` finds the frames in which a cell has a transient; they are not used.
 2. `weakform.moments` gives each cell's normal equations over the other frames, its feed eliminated.
-3. What measurement noise adds to them is subtracted: without that, k is too small (errors in variables).
-4. The cells are pooled by their precision. A cell whose own k departs from the others' loses its weight (bisquare),
-   so that a few uncoupled cells do not bias the culture's k.
+3. What measurement noise adds to them is subtracted (`noise.noise_in_regressors`): without that, k is too small
+   (errors in variables).
+4. `pooling.pool` pools the cells by their precision. A cell whose own k departs from the others' loses its weight
+   (bisquare), so that a few uncoupled cells do not bias the culture's k.
 5. When that has settled, tails after the transients become shared regressors, if they are significant.
 
 Noise level and half-width follow from the residuals' covariance at lags 0 and 1. Everything is computed again until

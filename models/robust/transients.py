@@ -58,7 +58,8 @@ def transient_frames(residual: FloatArray, rounding: float = 0.0) -> BoolArray:
     (True, True)
     """
     # With the cumulated sum, the sum over any window is one difference.
-    total = np.concatenate([np.zeros((len(residual), 1)), np.cumsum(residual, axis=1)], axis=1)
+    start = np.zeros((len(residual), 1))
+    total = np.concatenate([start, np.cumsum(residual, axis=1)], axis=1)
     found = np.zeros(residual.shape, dtype=np.bool_)
     alive = _alive(residual)
     for _ in range(PASSES):
@@ -195,8 +196,9 @@ def tail_regressors(found: BoolArray, residual: FloatArray) -> FloatArray:
     array([[1.   , 0.717, 0.513]])
     """
     constants = np.array(TAIL_FRAMES)[:, None]
+    pulses = np.where(found, residual, 0.0).T
     # The sum over all earlier frames is a recursion: keep a share of the state, and add the new frame.
-    keep, pulses = np.exp(-1 / np.array(TAIL_FRAMES))[:, None], np.where(found, residual, 0.0).T
+    keep = np.exp(-1 / constants)
     result = np.empty((residual.shape[1], len(TAIL_FRAMES), len(residual)))
     state = np.zeros(result.shape[1:])
     for m, pulse in enumerate(pulses):

@@ -167,7 +167,8 @@ class _Factor:
         for m in range(frames - 2, -1, -1):
             band[0, m] += square[m] * band[0, m + 1]
         for lag in range(1, min(len(band), frames)):
-            np.multiply(self.ratio[:-1], band[lag - 1, 1:], out=band[lag, :-1])
+            below = band[lag - 1, 1:]
+            np.multiply(self.ratio[:-1], below, out=band[lag, :-1])
         band *= self.kept
         return band.transpose(0, 2, 1)
 

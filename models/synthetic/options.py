@@ -110,7 +110,7 @@ class SyntheticOptions:
     mask_erosion: Annotated[
         int,
         Option(
-            "Pixels that masks are too small all round; then ingest with --max-gap of twice that.",
+            "Pixels that masks are too small all round; ingest closes such gaps.",
             MASKS,
             low=0,
             high=100,

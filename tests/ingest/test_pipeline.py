@@ -146,7 +146,7 @@ def test_segmenting_looks_at_the_chosen_picture(
     picture = {"mean": normalised.mean(axis=0), "max": normalised.max(axis=0)}.get(segment_on, normalised[7])
     assert np.abs(seen[0] - picture).max() < 1e-9
     assert np.abs(data.cells.intensity - traces).max() < 1e-6
-    assert data.culture.options["max_gap"] == (6 if gap is None else gap)
+    assert data.culture.options["max_gap"] == (0 if gap is None else gap)  # these cells touch
     assert data.culture.masks == "cellpose:test"
 
 

@@ -21,10 +21,11 @@ from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved
 
 
-def task(cells=1, **options):
+def task(cells=1, doubts=(), **options):
     chosen, model = FitOptions(**options), model_named("robust")
     return SimpleNamespace(
         options=chosen,
+        subgraph=SimpleNamespace(doubts=doubts),
         op=SimpleNamespace(coupled=np.ones(cells, dtype=bool)),
         dt=10.0,
         train=np.zeros((cells, 361)),
@@ -117,3 +118,9 @@ def test_frames_that_are_copies_take_the_claim():
     assert repeated_frames(np.ones((4, 40))) == 0
     held = np.repeat(moving[:, :20], 2, axis=1)
     assert repeated_frames(held) == 20
+
+
+def test_doubts_about_the_contacts_make_the_culture_weak_at_best():
+    word, why = culture_identifiability(task(doubts=("few contacts",)), solved(0.001), None)
+    assert (word, why) == (WEAK, ("few contacts",))
+    assert culture_identifiability(task(), solved(0.001), None) == (IDENTIFIED, ())

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from calcigraph.errors import FitError
-from calcigraph.models import SyntheticOptions, make_culture, operator, permuted_coupling, permuted_synchrony
+from calcigraph.models import SyntheticOptions, coupling_statistic, make_culture, operator, synchrony_statistic
 from calcigraph.models import permutation as module
 from calcigraph.models.permutation import PermutationTest, permutation_test
 from calcigraph.store.types import FloatArray, Subgraph, silent
@@ -116,8 +116,8 @@ def test_over_all_arrangements_of_three_cells_every_rank_comes_once(grid: Callab
     orders[:, inner] = list(itertools.permutations(inner))
     op = operator(culture, "distance*border")
     for values in (
-        permuted_coupling.couplings(culture.intensity, op, orders, 10.0, silent),
-        permuted_synchrony.synchronies(culture.intensity, culture.pairs, orders, silent),
+        coupling_statistic.couplings(culture.intensity, op, orders, 10.0, silent),
+        synchrony_statistic.synchronies(culture.intensity, culture.pairs, orders, silent),
     ):
         rng = np.random.default_rng(0)
         p = [module._compare(np.array([values[i], *np.delete(values, i)]), rng).p for i in range(6)]
@@ -211,8 +211,8 @@ def test_short_recordings_and_blocks(grid: Callable[..., Subgraph], monkeypatch:
     assert np.isfinite(of(grid(frames=8), permutations=5).k)
     culture = grid(frames=50, seed=9)
     whole = of(culture, permutations=30)
-    monkeypatch.setattr(permuted_synchrony, "BLOCK", 100)
-    monkeypatch.setattr(permuted_coupling, "ROWS", 5)
+    monkeypatch.setattr(synchrony_statistic, "BLOCK", 100)
+    monkeypatch.setattr(coupling_statistic, "ROWS", 5)
     parts = of(culture, permutations=30)
     assert parts.sync == pytest.approx(whole.sync, rel=1e-12)
     assert parts.k == pytest.approx(whole.k, rel=1e-9)

@@ -198,6 +198,7 @@ def test_every_picture_says_what_it_shows(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_long_names_are_cut_and_what_is_shown_stays(
     kind: str,
     culture: PictureData,

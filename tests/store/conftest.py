@@ -38,6 +38,8 @@ def _make_culture(
         "shift_px": None,
         "saturated": 0.0,
         "warnings": ("the mean falls by 12 %",),
+        "tissue": {"found": 12, "too_small": 2, "coverage": 0.9, "contacts_per_inner_cell": None},
+        "doubts": ("2 of 12 cells are left out",),
         "created": "2025-01-01T00:00:00+00:00",
         "version": "0.1.0",
     }

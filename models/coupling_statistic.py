@@ -166,7 +166,8 @@ def _neighbour_means(op: Operator, order: IntArray) -> csr_array[Any, tuple[int,
     """The neighbours' weighted mean as a matrix on traces, (p, n), for traces at the positions of this order."""
     from scipy.sparse import csr_array
 
-    return csr_array((op.weight, order[op.neighbour], op.start), shape=(len(op.inner), op.cells))
+    traces = order[op.neighbour]
+    return csr_array((op.weight, traces, op.start), shape=(len(op.inner), op.cells))
 
 
 def _without_decay(level: FloatArray, weight: FloatArray, *several: FloatArray) -> list[FloatArray]:

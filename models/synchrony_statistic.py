@@ -57,7 +57,8 @@ def _unit_changes(traces: FloatArray) -> FloatArray:
     centred = changes - changes.mean(axis=1, keepdims=True)
     length = np.sqrt(np.einsum("nt,nt->n", centred, centred))
     # Changes that differ by rounding alone are equal.
-    rounding = 4 * np.finfo(np.float64).eps * np.abs(traces).max(axis=1) * np.sqrt(traces.shape[1])
+    largest = np.abs(traces).max(axis=1)
+    rounding = 4 * np.finfo(np.float64).eps * largest * np.sqrt(traces.shape[1])
     varies = (length > rounding)[:, None]
     unit = np.divide(centred, length[:, None], out=np.zeros_like(centred), where=varies)
     return np.asarray(np.rint(unit * EXACT) / EXACT)
