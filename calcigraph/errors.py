@@ -3,6 +3,43 @@
 The message is one line for a person: what was wrong, what was expected, what to do.
 """
 
+import re
+import shlex
+from collections.abc import Iterable
+
+_PLAIN = re.compile(r"\w[\w.+-]*")
+
+
+def spelt(*names: str) -> str:
+    """Names for a sentence, in quotation marks where they could be read wrongly.
+
+    >>> spelt("wt-1", "dish 2, new", "-1")
+    'wt-1, "dish 2, new", "-1"'
+    """
+    return ", ".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in names)
+
+
+def command(verb: str, names: Iterable[str], *options: str) -> str:
+    """A command for the user to copy, with names that a shell takes as they are.
+
+    >>> command("fit", ["wt-1", "dish 2"], "--model", "crlsm")
+    'calcigraph fit wt-1 "dish 2" --model crlsm'
+    >>> command("fit", ["-1"], "--model", "crlsm")
+    'calcigraph fit --model crlsm -- -1'
+    """
+    names = list(names)
+    quoted = [_for_a_shell(name) for name in names]
+    # A name that begins with a hyphen would be read as an option.
+    marked = [*options, "--", *quoted] if any(name.startswith("-") for name in names) else [*quoted, *options]
+    return " ".join(["calcigraph", verb, *marked])
+
+
+def _for_a_shell(name: str) -> str:
+    """In double quotes, which all shells know, unless something in it means more there."""
+    if _PLAIN.fullmatch(name) or (name.startswith("-") and _PLAIN.fullmatch(name[1:])):
+        return name
+    return shlex.quote(name) if set(name) & set('"$`\\!%') else f'"{name}"'
+
 
 class CalcigraphError(Exception):
     """Root of all calcigraph errors; `calcigraph` on the command line prints its message and exits with 1."""

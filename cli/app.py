@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -72,8 +74,20 @@ def main(arguments: list[str] | None = None) -> None:
 
     The exit code is 0 for done, 1 for refused or failed, 2 for wrong usage, 130 for interrupted.
     """
+    _silence_libraries()
     Interrupt.watch()
     sys.exit(run(arguments))
+
+
+def _silence_libraries() -> None:
+    """Keep what libraries say to programmers from the user: what matters of it becomes a message of ours.
+
+    `python -W default -m calcigraph` shows their warnings.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    # Without any handler, logging writes what libraries log to stderr.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -47,5 +48,14 @@ def compare(
     # Notes are sentences, mostly the same in every row: each is said once, below the table.
     columns.remove("note")
     show(columns, rows, form)
-    for remark in dict.fromkeys(part for row in rows for part in (row["note"] or "").split("; ") if part):
+    for remark in dict.fromkeys(part for row in rows for part in _sentences(row["note"] or "")):
         note(remark)
+
+
+def _sentences(text: str) -> list[str]:
+    """The parts of a note between semicolons, but not between those inside quotation marks.
+
+    >>> _sentences('options differ: k; without synchrony: "dish; x"')
+    ['options differ: k', 'without synchrony: "dish; x"']
+    """
+    return [part.strip() for part in re.findall(r'(?:"[^"]*"|;(?! )|[^";])+', text)]

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from calcigraph.errors import spelt
 from calcigraph.store.types import Progress
 
 Record = Mapping[str, Any]
@@ -155,7 +156,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
     if isinstance(value, list):
-        head = ", ".join(_cell(item) for item in value[:4])
+        head = ", ".join(spelt(item) if isinstance(item, str) else _cell(item) for item in value[:4])
         return f"[{head}, ... {len(value)}]" if len(value) > 4 else f"[{head}]"
     if isinstance(value, str) and value.startswith('{"'):
         return _cut(value)  # JSON is for programs, which get all of it with --format json

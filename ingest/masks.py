@@ -41,6 +41,11 @@ def read_masks(path: str, shape: tuple[int, int]) -> Masks:
         It is no label image of that shape, or has no cell.
     """
     file = Path(path)
+    if file.is_dir():
+        raise InputError(
+            f"{path}: is a folder (an OME-Zarr?), and masks are one file; save its labels as a TIFF or PNG of whole "
+            "numbers, or give a Cellpose _seg.npy"
+        )
     if not file.is_file():
         raise NotFoundError(f"{path}: no such file; expected a label TIFF or PNG, or a Cellpose _seg.npy")
     image = _read_npy(file) if file.suffix.lower() == ".npy" else _read_picture(file)

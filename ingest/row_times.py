@@ -24,6 +24,7 @@ HALF_A_DAY_S = 43200.0
 DAY_S = 86400.0
 MOST_NAMED = 5
 """Lines that a message names."""
+ADVICE_ON_EQUAL_TIMES = "number the frames in a column Frame, or give --frame-interval and --trust-interval"
 
 _COUNTED = frozenset(
     {"frame", "frames", "slice", "slices", "timepoint", "timepoints", "timeframe", "timestep", "plane"}
@@ -265,7 +266,7 @@ def _once(
             doubled.append(place)
         elif strict:
             value = rows[place].fields[told.column.place]
-            advice = "give one recording a file" if told.column.counts else "number the frames in a column Frame"
+            advice = "give one recording a file" if told.column.counts else ADVICE_ON_EQUAL_TIMES
             raise InputError(
                 f"{table.path}: lines {rows[same[0]].line} and {rows[place].line} are both of {told.column.name} "
                 f"{value}, but differ: {advice}"
@@ -297,6 +298,7 @@ def _timed(
 ) -> tuple[FrameTimes, tuple[str, ...]]:
     """Times in seconds; they stand above frame numbers."""
     keys, name = clock.keys[chosen], clock.column.name
+    said_by = f"column {name}"
     notes: tuple[str, ...] = ()
     if not np.isfinite(keys).all():
         row = int(np.flatnonzero(~np.isfinite(keys))[0])
@@ -311,6 +313,8 @@ def _timed(
             )
         fitting = [each for each in FITTING if abs(usual * each[1] - given_s) <= TOLERANCE * given_s]
         spelling, unit = fitting[0] if fitting else ("s", 1.0)
+        if not fitting:
+            said_by += ", taken as seconds; call it Frame if it counts frames"
         if spelling != "s":
             notes = (f"time: column {name} names no unit; {spelling} is what agrees with --frame-interval",)
     if numbered.numbers is not None and (np.diff(numbered.numbers) > 1).any():
@@ -322,15 +326,16 @@ def _timed(
     rounded = _rounded(times, resolution)
     return FrameTimes(
         times_s=times,
-        times_from=f"column {name}",
-        resolution_s=resolution if rounded else 0.0,
+        times_from=said_by,
+        # A little more, as 0.04 - 0.03 is more than 0.01 to a computer.
+        resolution_s=1.001 * resolution if rounded else 0.0,
     ), notes
 
 
 def _rounded(times: FloatArray, resolution_s: float) -> bool:
     """Whether these are even times but for their rounding."""
     grid = np.linspace(times[0], times[-1], len(times))
-    return bool(np.abs(times - grid).max() <= 1.001 * resolution_s)
+    return bool(np.abs(times - grid).max() <= 1.001 * resolution_s and times[-1] > times[0])
 
 
 def _common_step(values: FloatArray | IntArray) -> int:

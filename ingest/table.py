@@ -49,14 +49,12 @@ class Table:
     def number(self, row: Row, column: int) -> float:
         """The number in a field, NaN where it says that there is none. Raises InputError for anything else."""
         text = row.fields[column]
-        if text.lower() in MISSING:
-            return math.nan
         try:
-            # Python would read 1_000 as a number too.
-            value = math.inf if "_" in text else float(text)
+            value = float(text)
         except ValueError:
-            value = math.inf
-        if math.isinf(value):
+            value = math.nan if text.lower() in MISSING else math.inf
+        # Python would read 1_000 as a number too.
+        if math.isinf(value) or "_" in text:
             raise InputError(
                 f"{self.path}: line {row.line}, column {self.header[column]}: {text!r} is not a number; "
                 "leave it empty if missing"

@@ -173,26 +173,7 @@ def _read(path: str, options: TraceOptions) -> _Recording:
     rows, notes = _body(table)
     values = _numbers(table, columns, rows)
     missing, nowhere = _missing(values, options.zero_is_missing)
-    given, trusted = options.frame_interval_s, options.trust_interval
-    lost = missing.all(axis=1)
-    if (~lost).sum() < 2:
-        raise InputError(f"{path}: {int((~lost).sum())} frames with a value; expected at least 2 rows below the header")
-    everything = np.concatenate([values.mean, values.x, values.y], axis=1)
-    found = ordered(table, rows, everything, lost, given, trusted)
-    if len(found.chosen) < 2:
-        raise InputError(f"{path}: all of its {len(rows)} rows are of one frame; expected at least 2 frames")
-    timing, chosen = settle(found.times, given, trusted, path), found.chosen
-    fresh = _fresh(values.mean[chosen])
-    notes += found.notes
-    if options.drop_repeats and not fresh.all():
-        notes += (
-            f"repeats: {int((~fresh).sum())} of {len(fresh)} frames are copies of the one before and are left out",
-        )
-        if fresh.sum() < 2:
-            raise InputError(f"{path}: all of its {len(fresh)} frames are the same; expected a recording")
-        timing, chosen = timing.chosen(np.flatnonzero(fresh), len(fresh)), chosen[fresh]
-        fresh = fresh[fresh]
-    # Nothing that follows was told of by version 0.1, whose digests stay where it would have done the same.
+    chosen, timing, more, repeats = _in_time(table, rows, values, missing, options)
     values, missing, nowhere = values.rows(chosen), missing[chosen], nowhere[chosen]
     x, y = (_median_position(np.where(nowhere, np.nan, at).T) for at in (values.x, values.y))
     kept = (missing.mean(axis=0) <= options.max_missing) & np.isfinite(x) & np.isfinite(y)
@@ -203,14 +184,14 @@ def _read(path: str, options: TraceOptions) -> _Recording:
         )
     places = places_of(x[kept], y[kept])
     zeros = (values.mean == 0) & ~missing
-    orderly = np.array_equal(chosen, np.arange(len(rows)))
+    told = zero_warnings(values.mean.T, zeros.T, nowhere.T, values.labels)
+    # Version 0.1 did none of this. Where it would have done the same, its digest stays.
     new = {
-        **({} if timing.times_s is None else {"time_s": recorded_times(timing)["time_s"]}),
-        **({} if orderly else {"rows": chosen.tolist()}),
-        **({"zeros": "values"} if zeros.any() else {}),
-        **({"zeros": "missing"} if options.zero_is_missing else {}),
-        **({"trusted": True} if trusted else {}),
-        **({"places": places.of.tolist()} if places.shared else {}),
+        "time_s": None if timing.times_s is None else recorded_times(timing)["time_s"],
+        "rows": None if np.array_equal(chosen, np.arange(len(rows))) else chosen.tolist(),
+        "zeros": "missing" if options.zero_is_missing else "values" if zeros.any() else None,
+        "trusted": options.trust_interval or None,
+        "places": places.of.tolist() if places.shared else None,
     }
     return _Recording(
         labels=values.labels,
@@ -221,14 +202,32 @@ def _read(path: str, options: TraceOptions) -> _Recording:
         kept=kept,
         places=places,
         timing=timing,
-        notes=(
-            *notes,
-            *timing.warnings,
-            *zero_warnings(values.mean.T, zeros.T, nowhere.T, values.labels),
-            *_repeat_warnings(fresh),
-        ),
-        digest=_digest(content, timing, options, new),
+        notes=(*notes, *more, *timing.warnings, *told, *_repeat_warnings(repeats, len(chosen))),
+        digest=_digest(content, timing, options, {name: what for name, what in new.items() if what is not None}),
     )
+
+
+def _in_time(
+    table: Table, rows: tuple[Row, ...], values: _Values, missing: BoolArray, options: TraceOptions
+) -> tuple[IntArray, Timing, tuple[str, ...], int]:
+    """The rows to take, in the order of their times; the times; what to tell; and how many repeated ones are left."""
+    path, given, trusted = table.path, options.frame_interval_s, options.trust_interval
+    lost = missing.all(axis=1)
+    if (~lost).sum() < 2:
+        raise InputError(f"{path}: {int((~lost).sum())} frames with a value; expected at least 2 rows below the header")
+    everything = np.concatenate([values.mean, values.x, values.y], axis=1)
+    found = ordered(table, rows, everything, lost, given, trusted)
+    if len(found.chosen) < 2:
+        raise InputError(f"{path}: all of its {len(rows)} rows are of one frame; expected at least 2 frames")
+    timing, chosen = settle(found.times, given, trusted, path), found.chosen
+    fresh = _fresh(values.mean[chosen])
+    repeats, frames = int((~fresh).sum()), len(fresh)
+    if not (options.drop_repeats and repeats):
+        return chosen, timing, found.notes, repeats
+    if fresh.sum() < 2:
+        raise InputError(f"{path}: all of its {frames} frames are the same; expected a recording")
+    left = f"repeats: {repeats} of {frames} frames are copies of the one before and are left out"
+    return chosen[fresh], timing.chosen(np.flatnonzero(fresh), frames), (*found.notes, left), 0
 
 
 def _digest(content: bytes, timing: Timing, options: TraceOptions, new: dict[str, Any]) -> str:
@@ -322,14 +321,9 @@ def _fresh(mean: FloatArray) -> BoolArray:
     return np.concatenate([[True], ~same.all(axis=1)])
 
 
-def _repeat_warnings(fresh: BoolArray) -> tuple[str, ...]:
+def _repeat_warnings(repeats: int, frames: int) -> tuple[str, ...]:
     return quality_warnings(
-        bleaching=0.0,
-        detrended=False,
-        shift_px=0.0,
-        saturated=0.0,
-        repeated=int((~fresh).sum()),
-        frames=len(fresh),
+        bleaching=0.0, detrended=False, shift_px=0.0, saturated=0.0, repeated=repeats, frames=frames
     )
 
 

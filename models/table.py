@@ -115,6 +115,8 @@ class Model:
     """Normalised intensity per second, unless the user gives others."""
     finite_k: bool = False
     """Whether k must have an upper bound. The user is then told of every k that lies at a bound."""
+    fewest_frames: int = 2
+    """The shortest recording that it can be fitted to."""
     trains: bool = False
     """Whether its fit keeps curves of its training that can be drawn."""
     recorded: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -152,6 +154,7 @@ TABLE = (
         help="weak form and robust regression",
         solve="calcigraph.models.robust.fit:fit_robust",
         options=(RobustOptions, BoundOptions),
+        fewest_frames=12,
     ),
     Model(
         name="crlsm",
@@ -168,6 +171,7 @@ TABLE = (
         help="a physics-informed network (extra pinn)",
         solve="calcigraph.models.pinn.fit:fit_pinn",
         options=(PinnOptions,),
+        fewest_frames=12,
         trains=True,
     ),
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError, command
+from calcigraph.models.table import TABLE as MODELS
+from calcigraph.models.table import model_named
 from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.kinds import TABLE, Kind
 
@@ -52,9 +54,24 @@ def _check_fit(kind: Kind, data: PictureData) -> None:
     without_traces = kind.needs_model_traces and not data.traces
     if without_traces or not data.fitted(kind.fitted_values).any():
         raise NotFoundError(
-            f"culture {data.culture!r} has no {data.model} fit, which {kind.name} draws; "
-            f"run: calcigraph fit {data.culture} --model {data.model}"
+            f"culture {data.culture!r} has no {data.model} fit, which {kind.name} draws; {_advice(data)}"
         )
+
+
+def _advice(data: PictureData) -> str:
+    """What to do where the model has no fit. A fit that the recording is too short for is not advised."""
+    others = " or ".join(f"--model {name}" for name in data.other_models)
+    frames, fewest = data.subgraph.intensity.shape[1], model_named(data.model).fewest_frames
+    if frames >= fewest:
+        run = f"run: {command('fit', [data.culture], '--model', data.model)}"
+        return f"to draw the fit that there is, add {others}; or {run}" if others else run
+    short = f"it needs {fewest} frames, and the recording has {frames}"
+    if others:
+        return f"{short}: draw the fit that there is with {others}"
+    possible = next((model.name for model in MODELS if model.fewest_frames <= frames), None)
+    if possible is None:
+        return f"{short}, which no model can be fitted to"
+    return f"{short}: run: {command('fit', [data.culture], '--model', possible)}, and draw with --model {possible}"
 
 
 def _names(kinds: Iterable[Kind]) -> str:

@@ -69,6 +69,8 @@ class PictureData:
     """What was done to the culture, as given at ingest. The caption shows it."""
     model: str = DEFAULT_MODEL
     """The model whose fit is drawn."""
+    other_models: tuple[str, ...] = ()
+    """Where that model has no fit: the models that have one."""
     case: str | None = None
     """The case of that fit (Fit.case), which the caption shows; None: not fitted."""
     cells: Mapping[str, FloatArray] = field(default_factory=dict)

@@ -71,9 +71,10 @@ def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
 
 def _with_fit(graph: Graph, data: PictureData, kind: Kind) -> PictureData:
     """The same culture with its model's latest fit, if there is one."""
-    fits = [row for row in rows(graph, "fits", culture=data.culture)[1] if row["model"] == data.model]
+    there = rows(graph, "fits", culture=data.culture)[1]
+    fits = [row for row in there if row["model"] == data.model]
     if not fits:
-        return data
+        return replace(data, other_models=tuple(dict.fromkeys(row["model"] for row in there)))
     latest, table = fits[-1], run(graph, "cells", culture=data.culture)
     columns = [str(name) for name in table.columns if str(name).startswith(f"{data.model}_")]
     words = [name for name in columns if table[name].dtype == object]

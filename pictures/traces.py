@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calcigraph.errors import NotFoundError
+from calcigraph.errors import NotFoundError, command
 from calcigraph.models.identify import IDENTIFIED
 from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.groups import GROUPS, MEANINGS, members
@@ -55,7 +55,9 @@ def draw_traces(data: PictureData, frame: int, cell: int | None) -> Figure:
 
 def time_axis(data: PictureData) -> tuple[FloatArray, str]:
     """(T,) the time of each frame, and the label of its axis: minutes if the last frame is at 10 min or later."""
-    seconds = np.arange(data.subgraph.intensity.shape[1]) * data.subgraph.frame_interval_s
+    seconds = data.subgraph.time_s
+    if seconds is None:
+        seconds = np.arange(data.subgraph.intensity.shape[1]) * data.subgraph.frame_interval_s
     return (seconds / 60, "time (min)") if seconds[-1] >= 600 else (seconds, "time (s)")
 
 
@@ -183,7 +185,7 @@ def _grid(data: PictureData) -> Figure:
     if not chosen:
         raise NotFoundError(
             f"culture {data.culture!r} has no cell with a {data.model} trace and MSE; "
-            f"run: calcigraph fit {data.culture} --model {data.model}"
+            f"run: {command('fit', [data.culture], '--model', data.model)}"
         )
     columns = max(len(picked) for _, picked in chosen)
     page = DOUBLE if columns > 1 else SINGLE

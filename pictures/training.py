@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError, command
 from calcigraph.models.options import SHARED_K
 from calcigraph.models.table import TABLE
 from calcigraph.pictures.data import PictureData, Training
@@ -59,7 +59,7 @@ def check_training(data: PictureData, cell: int | None) -> None:
     if not data.training and data.fitted(ANY_VALUE).any():
         raise NotFoundError(
             f"the {TRAINED} fit of culture {data.culture!r} keeps no training; "
-            f"run again: calcigraph fit {data.culture} --model {TRAINED}"
+            f"run again: {command('fit', [data.culture], '--model', TRAINED)}"
         )
 
 

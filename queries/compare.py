@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import ConflictError, InputError, NotFoundError
+from calcigraph.errors import ConflictError, InputError, NotFoundError, command, spelt
 from calcigraph.models.scale import mad_scale
 from calcigraph.queries.effects import SYNCHRONY, effect_of, holm
 from calcigraph.queries.library import Reader, fetch, load, require_culture
@@ -118,7 +118,7 @@ def compare_cultures(
     groups = _groups(fits, by, named=experiment is None)
     if len(groups) < 2:
         raise InputError(
-            f"all cultures of experiment {experiment} have the condition {next(iter(groups))}; "
+            f"all cultures of experiment {spelt(experiment or '')} have the condition {spelt(next(iter(groups)))}; "
             "name two or more cultures to compare them with one another"
         )
     notes = [f"options differ: {', '.join(differing)}"] if differing else []
@@ -162,7 +162,7 @@ def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | Non
     if cultures:
         names = [cultures] if isinstance(cultures, str) else list(cultures)
         if len(names) < 2 or len(set(names)) < len(names):
-            raise InputError(f"expected two or more different cultures to compare, not {', '.join(names) or 'none'}")
+            raise InputError(f"expected two or more different cultures to compare, not {spelt(*names) or 'none'}")
         for name in names:
             require_culture(graph, name)
         return names
@@ -171,11 +171,13 @@ def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | Non
     if not names:
         known = sorted({row["experiment"] for row in there} - {None})
         raise NotFoundError(
-            f"there is no experiment {experiment} with complete cultures; "
-            f"{'there is ' + ', '.join(known) if known else 'none is named: ingest with --experiment'}"
+            f"there is no experiment {spelt(experiment or '')} with complete cultures; "
+            f"{'there is ' + spelt(*known) if known else 'none is named: ingest with --experiment'}"
         )
     if len(names) < 2:
-        raise InputError(f"experiment {experiment} has only the culture {names[0]}; a comparison needs two")
+        raise InputError(
+            f"experiment {spelt(experiment or '')} has only the culture {spelt(names[0])}; a comparison needs two"
+        )
     return names
 
 
@@ -188,8 +190,7 @@ def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
     without = [name for name in names if not rows[name]]
     if without:
         raise NotFoundError(
-            f"no fit of {model} is stored for {', '.join(without)}: run `calcigraph fit {' '.join(without)} "
-            f"--model {model}`"
+            f"no fit of {model} is stored for {spelt(*without)}: run `{command('fit', without, '--model', model)}`"
         )
     return [_fitted(rows[name]) for name in names]
 
@@ -234,7 +235,7 @@ def _spelt(fits: Sequence[_Fitted], keys: Iterable[str]) -> str:
         having: dict[str, list[str]] = {}
         for fit in fits:
             having.setdefault(json.dumps(fit.settings.get(key)), []).append(fit.culture)
-        values = (f"{value}: {', '.join(names)}" for value, names in having.items())
+        values = (f"{value}: {spelt(*names)}" for value, names in having.items())
         parts.append(f"{key} ({'; '.join(values)})")
     return ", ".join(parts)
 
@@ -310,7 +311,7 @@ def _side(side: str, fits: Sequence[_Fitted], parameter: str, values: FloatArray
 def _without_null(fits: Sequence[_Fitted]) -> list[str]:
     """The note that names cultures without a permutation test."""
     names = [fit.culture for fit in fits if SYNCHRONY not in fit.medians]
-    return [f"fitted without null, so without synchrony: {', '.join(names)}"] if names else []
+    return [f"fitted without null, so without synchrony: {spelt(*names)}"] if names else []
 
 
 def _values(fits: Sequence[_Fitted], parameter: str) -> FloatArray:

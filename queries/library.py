@@ -26,7 +26,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError, spelt
 
 log = logging.getLogger(__name__)
 
@@ -257,15 +257,15 @@ def require_culture(graph: Reader, culture: str) -> None:
 def unknown_culture(graph: Reader, culture: str) -> NotFoundError:
     """The error for a name that no culture has; it tells which cultures there are."""
     there = [row["culture"] for row in graph.read(load("cultures").text)]
-    return NotFoundError(f"there is no culture {culture}; {_listed(there, culture)}")
+    return NotFoundError(f"there is no culture {spelt(culture)}; {_listed(there, culture)}")
 
 
 def _listed(cultures: Sequence[str], culture: str) -> str:
     if not cultures:
         return "the workspace has none yet: run `calcigraph ingest MOVIE --culture NAME`"
     if len(cultures) <= MOST_LISTED:
-        return f"there is {', '.join(cultures)}"
+        return f"there is {spelt(*cultures)}"
     similar = difflib.get_close_matches(culture, cultures, n=1)
     if similar:
-        return f"did you mean {similar[0]}? `calcigraph query cultures` lists all"
+        return f"did you mean {spelt(similar[0])}? `calcigraph query cultures` lists all"
     return f"there are {len(cultures)} others: `calcigraph query cultures` lists them"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import NotFoundError
+from calcigraph.errors import NotFoundError, command, spelt
 from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
@@ -278,8 +278,8 @@ def _traces(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
 def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     if not rows:
         raise NotFoundError(
-            f"culture {values['culture']} has no fit of {values['model']}: "
-            f"run `calcigraph fit {values['culture']} --model {values['model']}`"
+            f"culture {spelt(values['culture'])} has no fit of {values['model']}: "
+            f"run `{command('fit', [values['culture']], '--model', values['model'])}`"
         )
     return find_anomalies(rows, values["culture"], values["model"], values["threshold"])
 

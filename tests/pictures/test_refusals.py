@@ -91,3 +91,21 @@ def test_data_that_do_not_agree_are_refused(culture: PictureData) -> None:
 def test_polygons_that_are_none_are_refused(tmp_path: Path, text: str, alone: PictureData) -> None:
     with pytest.raises(InputError, match="polygon"):
         draw("cells", replace(alone, polygons=(text,)), tmp_path / "a.png")
+
+
+def test_no_fit_is_advised_that_cannot_be_made(tmp_path: Path, culture: PictureData) -> None:
+    bare = replace(culture, model="robust", cells={}, words={}, traces={})
+    short = replace(bare, subgraph=replace(bare.subgraph, intensity=bare.subgraph.intensity[:, :8]))
+    for data, says in (
+        (
+            replace(bare, other_models=("crlsm",)),
+            "to draw the fit that there is, add --model crlsm; or run: calcigraph",
+        ),
+        (
+            replace(short, other_models=("crlsm",)),
+            "it needs 12 frames, and the recording has 8: draw the fit that there",
+        ),
+        (short, "the recording has 8: run: calcigraph fit dish --model crlsm, and draw with --model crlsm"),
+    ):
+        with pytest.raises(NotFoundError, match=says):
+            draw("traces", data, tmp_path / "a.png")

@@ -151,9 +151,9 @@ def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None
         queries.compare_cultures(graph, ["w1", "w2"], model="crlsm")
     with pytest.raises(NotFoundError, match="there is no culture nowhere"):
         queries.compare_cultures(graph, ["w1", "nowhere"])
-    with pytest.raises(NotFoundError, match=r"there is no experiment gaps .*there is gap, gap 2"):
+    with pytest.raises(NotFoundError, match=r'there is no experiment gaps .*there is gap, "gap 2"'):
         queries.compare_cultures(graph, experiment="gaps")
-    with pytest.raises(InputError, match="experiment gap 2 has only the culture unfitted"):
+    with pytest.raises(InputError, match='experiment "gap 2" has only the culture unfitted'):
         queries.compare_cultures(graph, experiment="gap 2")
     for wrong in (["w1"], ["w1", "w1"]):
         with pytest.raises(InputError, match="two or more different cultures"):
@@ -255,4 +255,20 @@ def test_facts_and_reasons_are_no_options(
         empty.write_fit(fit, CREATED, "0.1.0")
     assert queries.compare_cultures(empty, ["f1", "f2"])["parameter"].tolist()[0] == "k"
     for name in ("f1", "f2"):
+        empty.delete_culture(name)
+
+
+def test_names_are_quoted_where_they_could_be_read_wrongly(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> None:
+    names = ["O'Brien 1", "[1, 2]", "-1", "wt-9"]
+    for name in names:
+        empty.write_culture(make_culture(name))
+    with pytest.raises(NotFoundError) as caught:
+        queries.compare_cultures(empty, names)
+    assert str(caught.value) == (
+        'no fit of robust is stored for "O\'Brien 1", "[1, 2]", "-1", wt-9: '
+        'run `calcigraph fit --model robust -- "O\'Brien 1" "[1, 2]" -1 wt-9`'
+    )
+    for name in names:
         empty.delete_culture(name)

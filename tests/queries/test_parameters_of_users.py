@@ -153,6 +153,7 @@ def test_properties_of_others_are_looked_up(stored: Graph) -> None:
     text = "MATCH (k:Culture) WHERE k.donor = $p RETURN count(k) AS n"
     stored.write("MATCH (k:Culture {uid: '101'}) SET k.donor = '815'")
     assert records(run_user(stored, text, written_parameters(stored, text, ["p=815"]))) == [{"n": 1}]
+    stored.write("MATCH (k:Culture) REMOVE k.donor, k.age, k.tags")
 
 
 def test_cultures_with_names_that_look_like_numbers_are_found(stored: Graph) -> None:

@@ -250,3 +250,26 @@ def test_frames_that_are_copies_are_counted_and_may_be_dropped(tables, tmp_path)
     data = tables.read(tmp_path / "t.csv", drop_repeats=True)
     assert (data.cells.intensity == mean[:, ::2]).all()
     assert (data.culture.frame_interval_s, data.culture.time_s) == (10.0, None)
+
+
+def test_times_of_two_decimals_are_even_at_video_rate(tables, tmp_path):
+    timed(tables, tmp_path / "t.csv", "Time_s", [f"{t / 30:.2f}" for t in range(FRAMES)])
+    culture = tables.read(tmp_path / "t.csv", frame_interval_s=1 / 30).culture
+    assert (culture.time_s, culture.frame_interval_s, culture.warnings) == (None, 1 / 30, ())
+
+
+def test_a_count_that_is_called_time_is_refused_with_advice(tables, tmp_path):
+    timed(tables, tmp_path / "t.csv", "Time", range(FRAMES))
+    with pytest.raises(
+        InputError, match=r"1 s apart \(column Time, taken as seconds; call it Frame if it counts frames"
+    ):
+        tables.read(tmp_path / "t.csv")
+
+
+def test_frame_and_time_that_run_against_each_other_are_refused(tables, tmp_path):
+    def backwards(lines):
+        return [f"{'Time [s]' if at == 0 else 5.0 * (FRAMES - at)},{line}" for at, line in enumerate(lines)]
+
+    timed(tables, tmp_path / "t.csv", "Frame", range(FRAMES), extra=backwards)
+    with pytest.raises(InputError, match="time does not go forward"):
+        tables.read(tmp_path / "t.csv")
