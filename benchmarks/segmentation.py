@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.ingest.cells import find_tissue
-from calcigraph.ingest.segment import segment
+from calcigraph.ingest.segment import find_cells
 from calcigraph.models.synthetic import make as synthetic
 from calcigraph.models.synthetic import tissue as tissue
 from calcigraph.store.types import LabelImage, Masks
@@ -111,7 +111,7 @@ def main() -> None:
     for style in tissue.STYLES:
         for across in ACROSS_PX:
             stills = [still(style, across, seed, 256 if across <= 30 else 384) for seed in seeds]
-            values = [average_precision(labels, segment(image, options.model).labels) for labels, image in stills]
+            values = [average_precision(labels, find_cells(image, options.model).labels) for labels, image in stills]
             print(line(f"{style} {across} px", values), flush=True)
     print(f"simulated movies, 108 cells in 512 x 512 px, {options.seeds} seeds a style")
     for style in tissue.STYLES:
@@ -120,7 +120,7 @@ def main() -> None:
             culture = synthetic.make_culture(synthetic.SyntheticOptions(seed=seed, style=style, frames=options.frames))
             image = picture_of_movie(culture)
             began = time.perf_counter()
-            found = segment(image, options.model).labels
+            found = find_cells(image, options.model).labels
             seconds.append(time.perf_counter() - began)
             scores.append(score(culture.labels, found))
         for name in ("ap", "inner", "found", "flags"):
