@@ -16,7 +16,7 @@ from calcigraph.ingest.digests import digest_of
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.prepare import Prepared, prepared
-from calcigraph.ingest.quality import fall, pixel_warnings, quality_warnings
+from calcigraph.ingest.quality import fall, pixel_doubts, quality_warnings
 from calcigraph.ingest.times import Timing, recorded_times
 from calcigraph.option import declared
 from calcigraph.store.types import (
@@ -247,6 +247,7 @@ class _Job:
         frames, height, width = self.movie.info.shape
         times = self.settings.timing.times_s
         bleaching = fall(denoised.frame_means)
+        doubts = pixel_doubts(low=denoised.low, high=denoised.high)
         return Culture(
             uid=uid,
             experiment=self.options.experiment,
@@ -269,7 +270,7 @@ class _Job:
             warnings=(
                 *self.settings.notes,
                 *found.check.warnings,
-                *pixel_warnings(low=denoised.low, high=denoised.high),
+                *(f"pixels: {doubt}" for doubt in doubts),
                 *quality_warnings(
                     bleaching=bleaching,
                     detrended=self.options.detrend != "none",
@@ -280,7 +281,7 @@ class _Job:
                 ),
             ),
             tissue=found.check.facts,
-            doubts=found.check.doubts,
+            doubts=(*found.check.doubts, *doubts),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
         )

@@ -43,8 +43,8 @@ def fall(frame_means: FloatArray) -> float:
     return max(falls, default=0.0)
 
 
-def pixel_warnings(*, low: float, high: float) -> tuple[str, ...]:
-    """Sentences about movies for whose pixels log(x + 1), eq. 23, is no logarithm.
+def pixel_doubts(*, low: float, high: float) -> tuple[str, ...]:
+    """What speaks against movies for whose pixels log(x + 1), eq. 23, is no logarithm.
 
     Coupling is that of log brightness. Where pixels are small numbers, log(x + 1) is nearly x; where a constant was
     added to all of them, it is nearly x too.
@@ -56,20 +56,20 @@ def pixel_warnings(*, low: float, high: float) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> pixel_warnings(low=400.0, high=2600.0)
+    >>> pixel_doubts(low=400.0, high=2600.0)
     ()
-    >>> pixel_warnings(low=0.006, high=0.04)[0][:38]
-    'pixels: they run from 0.006 to 0.04, w'
+    >>> pixel_doubts(low=0.006, high=0.04)[0][:38]
+    'its pixels run from 0.006 to 0.04, whe'
     """
     if high < SMALL:
         return (
-            f"pixels: they run from {low:.3g} to {high:.3g}, where log(x + 1) is no logarithm, so that coupling is "
-            "off: give --scale with the number that they were divided by, such as 65535",
+            f"its pixels run from {low:.3g} to {high:.3g}, where log(x + 1) is no logarithm, so that coupling is "
+            "off: ingest with --scale and the number that they were divided by, such as 65535",
         )
     if low > 0 and high - low < FLAT * low:
         return (
-            f"pixels: they run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
-            "logarithm of the brightness, so that coupling is off: give --offset with that constant",
+            f"its pixels run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
+            "logarithm of the brightness, so that coupling is off: ingest with --offset and that constant",
         )
     return ()
 

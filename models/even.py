@@ -66,7 +66,7 @@ def at_even_frames(subgraph: Subgraph) -> Evened:
         raise FitError(
             f"culture {subgraph.culture}: its frames are {steps.min():.4g} to {steps.max():.4g} s apart, and a model "
             f"needs even ones (gaps of up to {LONGEST_GAP} frames and {MOST_FILLED:.0%} of all are filled): ingest an "
-            "even part with --frames FIRST:LAST, or give --trust-interval if the times are wrong"
+            "even part (of a movie: --frames FIRST:LAST), or give --trust-interval if the times are wrong"
         )
     grid = np.arange(int(place[-1]) + 1)
     intensity: FloatArray = np.array([np.interp(grid, place, trace) for trace in subgraph.intensity])

@@ -172,7 +172,7 @@ class Culture:
     tissue: Mapping[str, Any] = field(default_factory=dict)
     """Counts of the cells, their coverage, contacts and gaps, JSON-able (ingest.tissue_check); empty for traces."""
     doubts: tuple[str, ...] = ()
-    """What speaks against the contacts: any of it makes the word of every k `weak` at best."""
+    """What speaks against the contacts or the traces: any of it makes the word of every k `weak` at best."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import scipy.ndimage as ndi
 import tifffile
 
 from calcigraph.ingest import IngestOptions, ingest_movie
-from calcigraph.store.types import CultureData
+from calcigraph.ingest.prepare import prepared
+from calcigraph.store.types import CultureData, silent
 
 FRAMES, SIZE = 40, 96
 CELLS = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((32, 32), int)).astype(np.uint16)
@@ -58,6 +59,23 @@ def _plainly(
     )
     traces = np.stack([normalised[:, (labels == i) & same].mean(axis=1) for i in np.unique(labels[labels > 0])])
     return denoised, normalised, traces
+
+
+def _ready(path: Path, **options: Any) -> tuple[np.ndarray, Any, Any]:
+    with prepared(str(path), IngestOptions(**options), silent) as found:
+        return np.stack(list(found.movie.frames())), found.timing, found.notes
+
+
+@pytest.fixture(scope="session")
+def movie() -> np.ndarray:
+    """Frames without any pattern, (24, 24, 32) uint16."""
+    return np.random.default_rng(1).integers(100, 4000, (24, 24, 32)).astype(np.uint16)
+
+
+@pytest.fixture(scope="session")
+def ready() -> Callable[..., tuple[np.ndarray, Any, Any]]:
+    """The frames, the timing and the notes with which a movie would be ingested: ready(path, **options)."""
+    return _ready
 
 
 @pytest.fixture(scope="session")

@@ -12,29 +12,15 @@ import pytest
 import tifffile
 
 from calcigraph.errors import InputError
-from calcigraph.ingest import open_movie, read_masks
-from calcigraph.ingest.options import IngestOptions
-from calcigraph.ingest.prepare import prepared
-from calcigraph.store.types import silent
+from calcigraph.ingest import open_movie
 
 FRAMES, HEIGHT, WIDTH = 24, 24, 32
 READINGS = 500
 
 
-@pytest.fixture(scope="module")
-def movie():
-    return np.random.default_rng(1).integers(100, 4000, (FRAMES, HEIGHT, WIDTH)).astype(np.uint16)
-
-
 def read(path, **options):
     with open_movie(str(path), **options) as movie:
         return np.stack(list(movie.frames()))
-
-
-def ready(path, **options):
-    """The frames, the timing and the notes with which a movie would be ingested."""
-    with prepared(str(path), IngestOptions(**options), silent) as found:
-        return np.stack(list(found.movie.frames())), found.timing, found.notes
 
 
 # Sets of files, and threads
@@ -151,7 +137,7 @@ def test_a_folder_with_two_channels_is_refused_and_a_glob_picks_one(tmp_path, mo
     np.testing.assert_array_equal(read(tmp_path / "*_Ch1_*"), movie + 1)
 
 
-def test_what_lies_among_frames_is_left_out_and_named(tmp_path, movie):
+def test_what_lies_among_frames_is_left_out_and_named(tmp_path, movie, ready):
     single_frames(tmp_path, movie)
     (tmp_path / "._t0.tif").write_bytes(b"\0\5\x16\7Mac OS X")
     tifffile.imwrite(tmp_path / "t0_cp_masks.tif", movie[0])
@@ -168,7 +154,7 @@ def test_brackets_in_a_folders_name(tmp_path, movie):
     np.testing.assert_array_equal(read(folder / "*.tif"), movie)
 
 
-def test_missing_numbers_are_times(tmp_path, movie):
+def test_missing_numbers_are_times(tmp_path, movie, ready):
     for index, frame in enumerate(movie):
         if index not in (7, 8):
             tifffile.imwrite(tmp_path / f"f{index:03d}.tif", frame)
@@ -195,7 +181,7 @@ def broken_off(folder, movie, there):
     return path
 
 
-def test_a_stopped_acquisition_is_told_and_can_be_taken(tmp_path, movie):
+def test_a_stopped_acquisition_is_told_and_can_be_taken(tmp_path, movie, ready):
     path = broken_off(tmp_path, movie, 17)
     for _ in range(5):
         with pytest.raises(InputError, match=r"names 24 frames, 17 are there \(0 to 16\); give --frames 0:16"):
@@ -206,7 +192,7 @@ def test_a_stopped_acquisition_is_told_and_can_be_taken(tmp_path, movie):
     assert "0:16 were taken" in notes[0]
 
 
-def test_more_pages_than_the_description_names(tmp_path, movie):
+def test_more_pages_than_the_description_names(tmp_path, movie, ready):
     text = tifffile.OmeXml()
     text.addimage(np.uint16, (10, HEIGHT, WIDTH), (10, 1, 1, HEIGHT, WIDTH, 1), axes="TYX", TimeIncrement=5.0)
     with tifffile.TiffWriter(tmp_path / "m.ome.tif") as writer:
@@ -221,91 +207,13 @@ def test_more_pages_than_the_description_names(tmp_path, movie):
 
 
 @pytest.mark.parametrize("words", ["5", "5:2", "3:99", "a:b", "-1:4", ":"])
-def test_frames_that_are_none(tmp_path, movie, words):
+def test_frames_that_are_none(tmp_path, movie, words, ready):
     path = plain(tmp_path, movie)
     if words == ":":
         assert len(ready(path, frame_interval_s=5.0, frames=words)[0]) == FRAMES
         return
     with pytest.raises(InputError, match=r"--frames .*expected"):
         ready(path, frame_interval_s=5.0, frames=words)
-
-
-# What a pixel means
-
-
-@pytest.mark.parametrize("kind", ["plain", "compressed", "ImageJ", "folder"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pixels_of_which_0_is_white_are_inverted(tmp_path, movie, kind, dtype):
-    bright = (movie // (16 if dtype == np.uint8 else 1)).astype(dtype)
-    white = (np.iinfo(dtype).max - bright).astype(dtype)
-    options = {"photometric": "miniswhite"}
-    path = tmp_path / "m.tif"
-    if kind == "folder":
-        for index, frame in enumerate(white):
-            tifffile.imwrite(tmp_path / f"t{index}.tif", frame, **options)
-        path = tmp_path
-    elif kind == "ImageJ":
-        tifffile.imwrite(path, white, imagej=True, metadata={"axes": "TYX"}, **options)
-    else:
-        tifffile.imwrite(path, white, compression="zlib" if kind == "compressed" else None, **options)
-    found, _, notes = ready(path, frame_interval_s=5.0)
-    np.testing.assert_array_equal(found, bright)
-    assert "MinIsWhite" in notes[0]
-
-
-def test_labels_of_which_0_is_white_are_labels_still(tmp_path):
-    labels = np.zeros((HEIGHT, WIDTH), np.uint16)
-    labels[2:20, 2:20] = 7
-    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="miniswhite")
-    np.testing.assert_array_equal(read_masks(str(tmp_path / "labels.tif"), labels.shape).labels, labels)
-
-
-def test_floats_of_which_0_is_white_are_refused(tmp_path, movie):
-    tifffile.imwrite(tmp_path / "m.tif", movie.astype(np.float32), photometric="miniswhite")
-    with pytest.raises(InputError, match="MinIsWhite"):
-        open_movie(str(tmp_path / "m.tif"), timed=True)
-
-
-def test_offset_and_scale(tmp_path, movie):
-    path = plain(tmp_path, movie + 30000)
-    found, _, _ = ready(path, frame_interval_s=5.0, offset=30100)
-    assert found.dtype == np.uint16
-    np.testing.assert_array_equal(found, np.maximum(movie.astype(int) - 100, 0))
-    tifffile.imwrite(path, (movie / 65535).astype(np.float32))
-    found, _, _ = ready(path, frame_interval_s=5.0, scale=65535)
-    np.testing.assert_allclose(found, movie, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "options", [{"offset": -1.0}, {"offset": float("nan")}, {"scale": 0.0}, {"trust_interval": True}]
-)
-def test_senseless_choices(options):
-    with pytest.raises(InputError, match="--"):
-        IngestOptions(**options)
-
-
-@pytest.mark.parametrize(
-    ("unit", "resolution", "size"),
-    [
-        ("inch", (72, 72), None),
-        ("in", (300, 300), None),
-        ("um", (1 / 0.65, 1 / 0.65), 0.65),
-        ("micron", (2.0, 2.0), 0.5),
-    ],
-)
-def test_an_imagej_resolution_in_inches_is_a_printers(tmp_path, movie, unit, resolution, size):
-    path = tmp_path / "m.tif"
-    tifffile.imwrite(path, movie, imagej=True, resolution=resolution, metadata={"axes": "TYX", "unit": unit})
-    with open_movie(str(path)) as found:
-        assert found.info.pixel_size_um == (None if size is None else pytest.approx(size, rel=1e-3))
-
-
-@pytest.mark.parametrize(("per_cm", "size"), [(1, None), (10000, 1.0), (15384, 0.65)])
-def test_one_pixel_a_centimetre_is_nobodys(tmp_path, movie, per_cm, size):
-    path = tmp_path / "m.tif"
-    tifffile.imwrite(path, movie, resolution=(per_cm, per_cm), resolutionunit="CENTIMETER", metadata=None)
-    with open_movie(str(path), timed=True) as found:
-        assert found.info.pixel_size_um == (None if size is None else pytest.approx(size, rel=1e-3))
 
 
 # Times in files
@@ -319,19 +227,19 @@ def with_delta_t(folder, movie, times, unit="s", **more):
 
 
 @pytest.mark.parametrize(("factor", "unit"), [(1.0, "s"), (1e3, "ms"), (1 / 60, "min")])
-def test_delta_t_in_its_unit(tmp_path, movie, factor, unit):
+def test_delta_t_in_its_unit(tmp_path, movie, factor, unit, ready):
     path = with_delta_t(tmp_path, movie, 5.0 * factor * np.arange(FRAMES), unit)
     assert ready(path)[1].interval_s == pytest.approx(5.0)
 
 
-def test_delta_t_that_pauses_is_kept(tmp_path, movie):
+def test_delta_t_that_pauses_is_kept(tmp_path, movie, ready):
     times = np.r_[5.0 * np.arange(12), 600 + 5.0 * np.arange(12)]
     _, timing, notes = ready(with_delta_t(tmp_path, movie, times))
     np.testing.assert_allclose(timing.times_s, times)
     assert "1 of 23 steps" in notes[0]
 
 
-def test_delta_t_against_time_increment(tmp_path, movie):
+def test_delta_t_against_time_increment(tmp_path, movie, ready):
     path = with_delta_t(tmp_path, movie, 5.0 * np.arange(FRAMES), TimeIncrement=1.0, TimeIncrementUnit="s")
     with pytest.raises(InputError, match="contradicts itself"):
         ready(path)
@@ -352,14 +260,14 @@ def micromanager(milliseconds):
     return {"extratags": [(51123, 2, len(text), text, True)]}
 
 
-def test_micromanagers_times(tmp_path, movie):
+def test_micromanagers_times(tmp_path, movie, ready):
     path = tagged(tmp_path, movie, [micromanager(1000.0 + 5000.0 * index) for index in range(FRAMES)])
     assert ready(path)[1].interval_s == pytest.approx(5.0)
     with open_movie(str(path)) as found:
         assert found.info.pixel_size_um == pytest.approx(0.65)
 
 
-def test_micromanagers_single_files(tmp_path, movie):
+def test_micromanagers_single_files(tmp_path, movie, ready):
     for index, frame in enumerate(movie):
         tagged(tmp_path, [frame], [micromanager(5000.0 * index + 9000.0 * (index > 10))]).rename(
             tmp_path / f"img_{index:09d}_GCaMP_000.tif"
@@ -370,7 +278,7 @@ def test_micromanagers_single_files(tmp_path, movie):
     assert "ElapsedTime-ms" in notes[0]
 
 
-def test_the_times_of_pages(tmp_path, movie):
+def test_the_times_of_pages(tmp_path, movie, ready):
     when = [f"2024:03:15 10:{index * 5 // 60:02d}:{index * 5 % 60:02d}" for index in range(FRAMES)]
     path = tagged(tmp_path, movie, [{"datetime": text} for text in when])
     assert ready(path)[1].interval_s == pytest.approx(5.0)
@@ -382,7 +290,7 @@ def test_the_times_of_pages(tmp_path, movie):
 # Repeats
 
 
-def test_repeated_frames_are_dropped_with_their_time_kept(tmp_path, movie):
+def test_repeated_frames_are_dropped_with_their_time_kept(tmp_path, movie, ready):
     twice = np.repeat(movie[:12], 2, axis=0)
     found, timing, notes = ready(plain(tmp_path, twice), frame_interval_s=5.0, drop_repeats=True)
     np.testing.assert_array_equal(found, movie[:12])
@@ -390,7 +298,7 @@ def test_repeated_frames_are_dropped_with_their_time_kept(tmp_path, movie):
     assert notes == ("repeats: 12 of 24 frames are copies of the one before and are left out",)
 
 
-def test_frames_repeated_here_and_there_leave_gaps(tmp_path, movie):
+def test_frames_repeated_here_and_there_leave_gaps(tmp_path, movie, ready):
     some = movie.copy()
     some[[5, 11]] = some[[4, 10]]
     found, timing, _ = ready(plain(tmp_path, some), frame_interval_s=5.0, drop_repeats=True)
@@ -402,7 +310,7 @@ def test_frames_repeated_here_and_there_leave_gaps(tmp_path, movie):
 # OME-Zarr
 
 
-def test_a_copy_that_broke_off(tmp_path, movie):
+def test_a_copy_that_broke_off(tmp_path, movie, ready):
     gone = {(t, y, 0) for t in range(15, FRAMES) for y in range(2)}
     path = zarr_movie(tmp_path, movie, missing=gone)
     with pytest.raises(InputError, match=r"15 are there \(0 to 14\): 18 of the 48 chunks .*; give --frames 0:14"):
@@ -410,7 +318,7 @@ def test_a_copy_that_broke_off(tmp_path, movie):
     np.testing.assert_array_equal(ready(path, frames="0:14")[0], movie[:15])
 
 
-def test_a_hole_is_named_and_not_read_as_0(tmp_path, movie):
+def test_a_hole_is_named_and_not_read_as_0(tmp_path, movie, ready):
     with pytest.raises(InputError, match=r"1 of the 48 chunks of array 0 is not there \(9/1/0\)"):
         ready(zarr_movie(tmp_path, movie, missing={(9, 1, 0)}))
 
@@ -425,7 +333,7 @@ def test_a_hole_is_named_and_not_read_as_0(tmp_path, movie):
         {"units": (" ", "", "")},
     ],
 )
-def test_a_scale_that_nobody_set_is_asked_for(tmp_path, movie, said):
+def test_a_scale_that_nobody_set_is_asked_for(tmp_path, movie, said, ready):
     path = zarr_movie(tmp_path, movie, **said)
     with pytest.raises(InputError, match="give --frame-interval"):
         ready(path)
