@@ -270,7 +270,7 @@ class _Job:
             warnings=(
                 *self.settings.notes,
                 *found.check.warnings,
-                *(f"pixels: {doubt}" for doubt in doubts),
+                *doubts,
                 *quality_warnings(
                     bleaching=bleaching,
                     detrended=self.options.detrend != "none",

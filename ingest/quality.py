@@ -59,16 +59,16 @@ def pixel_doubts(*, low: float, high: float) -> tuple[str, ...]:
     >>> pixel_doubts(low=400.0, high=2600.0)
     ()
     >>> pixel_doubts(low=0.006, high=0.04)[0][:38]
-    'its pixels run from 0.006 to 0.04, whe'
+    'pixels: they run from 0.006 to 0.04, w'
     """
     if high < SMALL:
         return (
-            f"its pixels run from {low:.3g} to {high:.3g}, where log(x + 1) is no logarithm, so that coupling is "
+            f"pixels: they run from {low:.3g} to {high:.3g}, where log(x + 1) is no logarithm, so that coupling is "
             "off: ingest with --scale and the number that they were divided by, such as 65535",
         )
     if low > 0 and high - low < FLAT * low:
         return (
-            f"its pixels run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
+            f"pixels: they run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
             "logarithm of the brightness, so that coupling is off: ingest with --offset and that constant",
         )
     return ()
