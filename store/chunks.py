@@ -17,7 +17,7 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
-from numcodecs.blosc import Blosc  # type: ignore[import-untyped]
+from numcodecs import blosc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 SHARD_FRAMES = 16
@@ -31,7 +31,16 @@ _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def _codec() -> Any:
-    return Blosc(cname="lz4", clevel=5, shuffle=Blosc.SHUFFLE)
+    return blosc.Blosc(cname="lz4", clevel=5, shuffle=blosc.SHUFFLE)
+
+
+def _compressed(chunk: NDArray[Any]) -> bytes:
+    """A chunk, compressed by one thread: several put its blocks in any order, so that equal arrays differ as files."""
+    threads = blosc.set_nthreads(1)
+    try:
+        return bytes(_codec().encode(chunk))
+    finally:
+        blosc.set_nthreads(threads)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -79,7 +88,7 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
         chunk[: len(part)] = part
         file = _chunk_file(path, number, array.ndim)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(_codec().encode(chunk))
+        file.write_bytes(_compressed(chunk))
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -192,8 +201,8 @@ class FrameArray:
 
 
 def _inner_codecs(dtype: np.dtype[Any]) -> list[dict[str, Any]]:
-    blosc = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": dtype.itemsize, "blocksize": 0}
-    return [_BYTES, {"name": "blosc", "configuration": blosc}]
+    settings = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": dtype.itemsize, "blocksize": 0}
+    return [_BYTES, {"name": "blosc", "configuration": settings}]
 
 
 def _metadata(

@@ -12,8 +12,10 @@ import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numcodecs import blosc
 
 from calcigraph.errors import NotFoundError, WorkspaceError
+from calcigraph.store.chunks import write_array
 from calcigraph.store.movie import MovieWriter, open_store
 from calcigraph.store.types import Normalisation
 
@@ -118,6 +120,19 @@ def test_frame_interval_and_pixel_size_are_read_back_as_a_movie(tmp_path):
     with open_movie(str(store.path)) as again:
         assert (again.info.frame_interval_s, again.info.pixel_size_um) == (2.5, None)
         assert (again.frame(20) == movie()[20]).all()
+
+
+def test_equal_arrays_are_equal_files(tmp_path, monkeypatch):
+    """Blocks that several threads compress lie in the order in which they came: not so here."""
+    monkeypatch.setattr(blosc, "use_threads", None)  # as without zarr, which switches threads off
+    threads = blosc.set_nthreads(4)
+    labels = np.kron(np.arange(1, 1025, dtype=np.int32).reshape(32, 32), np.ones((32, 32), np.int32))
+    files = set()
+    for number in range(200):
+        write_array(tmp_path / str(number), labels, ("y", "x"))
+        files.add((tmp_path / str(number) / "c" / "0" / "0").read_bytes())
+    assert blosc.set_nthreads(threads) == 4, "the number of threads is as it was"
+    assert len(files) == 1
 
 
 def test_an_abandoned_writer_leaves_nothing(tmp_path):
