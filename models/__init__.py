@@ -4,19 +4,24 @@
 options; each model is a folder (robust, crlsm, pinn), and synthetic/ makes test cultures.
 """
 
-from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
-from calcigraph.models.contacts import WEIGHTS
-from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
-from calcigraph.models.evaluate import fit_groups, peaks, squared_error
-from calcigraph.models.options import CASES
-from calcigraph.models.run import fit, fitted_cells, predict
-from calcigraph.models.synthetic.camera import movie_frames
-from calcigraph.models.synthetic.culture import SyntheticCulture
-from calcigraph.models.synthetic.ground_truth import effective_feed, truth
-from calcigraph.models.synthetic.make import make_culture
-from calcigraph.models.synthetic.options import SyntheticOptions
-from calcigraph.models.table import MODELS, FitOptions
-from calcigraph.models.weightings import Ranked, rank_weights
+from typing import TYPE_CHECKING
+
+from calcigraph.late import late_names
+
+if TYPE_CHECKING:
+    from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
+    from calcigraph.models.contacts import WEIGHTS
+    from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
+    from calcigraph.models.evaluate import fit_groups, peaks, squared_error
+    from calcigraph.models.options import CASES
+    from calcigraph.models.run import fit, fitted_cells, predict
+    from calcigraph.models.synthetic.camera import movie_frames
+    from calcigraph.models.synthetic.culture import SyntheticCulture
+    from calcigraph.models.synthetic.ground_truth import effective_feed, truth
+    from calcigraph.models.synthetic.make import make_culture
+    from calcigraph.models.synthetic.options import SyntheticOptions
+    from calcigraph.models.table import MODELS, FitOptions
+    from calcigraph.models.weightings import Ranked, rank_weights
 
 __all__ = [
     "CASES",
@@ -46,3 +51,22 @@ __all__ = [
     "sums",
     "truth",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "consensus": "Operator operator simulate simulate_alone",
+        "contacts": "WEIGHTS",
+        "crlsm.solver": "Sums solve_cells solve_group sums",
+        "evaluate": "fit_groups peaks squared_error",
+        "options": "CASES",
+        "run": "fit fitted_cells predict",
+        "synthetic.camera": "movie_frames",
+        "synthetic.culture": "SyntheticCulture",
+        "synthetic.ground_truth": "effective_feed truth",
+        "synthetic.make": "make_culture",
+        "synthetic.options": "SyntheticOptions",
+        "table": "MODELS FitOptions",
+        "weightings": "Ranked rank_weights",
+    },
+)
