@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.options import IngestOptions
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage, Masks
 
 DISC_PX = 5
@@ -41,7 +42,13 @@ class Tissue:
     """The same share of the tissue: of the picture without the empty regions that reach its edge."""
 
 
-def find_tissue(masks: Masks, *, min_area: int = 500, min_border: int = 5, max_gap: int = 0) -> Tissue:
+def find_tissue(
+    masks: Masks,
+    *,
+    min_area: int = IngestOptions.min_area,
+    min_border: int = IngestOptions.min_border,
+    max_gap: int = 0,
+) -> Tissue:
     """Find the cells, their contacts, and the cells at the border of what was recorded.
 
     Segmentations may leave a gap between cells that touch. So contacts and border are read from a copy of the labels
