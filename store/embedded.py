@@ -137,7 +137,7 @@ def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) 
             try:
                 return connect(address), address, False
             except GraphError as error:
-                problem = str(error)
+                problem = str(error).partition(";")[0]  # without advice: it is for the owner
         if time.monotonic() > deadline:
             raise GraphError(
                 f"another process holds the graph in {folder} but does not answer ({problem}); "

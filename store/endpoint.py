@@ -93,7 +93,7 @@ def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
         uri = f"bolt://127.0.0.1:{address.port}"
         driver = neo4j.GraphDatabase.driver(uri, auth=login[0], **_DRIVER_OPTIONS)
         try:
-            _verify(driver, embedded.DATABASE, where)
+            _verify(driver, embedded.DATABASE, where, ours=True)
         except BaseException:
             driver.close()
             raise
@@ -168,18 +168,26 @@ def address_without_login(uri: str) -> str:
     return f"{parts.scheme}://{host}{port}" if parts.scheme and host else "an address without a scheme"
 
 
-def _verify(driver: Driver, database: str, where: str) -> str:
+def _verify(driver: Driver, database: str, where: str, *, ours: bool = False) -> str:
     """Log in, reach the database, and return what the server calls itself."""
     neo4j = import_driver()
     try:
         with driver.session(database=database, default_access_mode="READ") as session:
             return str(session.execute_read(lambda tx: tx.run("RETURN 1").consume()).server.agent)
     except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
-        raise connection_error(error, where, database) from error
+        raise connection_error(error, where, database, ours=ours) from error
 
 
-def connection_error(error: Exception, where: str, database: str) -> GraphError:
-    """The error that tells why the graph cannot be reached, by what the driver or the server said."""
+def connection_error(error: Exception, where: str, database: str, *, ours: bool = False) -> GraphError:
+    """The error that tells why the graph cannot be reached, by what the driver or the server said.
+
+    ours: whether it is the embedded engine, which the user neither starts nor gives a login.
+    """
+    if ours:
+        return GraphError(
+            f"{where} does not answer: it may have run out of memory; repeat the command, with more than 256 in "
+            "CALCIGRAPH_HEAP_MB if this comes again"
+        )
     code = str(getattr(error, "code", "") or "")
     if ".Security." in code:
         return GraphError(
