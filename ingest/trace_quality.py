@@ -68,8 +68,7 @@ def likeness_warnings(mean: FloatArray, labels: IntArray) -> tuple[str, ...]:
             alike[trace.tobytes()].append(label)
     groups = [" and ".join(map(str, group)) for group in alike.values() if len(group) > 1]
     if groups:
-        listed = "; ".join(groups[:MOST_NAMED]) + ("; ..." if len(groups) > MOST_NAMED else "")
-        found.append(f"traces: the same in cells {listed}: one cell twice?")
+        found.append(f"traces: the same in cells {_listed(groups)}: one cell twice?")
     return tuple(found)
 
 
@@ -78,8 +77,14 @@ def place_warnings(shared: list[IntArray], labels: IntArray) -> tuple[str, ...]:
     if not shared:
         return ()
     groups = [" and ".join(map(str, labels[cells].tolist())) for cells in shared]
-    listed = "; ".join(groups[:MOST_NAMED]) + ("; ..." if len(groups) > MOST_NAMED else "")
-    return (f"positions: at one place are cells {listed}: each has the contacts of the place, and the others'",)
+    return (
+        f"positions: at one place are cells {_listed(groups)}: each has the contacts of the place, and the others'",
+    )
+
+
+def _listed(groups: list[str]) -> str:
+    """Groups of cells for a sentence."""
+    return "; ".join(groups[:MOST_NAMED]) + ("; ..." if len(groups) > MOST_NAMED else "")
 
 
 def named(labels: IntArray) -> str:
