@@ -1,7 +1,7 @@
 """Transactions over Bolt: repeated where that can help, on a new connection if need be, else one line on what failed.
 
-The embedded engine runs in the process that opened the graph first, its owner. When the owner ends, another process
-takes the engine over (store/embedded.py), and open connections have to be made again.
+The embedded engine ends with the process that started it, its owner, or when its memory ends. Then the next who needs
+it starts another one (store/embedded.py), and open connections have to be made again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ RETRY_S = 30.0
 """How long a transaction is retried after conflicts or a lost server."""
 OWNERS = 8
 """Attempts while the processes that run the embedded engine end, one after the other, during one transaction."""
+CRASHES = 3
+"""Engines that one transaction may outlive: when so many run out of memory, it is the cause."""
 DUPLICATES = 5
 """Attempts after a violated constraint: two MERGEs of one node at once cause it, and the driver does not retry them."""
 LONGEST_MESSAGE = 300
@@ -92,7 +94,7 @@ class Bolt:
             A statement is not valid Cypher.
         """
         neo4j = import_driver()
-        started, attempt = time.monotonic(), 0
+        started, attempt, crashes = time.monotonic(), 0, 0
         while True:
             endpoint = self.endpoint
             try:
@@ -103,6 +105,10 @@ class Bolt:
                 raise  # some of them are OSErrors too, which the next line would take for a lost server
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
                 attempt += 1
+                if self._crashed(error, endpoint):
+                    crashes += 1
+                    if crashes >= CRASHES:
+                        raise self._no_memory() from error
                 self._recover(error, endpoint, attempt, time.monotonic() - started)
 
     def rows(self, text: str, parameters: Mapping[str, Any], *, write: bool) -> list[Row]:
@@ -130,6 +136,9 @@ class Bolt:
         thread.join(timeout_s + 1)
         stop.set()
         if not outcome:
+            endpoint = self.endpoint
+            if endpoint.folder is not None:
+                embedded.end(endpoint.folder, endpoint.port)  # it cannot be told to end one statement
             raise LimitError(_slow(timeout_s))
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
@@ -170,7 +179,7 @@ class Bolt:
     ) -> Result:
         """Do `work` in a transaction that is never committed; again on a new connection if the engine's owner ended."""
         neo4j = import_driver()
-        attempt = 0
+        attempt, crashes = 0, 0
         while True:
             attempt += 1
             endpoint = self.healed()
@@ -184,6 +193,12 @@ class Bolt:
             except CalcigraphError:
                 raise
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
+                crashes += self._crashed(error, endpoint)
+                if crashes > 1:  # the first time, another's statement may have been the cause
+                    raise LimitError(
+                        f"the query needs more memory than the graph engine has ({self._heap_mb} MB) and was ended; "
+                        "ask for less, add a LIMIT, or set CALCIGRAPH_HEAP_MB to more"
+                    ) from error
                 again = endpoint.kind == "embedded" and attempt < OWNERS and time.monotonic() < deadline
                 if again and _owner_ended(error, endpoint):
                     self._reopen(endpoint)
@@ -231,13 +246,21 @@ class Bolt:
             embedded.require_room(endpoint.folder)
             # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.
             if "TransactionNotFound" in code:
-                return GraphError(
-                    "the graph engine ran out of memory in one transaction; nothing was changed: set "
-                    f"CALCIGRAPH_HEAP_MB to more than its {self._heap_mb} MB of heap and repeat the command"
-                )
+                return self._no_memory()
         if isinstance(error, import_driver().exceptions.ClientError) and ".Statement." in code:
             return InputError(f"the query was refused: {_message(error)}")
         return GraphError(f"{endpoint.where} failed to run a transaction ({_message(error)})")
+
+    def _no_memory(self) -> GraphError:
+        return GraphError(
+            "the graph engine ran out of memory in one transaction; nothing was changed: set CALCIGRAPH_HEAP_MB to "
+            f"more than its {self._heap_mb} MB of heap and repeat the command"
+        )
+
+    @staticmethod
+    def _crashed(error: Exception, endpoint: Endpoint) -> bool:
+        """Whether the embedded engine has ended in the middle of a transaction, not by its owner's end."""
+        return endpoint.folder is not None and _lost(error) and embedded.crashed(endpoint.folder, endpoint.port)
 
     def _reopen(self, broken: Endpoint) -> None:
         """Replace a broken endpoint once, however many threads notice."""
@@ -267,7 +290,10 @@ class Bolt:
         elif "ParameterMissing" in code and endpoint.kind == "embedded":
             message = "it uses a parameter that was not given"
         elif endpoint.kind == "embedded" and code:
-            message = f"{code.rpartition('.')[2]}; {endpoint.folder}/log has the details"
+            message = (
+                f"the engine could not run it ({code.rpartition('.')[2]}); most often it collects or sorts more than "
+                f"500,000 values, or uses values of a wrong kind; {endpoint.folder}/log has the details"
+            )
         return InputError(f"the query was refused: {message}")
 
 
@@ -292,8 +318,8 @@ def _lost(error: Exception) -> bool:
 
 def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
     """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
-    moved = not endpoint.owned and endpoint.folder is not None and embedded.port_of(endpoint.folder) != endpoint.port
-    return _lost(error) or moved or "Security.Unauthorized" in _code(error)
+    address = None if endpoint.folder is None else embedded.address_of(endpoint.folder)
+    return _lost(error) or address is None or address.port != endpoint.port or "Security.Unauthorized" in _code(error)
 
 
 def _pause(attempt: int) -> None:

@@ -1,50 +1,40 @@
-"""The embedded graph engine: ArcadeDB in this process, or in the process that opened the folder first.
+"""The embedded graph engine: a process that this one started, or that of the process which opened the folder first.
 
-One process owns a folder: it holds `owner.lock`, runs the engine, and writes to `endpoint.json` where its Bolt listener
-is (on the loopback address, for this machine only). Others connect there. The kernel drops the lock when its holder
-dies, so the next process takes over.
+One engine runs on a folder at a time (store/engine.py). It holds `owner.lock` and writes to `endpoint.json` where it
+listens, on the loopback address. All who use the graph connect there. The engine ends with the process that started
+it, its owner, or alone when its memory ends; the kernel then drops the lock, and the next who needs the graph starts
+another engine.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib
 import json
 import os
-import shlex
 import shutil
-import socket
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
-from calcigraph.errors import CalcigraphError, GraphError, WorkspaceError
-from calcigraph.store.credentials import ADMIN, stored_passwords, write_private
+from calcigraph.errors import GraphError, WorkspaceError
+from calcigraph.store import engine
+from calcigraph.store.credentials import ADMIN, stored_passwords
 
-DATABASE = "calcigraph"
 ROOM_BYTES = 60 * 2**20
 """Free disk space that a commit may need for its write-ahead log."""
-FSYNC = 2
-"""arcadedb.txWalFlush: every commit reaches the disk before it is acknowledged."""
-STATEMENT_LIMIT_MS = 60_000
-"""The engine ends any single statement after this; the client's own time limit is shorter."""
 OWNER_WAIT_S = 30.0
 """How long an owner that is starting or stopping is waited for."""
-PORTS = 5
-"""Attempts to listen, each on another port."""
+STOP_WAIT_S = 20.0
+"""How long an engine may take to stop before it is killed, which loses nothing."""
 
 _DAMAGED = "it may be damaged: restore it from a backup, or move it away and ingest again"
-_LAYOUT = (
-    "CREATE VERTEX TYPE Cell IF NOT EXISTS",
-    "CREATE PROPERTY Cell.intensity IF NOT EXISTS ARRAY_OF_DOUBLES",
-)
-"""A declared array takes a third of the heap that a list of boxed numbers does. (The engine's EXTERNAL properties would
-spare rewriting traces with each fit, but their cost grows with the square of a trace's length.)"""
-
 
 Connected = TypeVar("Connected")
 
@@ -56,30 +46,36 @@ class Address:
     port: int
     version: str
     """The engine's."""
+    process: int
+    """The engine's id."""
     passwords: dict[str, str] = field(repr=False)
     """By user name; never printed."""
 
 
 @dataclass
-class _Engine:
-    """An engine of this process."""
+class Engine:
+    """An engine that this process started."""
 
-    server: Any
-    lock: IO[bytes]
-    """owner.lock, open and locked."""
+    folder: Path
+    child: subprocess.Popen[str]
     address: Address
-    process: int
-    """Its id: a forked child inherits this record, but neither the lock nor the engine."""
+    parent: int
+    """The id of the process that started it: a forked child inherits this record, but has no say."""
     users: int = 0
     """Connections of this process; the engine stops with the last one."""
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the thread that asks the engine's process something and waits for its answer."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and is this process's own."""
+        return self.parent == os.getpid() and self.child.poll() is None
 
 
-_engines: dict[Path, _Engine] = {}
+_engines: dict[Path, Engine] = {}
 """The engines of this process, by folder."""
 _guard = threading.RLock()
 """Held by the thread that changes `_engines`."""
-_heap_mb: int | None = None
-"""The heap that this process's engines share; None before the first one."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -96,7 +92,9 @@ def require_room(folder: Path) -> None:
         )
 
 
-def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) -> tuple[Connected, Address, bool]:
+def attach(
+    folder: Path, heap_mb: int, connect: Callable[[Address], Connected]
+) -> tuple[Connected, Address, Engine | None]:
     """Start the engine of `folder`, or find the process that runs it, and connect.
 
     Parameters
@@ -106,38 +104,39 @@ def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) 
     heap_mb
         Heap in MB, if this process starts the engine.
     connect
-        Opens the connection. A GraphError from it means that the owner does not answer yet, or no more.
+        Opens the connection. A GraphError from it means that the engine does not answer yet, or no more.
 
     Returns
     -------
-    The connection, the engine's address, and whether this process owns the engine: then one `detach(folder)` must
-    follow.
+    The connection, the engine's address, and the engine if this process owns it: then one `detach(engine)` must follow.
 
     Raises
     ------
     WorkspaceError
         The folder cannot be written or is damaged, or the disk is full.
     GraphError
-        No engine is installed, or its owner does not answer for OWNER_WAIT_S seconds.
+        No engine is installed, or it does not answer for OWNER_WAIT_S seconds.
     """
     _prepare(folder)
     folder = folder.resolve()
     deadline = time.monotonic() + OWNER_WAIT_S
     while True:
-        engine = _own(folder, heap_mb)
-        if engine is not None:
-            try:
-                return connect(engine.address), engine.address, True
-            except BaseException:
-                detach(folder)
-                raise
         problem = "it has not said where it listens"
-        address = _read_address(folder)
+        own = _own(folder, heap_mb)
+        address = own.address if own is not None else address_of(folder)
         if address is not None:
             try:
-                return connect(address), address, False
+                return connect(address), address, own
             except GraphError as error:
                 problem = str(error).partition(";")[0]  # without advice: it is for the owner
+                if own is not None:
+                    detach(own)
+                    if time.monotonic() > deadline:
+                        raise
+            except BaseException:
+                if own is not None:
+                    detach(own)
+                raise
         if time.monotonic() > deadline:
             raise GraphError(
                 f"another process holds the graph in {folder} but does not answer ({problem}); "
@@ -146,47 +145,87 @@ def attach(folder: Path, heap_mb: int, connect: Callable[[Address], Connected]) 
         time.sleep(0.05)
 
 
-def detach(folder: Path) -> None:
-    """Give back one use of this process's engine; the last one stops it."""
-    folder = folder.resolve()
+def detach(own: Engine) -> None:
+    """Give back one use of an engine of this process; the last one stops it."""
     with _guard:
-        engine = _engines.get(folder)
-        if engine is None or engine.process != os.getpid():
+        if own.parent != os.getpid():
             return
-        engine.users -= 1
-        if engine.users <= 0:
-            _stop(folder)
+        own.users -= 1
+        if own.users <= 0:
+            _stop(own)
+
+
+def end(folder: Path, port: int) -> None:
+    """Kill the engine that listens on `port`, whoever owns it: nothing that was committed is lost.
+
+    For a statement that cannot be ended otherwise. Those who use the graph notice and start another engine.
+    """
+    address = address_of(folder)
+    if address is None or address.port != port:
+        return  # it has gone by itself
+    with _guard:
+        own = _engines.get(folder.resolve())
+        if own is not None and own.alive and own.address.port == port:
+            own.child.kill()
+            own.child.wait()
+            return
+    if _runs_an_engine(address.process):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(address.process, signal.SIGKILL)
+
+
+def _runs_an_engine(process: int) -> bool:
+    """Whether a process is an engine; in another container the number may be somebody else's."""
+    if not Path("/proc/self/cmdline").exists():
+        return True  # macOS has no containers that share a folder and differ in their processes' numbers
+    try:
+        return Path(engine.__file__).name.encode() in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def crashed(folder: Path, port: int) -> bool:
+    """Whether the engine that listened on `port` has ended without saying so, as when its memory ends."""
+    deadline = time.monotonic() + 0.5
+    while True:
+        address = address_of(folder)
+        if address is None or address.port != port:
+            return False
+        if not _held(folder):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
 
 
 def explain_syntax(folder: Path, text: str) -> str | None:
     """What is wrong with a Cypher text, in the engine's words (Bolt hides them); None when another process owns it."""
-    with _guard:
-        engine = _engines.get(folder.resolve())
-        if engine is None or engine.process != os.getpid():
-            return None
-        try:
-            engine.server.get_database(DATABASE).query("opencypher", "EXPLAIN " + text)
-        except Exception as error:  # the package's error classes differ between its builds
-            return _first_line(error).rpartition(" (caused by")[0].partition("Exception: ")[2] or _first_line(error)
+    own = _engines.get(folder.resolve())
+    if own is None or not own.alive:
+        return None
+    with own.asking, contextlib.suppress(OSError, ValueError):
+        assert own.child.stdin is not None
+        assert own.child.stdout is not None
+        own.child.stdin.write(json.dumps(text) + "\n")
+        own.child.stdin.flush()
+        problem = json.loads(own.child.stdout.readline())["problem"]
+        return None if problem is None else str(problem)
     return None
 
 
-def _own(folder: Path, heap_mb: int) -> _Engine | None:
+def _own(folder: Path, heap_mb: int) -> Engine | None:
     """This process's engine of `folder`, started if nobody runs one; None when another process does."""
     with _guard:
-        engine = _engines.get(folder)
-        if engine is None or engine.process != os.getpid():
-            lock = _try_lock(folder / "owner.lock")
-            if lock is None:
+        own = _engines.get(folder)
+        if own is None or not own.alive:
+            own = None if _held(folder) else _start(folder, heap_mb)
+            if own is None:
                 return None
-            try:
-                engine = _start(folder, heap_mb, lock)
-            except BaseException:
-                lock.close()
-                raise
-            _engines[folder] = engine
-        engine.users += 1
-        return engine
+            if not _engines:
+                atexit.register(_stop_all)
+            _engines[folder] = own
+        own.users += 1
+        return own
 
 
 def _prepare(folder: Path) -> None:
@@ -207,187 +246,110 @@ def _unwritable(folder: Path, error: OSError) -> WorkspaceError:
     )
 
 
-def _try_lock(path: Path) -> IO[bytes] | None:
-    """The open, locked file; None when another process holds it."""
+def _held(folder: Path) -> bool:
+    """Whether an engine runs on the folder, or is starting or stopping."""
     try:
-        import fcntl
+        lock: IO[bytes] | None = engine.try_lock(folder / "owner.lock")
     except ImportError as error:
         raise GraphError(
             "the embedded graph needs Linux or macOS; set NEO4J_URI to use a Neo4j server instead"
         ) from error
-    try:
-        file = path.open("r+b")
     except OSError as error:
-        raise _unwritable(path.parent, error) from error
-    try:
-        # A record lock (lockf, not flock): a forked child does not inherit it, so it cannot outlive this process.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
+        raise _unwritable(folder, error) from error
+    if lock is None:
+        return True
+    lock.close()
+    return False
 
 
-def _load(folder: Path, heap_mb: int) -> Any:
-    """Import the engine with its settings in place: they are read once per process, at import."""
-    global _heap_mb
-    if _heap_mb is not None and heap_mb > _heap_mb:
-        raise GraphError(
-            f"the graph engine of this process runs with {_heap_mb} MB of heap and cannot grow to {heap_mb} MB; "
-            "start a new process"
-        )
-    if _heap_mb is None:
-        # The package has a native build and one for a Java virtual machine; each reads variables of its own.
-        settings = f"-Xmx{heap_mb}m -Darcadedb.txWalFlush={FSYNC}"
-        os.environ["ARCADEDB_NATIVE_ISOLATE_ARGS"] = settings
-        os.environ["ARCADEDB_JVM_ARGS"] = f"{settings} {shlex.quote(_log_to_file(folder / 'log'))}"
-        os.environ["ARCADEDB_LOG_CONSOLE"] = "0"
-        os.environ["ARCADEDB_LOG_DIR"] = str(folder / "log")
-        _heap_mb = heap_mb
-        atexit.register(_stop_all)
-    for name in ("arcadedb", "arcadedb_embedded"):
-        with contextlib.suppress(ModuleNotFoundError):
-            return importlib.import_module(name)
-    raise GraphError("no graph engine is installed: run `pip install arcadedb`, or set NEO4J_URI to use a Neo4j server")
-
-
-def _log_to_file(folder: Path) -> str:
-    """A Java option that keeps the JVM build's log in `folder`; the native build needs only its variables."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / "java-logging.properties"
-    handler = "java.util.logging.FileHandler"
-    lines = [
-        f"handlers = {handler}",
-        ".level = INFO",
-        f"{handler}.pattern = {folder.as_posix()}/arcadedb.log",
-        f"{handler}.formatter = com.arcadedb.log.LogFormatter",
-        f"{handler}.limit = 10000000",
-        f"{handler}.count = 3",
-    ]
-    path.write_text("\n".join(lines) + "\n")  # in place: only this start reads it, and the next writes it anew
-    return f"-Djava.util.logging.config.file={path}"
-
-
-def _start(folder: Path, heap_mb: int, lock: IO[bytes]) -> _Engine:
-    """Start the engine on a free loopback port, open or make the database, and make sure that commits are fsynced."""
-    (folder / "endpoint.json").unlink(missing_ok=True)  # a killed owner's: nobody listens there any more
+def _start(folder: Path, heap_mb: int) -> Engine | None:
+    """Start an engine; None when another process did so first."""
     if not (folder / "created").exists():
-        # The first start was broken off before its last step, so nothing has been stored yet.
         require_room(folder)
-        shutil.rmtree(folder / "databases", ignore_errors=True)
-    arcadedb = _load(folder, heap_mb)
     passwords = stored_passwords(folder)
-    server = None
+    # -P: a script's own folder must not be searched for modules, for this one has a types.py.
+    child = subprocess.Popen(
+        [sys.executable, "-P", engine.__file__, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # a Ctrl-C at the terminal is for this process, which then stops the engine
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
-        server, port = _listen(arcadedb, folder, passwords)
-        _open_database(server, folder)
-    except Exception as error:  # the package's error classes differ between its builds
-        if server is not None:
-            server.stop()
-        if isinstance(error, CalcigraphError):
-            raise
-        require_room(folder)  # a full disk is the likelier reason
-        raise WorkspaceError(f"the graph in {folder} cannot be opened ({_first_line(error)}); {_DAMAGED}") from error
-    address = Address(port=port, version=str(arcadedb.__version__), passwords=passwords)
-    write_private(folder / "endpoint.json", json.dumps({"port": port, "version": address.version, "pid": os.getpid()}))
-    return _Engine(server=server, lock=lock, address=address, process=os.getpid())
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(json.dumps({"heap_mb": heap_mb, "password": passwords[ADMIN]}) + "\n")
+            child.stdin.flush()
+        answer = json.loads(child.stdout.readline() or "null")
+    except BaseException:
+        child.kill()
+        _reap(child)
+        raise
+    if answer is not None and "port" in answer:
+        address = Address(answer["port"], answer["version"], answer["pid"], passwords)
+        return Engine(folder=folder, child=child, address=address, parent=os.getpid())
+    code = _reap(child)
+    if answer is None:
+        raise _not_started(folder, heap_mb, "DamagedError", f"its process ended with code {code}")
+    if answer["problem"] == "held":
+        return None
+    raise _not_started(folder, heap_mb, answer["problem"], answer["text"])
 
 
-def _listen(arcadedb: Any, folder: Path, passwords: dict[str, str]) -> tuple[Any, int]:
-    """A started server and its Bolt port."""
-    for attempt in range(PORTS):
-        port = _free_port()
-        config = {
-            "mode": "production",
-            "host": "127.0.0.1",
-            "bolt_host": "127.0.0.1",
-            "bolt_port": port,
-            "http_port": 0,
-            "server_plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
-        }
-        server = arcadedb.create_server(root_path=str(folder), root_password=passwords[ADMIN], config=config)
-        try:
-            server.start()
-        except Exception as error:  # the package's error classes differ between its builds
-            # Another program may have taken the port since it was found free.
-            if attempt == PORTS - 1 or "Unable to listen" not in str(error):
-                raise
-        else:
-            return server, port
-    raise GraphError("no free loopback port was found for the graph engine; close other programs and try again")
-
-
-def _open_database(server: Any, folder: Path) -> None:
-    """Open the database, or make it; `created` marks, as the last step, that all of it is there."""
-    created = folder / "created"
-    fresh = not created.exists()
-    database = server.create_database(DATABASE) if fresh else server.get_database(DATABASE)
-    if fresh or fsync_level(database) != FSYNC:
-        database.command("sql", f"ALTER DATABASE `arcadedb.txWalFlush` {FSYNC}")
-        database.command("sql", f"ALTER DATABASE `arcadedb.command.timeout` {STATEMENT_LIMIT_MS}")
-        for statement in _LAYOUT:
-            database.command("sql", statement)
-    # The engine opens a database whose schema file is broken, as an empty one.
-    types = [json.loads(row.to_json()).get("name") for row in database.query("sql", "SELECT FROM schema:types")]
-    if "Cell" not in types:
-        raise WorkspaceError(f"the graph in {folder} has lost its schema; {_DAMAGED}")
-    level = fsync_level(database)
-    if level != FSYNC:
-        raise GraphError(
-            f"the graph engine does not flush its commits to disk (arcadedb.txWalFlush reads {level}, {FSYNC} is "
-            "expected); refusing to write where a crash could lose data"
+def _not_started(folder: Path, heap_mb: int, problem: str, text: str) -> GraphError | WorkspaceError:
+    if problem == "NoEngineError":
+        return GraphError(
+            "no graph engine is installed: run `pip install arcadedb`, or set NEO4J_URI to use a Neo4j server"
         )
-    created.touch(mode=0o600)
+    if problem == "RefusedError":
+        return GraphError(text)
+    require_room(folder)  # a full disk is the likelier reason
+    if "code 3" in text:
+        return GraphError(
+            f"the graph engine ran out of memory as it opened {folder}; nothing was changed: set CALCIGRAPH_HEAP_MB to "
+            f"more than its {heap_mb} MB of heap and repeat the command"
+        )
+    return WorkspaceError(f"the graph in {folder} cannot be opened ({text}); {_DAMAGED}")
 
 
-def fsync_level(database: Any) -> int | None:
-    """arcadedb.txWalFlush as the open database reports it; None when it does not say."""
-    for row in database.query("sql", "SELECT FROM schema:database"):
-        for setting in json.loads(row.to_json()).get("settings", []):
-            if setting.get("key") == "arcadedb.txWalFlush":
-                return int(setting["value"])
-    return None
-
-
-def _stop(folder: Path) -> None:
-    """Stop an engine of this process. The lock goes last, so that no other process starts one beside it."""
-    engine = _engines.pop(folder)
-    with contextlib.suppress(OSError):
-        (folder / "endpoint.json").unlink(missing_ok=True)
+def _stop(own: Engine) -> None:
+    """Stop an engine of this process and wait until its lock is free."""
+    if _engines.get(own.folder) is own:
+        del _engines[own.folder]
+    with own.asking, contextlib.suppress(OSError, ValueError):
+        assert own.child.stdin is not None
+        own.child.stdin.write("\n")  # not by closing only: a forked child of this process may hold the pipe too
+        own.child.stdin.flush()
     try:
-        engine.server.stop()
-    finally:
-        engine.lock.close()
+        own.child.wait(STOP_WAIT_S)
+    except subprocess.TimeoutExpired:
+        own.child.kill()
+    _reap(own.child)
+
+
+def _reap(child: subprocess.Popen[str]) -> int:
+    """Close the pipes of a child that ends, and return its exit code."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    return child.wait()
 
 
 def _stop_all() -> None:
     with _guard:
-        for folder, engine in list(_engines.items()):
-            if engine.process == os.getpid():
-                _stop(folder)
+        for own in list(_engines.values()):
+            if own.parent == os.getpid():
+                _stop(own)
 
 
-def _read_address(folder: Path) -> Address | None:
-    """Where the owner says that its engine listens; None while it is starting or stopping."""
+def address_of(folder: Path) -> Address | None:
+    """Where the engine of a folder says that it listens; None while it is starting or stopping, and when none runs."""
     try:
         stored = json.loads((folder / "endpoint.json").read_text())
         passwords = json.loads((folder / "credentials.json").read_text())
-        return Address(port=int(stored["port"]), version=str(stored["version"]), passwords=passwords)
+        return Address(int(stored["port"]), str(stored["version"]), int(stored["pid"]), passwords)
     except (OSError, ValueError, KeyError):
         return None
-
-
-def port_of(folder: Path) -> int | None:
-    """The port that the engine's owner says it listens on; None when nobody does, or is stopping."""
-    address = _read_address(folder)
-    return None if address is None else address.port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -6,6 +6,7 @@ owner can read. They appear in no message and no log.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from calcigraph.errors import GraphError
-from calcigraph.store import embedded
+from calcigraph.store import embedded, engine
 from calcigraph.store.credentials import ADMIN, READER
 
 if TYPE_CHECKING:
@@ -50,11 +51,9 @@ class Endpoint:
     folder: Path | None
     """The embedded engine's folder; None for a server."""
     release: Callable[[], None]
-    """Gives back this process's use of the embedded engine."""
-    owned: bool = False
-    """Whether this process runs the engine."""
-    port: int | None = None
-    """The embedded engine's; the process that runs it deletes `endpoint.json` before it stops."""
+    """Gives back this process's use of an embedded engine that it started."""
+    port: int = 0
+    """The embedded engine's; it deletes `endpoint.json` before it stops."""
 
     def close(self) -> None:
         """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
@@ -87,30 +86,32 @@ def open_endpoint(workspace: Path, heap_mb: int = 256) -> Endpoint:
 
 def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:
     def connect(address: embedded.Address) -> tuple[Driver, Driver]:
+        importing.join()
         where = f"the graph engine of {folder}"
         login = [_login(address, name) for name in (ADMIN, READER)]
         neo4j = import_driver()
         uri = f"bolt://127.0.0.1:{address.port}"
         driver = neo4j.GraphDatabase.driver(uri, auth=login[0], **_DRIVER_OPTIONS)
         try:
-            _verify(driver, embedded.DATABASE, where, ours=True)
+            _verify(driver, engine.DATABASE, where, ours=True)
         except BaseException:
             driver.close()
             raise
         return driver, neo4j.GraphDatabase.driver(uri, auth=login[1], **_DRIVER_OPTIONS)
 
-    (driver, reader), address, owned = embedded.attach(folder, heap_mb, connect)
+    importing = threading.Thread(target=import_driver, name="import neo4j")
+    importing.start()  # while the engine starts in its process
+    (driver, reader), address, own = embedded.attach(folder, heap_mb, connect)
     return Endpoint(
         driver=driver,
         reader=reader,
-        database=embedded.DATABASE,
+        database=engine.DATABASE,
         kind="embedded",
         name="arcadedb",
         version=address.version,
         where=str(folder),
         folder=folder,
-        release=(lambda: embedded.detach(folder)) if owned else (lambda: None),
-        owned=owned,
+        release=(lambda: embedded.detach(own)) if own is not None else (lambda: None),
         port=address.port,
     )
 
@@ -185,8 +186,8 @@ def connection_error(error: Exception, where: str, database: str, *, ours: bool 
     """
     if ours:
         return GraphError(
-            f"{where} does not answer: it may have run out of memory; repeat the command, with more than 256 in "
-            "CALCIGRAPH_HEAP_MB if this comes again"
+            f"{where} does not answer: it may have run out of memory, or another program keeps its port busy; repeat "
+            "the command, with more than 256 in CALCIGRAPH_HEAP_MB if this comes again"
         )
     code = str(getattr(error, "code", "") or "")
     if ".Security." in code:
@@ -209,6 +210,7 @@ def import_driver() -> Any:
     with _without_optional_packages():
         import neo4j
         import neo4j.exceptions
+    logging.getLogger("neo4j").addHandler(logging.NullHandler())  # without a handler, Python prints what it logs
     return neo4j
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from calcigraph.errors import GraphError, WorkspaceError
+from calcigraph.errors import GraphError, InputError, LimitError, WorkspaceError
 from calcigraph.store import embedded
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData
@@ -28,16 +30,32 @@ def python(text: str, *arguments: object, **options: Any) -> subprocess.Popen[st
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_commits_are_fsynced(embedded_graph: Graph, tmp_path: Path) -> None:
-    engine = embedded._engines[(tmp_path / "workspace" / "graph").resolve()]
-    assert embedded.fsync_level(engine.server.get_database(embedded.DATABASE)) == 2
+OPEN = """
+    import json, sys
+    from pathlib import Path
+    from calcigraph.store import engine
+    folder = Path(sys.argv[1]) / "graph"
+    level = engine.fsync_level
+    if sys.argv[2] == "refuse":
+        engine.fsync_level = lambda database: 0
+    password = json.loads((folder / "credentials.json").read_text())["root"]
+    try:
+        server, port, version = engine.start(folder, 256, password)
+    except engine.RefusedError as error:
+        print(error)
+    else:
+        print(level(server.get_database(engine.DATABASE)))
+        server.stop()
+"""
 
 
-def test_an_engine_that_does_not_fsync_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "fsync_level", lambda database: 0)
-    with pytest.raises(GraphError, match="does not flush its commits"):
-        Graph.open(tmp_path)
-    monkeypatch.undo()
+def test_commits_are_fsynced_and_an_engine_that_does_not_is_refused(tmp_path: Path) -> None:
+    with Graph.open(tmp_path):
+        pass
+    assert python(OPEN, tmp_path, "read").communicate(timeout=60)[0] == "2\n"
+    assert "does not flush its commits" in python(OPEN, tmp_path, "refuse").communicate(timeout=60)[0]
+    problem = embedded._not_started(tmp_path, 256, "RefusedError", "the engine does not flush its commits")
+    assert isinstance(problem, GraphError)
     with Graph.open(tmp_path) as graph:  # and the refusal left nothing locked
         assert graph.engine == "arcadedb"
 
@@ -62,7 +80,8 @@ def test_an_open_folder_is_closed_to_others(tmp_path: Path) -> None:
 
 
 def test_the_engine_listens_on_loopback_only(embedded_graph: Graph, tmp_path: Path) -> None:
-    mine = {link.readlink().name for link in Path("/proc/self/fd").iterdir() if _is_socket(link)}
+    engine = embedded._engines[(tmp_path / "workspace" / "graph").resolve()].child.pid
+    mine = {link.readlink().name for link in Path(f"/proc/{engine}/fd").iterdir() if _is_socket(link)}
     listening = []
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -247,13 +266,92 @@ def test_a_second_owner_that_never_answers_is_one_clear_line(tmp_path: Path, mon
     assert holder.stdout is not None
     assert holder.stdout.readline() == "locked\n"
     monkeypatch.setattr(embedded, "OWNER_WAIT_S", 0.2)
-    told = r"another process holds the graph .* \(the graph engine of .* does not answer: .* memory\); wait for it"
+    told = r"another process holds the graph .* \(the graph engine of .* does not answer: .* busy\); wait for it"
     with pytest.raises(GraphError, match=told):
         Graph.open(tmp_path)
     holder.kill()
     holder.communicate()
 
 
-def test_the_engine_cannot_grow(embedded_graph: Graph, tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match="start a new process"):
-        Graph.open(tmp_path / "other", heap_mb=100_000)
+def test_each_workspace_has_a_heap_of_its_own(embedded_graph: Graph, tmp_path: Path) -> None:
+    with Graph.open(tmp_path / "other", heap_mb=300) as graph:
+        assert graph.read("RETURN 1 AS one") == [{"one": 1}]
+
+
+RUNAWAYS = {
+    "a text that doubles": "RETURN size(reduce(s = 'x', i IN range(1, 40) | s + s)) AS n",
+    "a list that doubles": "RETURN size(reduce(s = [1, 2], i IN range(1, 40) | s + s)) AS n",
+    "texts that double in turn": "WITH 'x' AS s " + "WITH s + s AS s " * 40 + "RETURN size(s) AS n",
+    "replacing by more": "RETURN size(reduce(s = 'a', i IN range(1, 20) | replace(s, 'a', 'aaaaaaaaaa'))) AS n",
+    "lists of lists": "RETURN size(toString(reduce(s = [1], i IN range(1, 40) | [s, s, s, s]))) AS n",
+    "a map that grows": "RETURN reduce(m = {a: 'x'}, i IN range(1, 40) | {a: m.a + m.a}).a AS a",
+    "a comprehension": "RETURN size([x IN range(1, 2000000000) | toString(x)]) AS n",
+    "a product collected": "UNWIND range(1, 3000) AS a UNWIND range(1, 3000) AS b RETURN size(collect(a * b)) AS n",
+    "a product told apart": "UNWIND range(1, 9000) AS a UNWIND range(1, 9000) AS b RETURN count(DISTINCT a * b) AS n",
+    "a product sorted": "UNWIND range(1, 9000) AS a UNWIND range(1, 9000) AS b RETURN a ORDER BY a * b LIMIT 3",
+    "loops in a loop": "RETURN reduce(s = 0, i IN range(1, 100000) | s + "
+    "reduce(t = 0, j IN range(1, 100000) | t + i * j)) AS n",
+    "a search in a loop": "RETURN size([i IN range(1, 100000) WHERE any(j IN range(1, 100000) WHERE j * j = -i)]) AS n",
+    "a product without end": "UNWIND range(1, 100000) AS a UNWIND range(1, 100000) AS b UNWIND range(1, 9) AS c "
+    "RETURN sum(a * b * c) AS n",
+}
+"""Users' texts that would take all memory, or all time."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", RUNAWAYS.values(), ids=RUNAWAYS.keys())
+def test_a_runaway_query_ends_and_others_go_on(text: str, tmp_path: Path) -> None:
+    writer = python(WRITER, tmp_path, "writer-")
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "0\n"
+    with Graph.open(tmp_path) as graph:
+        begun = time.monotonic()
+        with pytest.raises((LimitError, InputError)):
+            graph.read_only(text, {}, 4, 10)
+        assert time.monotonic() - begun < 15
+        assert graph.read("RETURN 1 AS one") == [{"one": 1}]
+        last = int(writer.stdout.readline())
+        for _ in range(20 if last < 5 else 3):
+            last = int(writer.stdout.readline())
+        writer.kill()
+        rows = graph.read("MATCH (c:Cell) RETURN c.batch AS batch, count(c) AS n")
+    writer.communicate()
+    assert {row["n"] for row in rows} == {50}, "no batch is lost in part or doubled"
+    assert {f"writer-{batch}" for batch in range(last + 1)} <= {row["batch"] for row in rows}
+
+
+@pytest.mark.slow
+def test_a_transaction_that_does_not_fit_is_one_clear_line(tmp_path: Path) -> None:
+    with Graph.open(tmp_path, heap_mb=64) as graph:
+        with pytest.raises(GraphError, match=r"ran out of memory .* CALCIGRAPH_HEAP_MB to more than its 64 MB"):
+            graph.write("UNWIND range(1, 400) AS i CREATE (c:Cell {uid: toString(i), a: range(1, 100000)})")
+        assert graph.read("MATCH (c:Cell) RETURN count(c) AS n") == [{"n": 0}]
+
+
+@pytest.mark.slow
+def test_greetings_without_a_login_cannot_take_the_memory(tmp_path: Path) -> None:
+    with Graph.open(tmp_path) as graph:
+        port = json.loads((tmp_path / "graph" / "endpoint.json").read_text())["port"]
+        engine = embedded._engines[(tmp_path / "graph").resolve()].child
+        sockets = [_greeting(port, 11 * 2**20) for _ in range(40)]
+        for batch in range(5):
+            graph.write("UNWIND range(1, 500) AS i MERGE (c:Cell {uid: toString(i)}) SET c.batch = $b", b=batch)
+        assert engine.poll() is None, "it runs on"
+        for opened in sockets:
+            opened.close()
+        assert graph.read("MATCH (c:Cell) RETURN count(c) AS n") == [{"n": 500}]
+    with Graph.open(tmp_path) as graph:
+        assert graph.read("MATCH (c:Cell) RETURN count(c) AS n") == [{"n": 500}]
+
+
+def _greeting(port: int, size: int) -> socket.socket:
+    """A connection that has sent most of a long Bolt greeting, and goes no further."""
+    opened = socket.create_connection(("127.0.0.1", port), timeout=2)
+    with contextlib.suppress(OSError):  # turned away
+        opened.sendall(b"\x60\x60\xb0\x17" + bytes([0, 0, 4, 4]) + bytes(12))
+        opened.recv(4)
+        head = b"\xb1\x01\xa1\x8auser_agent\xd2" + size.to_bytes(4, "big")
+        opened.sendall(len(head).to_bytes(2, "big") + head)
+        for _ in range(size // 60_000):
+            opened.sendall((60_000).to_bytes(2, "big") + b"a" * 60_000)
+    return opened
