@@ -241,7 +241,7 @@ class Bolt:
         """What to tell of a transaction that another attempt would not help."""
         code = _code(error)
         if ".Security." in code or "DatabaseNotFound" in code or "DatabaseUnavailable" in code:
-            return connection_error(error, endpoint.where, endpoint.database)
+            return connection_error(error, endpoint.where, endpoint.database, ours=endpoint.kind == "embedded")
         if endpoint.folder is not None:
             embedded.require_room(endpoint.folder)
             # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from calcigraph.errors import GraphError, WorkspaceError
 from calcigraph.store import engine
@@ -203,14 +203,10 @@ def explain_syntax(folder: Path, text: str) -> str | None:
     own = _engines.get(folder.resolve())
     if own is None or not own.alive:
         return None
-    with own.asking, contextlib.suppress(OSError, ValueError):
-        assert own.child.stdin is not None
-        assert own.child.stdout is not None
-        own.child.stdin.write(json.dumps(text) + "\n")
-        own.child.stdin.flush()
-        problem = json.loads(own.child.stdout.readline())["problem"]
-        return None if problem is None else str(problem)
-    return None
+    with own.asking:
+        _tell(own.child, json.dumps(text))
+        problem = _heard(own.child).get("problem")
+    return None if problem is None else str(problem)
 
 
 def _own(folder: Path, heap_mb: int) -> Engine | None:
@@ -266,39 +262,52 @@ def _start(folder: Path, heap_mb: int) -> Engine | None:
     """Start an engine; None when another process did so first."""
     if not (folder / "created").exists():
         require_room(folder)
-    passwords = stored_passwords(folder)
     # -P: a script's own folder must not be searched for modules, for this one has a types.py.
     child = subprocess.Popen(
-        [sys.executable, "-P", engine.__file__, str(folder)],
+        [sys.executable, "-P", engine.__file__, str(folder), str(heap_mb)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,  # a Ctrl-C at the terminal is for this process, which then stops the engine
     )
-    assert child.stdin is not None
-    assert child.stdout is not None
     try:
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps({"heap_mb": heap_mb, "password": passwords[ADMIN]}) + "\n")
-            child.stdin.flush()
-        answer = json.loads(child.stdout.readline() or "null")
+        if _heard(child).get("held") is False:
+            _reap(child)
+            return None
+        passwords = stored_passwords(folder)  # now that the folder is ours, and while the engine is loaded
+        _tell(child, json.dumps(passwords[ADMIN]))
+        answer = _heard(child)
     except BaseException:
         child.kill()
         _reap(child)
         raise
-    if answer is not None and "port" in answer:
-        address = Address(answer["port"], answer["version"], answer["pid"], passwords)
-        return Engine(folder=folder, child=child, address=address, parent=os.getpid())
-    code = _reap(child)
-    if answer is None:
-        raise _not_started(folder, heap_mb, "DamagedError", f"its process ended with code {code}")
-    if answer["problem"] == "held":
-        return None
-    raise _not_started(folder, heap_mb, answer["problem"], answer["text"])
+    if "port" not in answer:
+        code = _reap(child)
+        raise _not_started(folder, heap_mb, answer.get("problem"), answer.get("text", f"its process ended: {code}"))
+    address = Address(answer["port"], answer["version"], answer["pid"], passwords)
+    return Engine(folder=folder, child=child, address=address, parent=os.getpid())
 
 
-def _not_started(folder: Path, heap_mb: int, problem: str, text: str) -> GraphError | WorkspaceError:
+def _tell(child: subprocess.Popen[str], line: str) -> None:
+    """Send a line to an engine's process; one that has ended is noticed by its answer."""
+    assert child.stdin is not None
+    with contextlib.suppress(OSError, ValueError):
+        child.stdin.write(line + "\n")
+        child.stdin.flush()
+
+
+def _heard(child: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next answer of an engine's process; empty when it has ended."""
+    assert child.stdout is not None
+    try:
+        answer: dict[str, Any] = json.loads(child.stdout.readline() or "{}")
+    except ValueError:  # it was killed in the middle of one, or the pipe is closed
+        return {}
+    return answer
+
+
+def _not_started(folder: Path, heap_mb: int, problem: str | None, text: str) -> GraphError | WorkspaceError:
     if problem == "NoEngineError":
         return GraphError(
             "no graph engine is installed: run `pip install arcadedb`, or set NEO4J_URI to use a Neo4j server"
@@ -306,10 +315,10 @@ def _not_started(folder: Path, heap_mb: int, problem: str, text: str) -> GraphEr
     if problem == "RefusedError":
         return GraphError(text)
     require_room(folder)  # a full disk is the likelier reason
-    if "code 3" in text:
+    if problem is None:  # it ended without a word
         return GraphError(
-            f"the graph engine ran out of memory as it opened {folder}; nothing was changed: set CALCIGRAPH_HEAP_MB to "
-            f"more than its {heap_mb} MB of heap and repeat the command"
+            f"the graph engine ended as it opened {folder} ({text}); {folder}/log/engine.txt may say why: if it ran "
+            f"out of memory, set CALCIGRAPH_HEAP_MB to more than its {heap_mb} MB of heap and repeat the command"
         )
     return WorkspaceError(f"the graph in {folder} cannot be opened ({text}); {_DAMAGED}")
 
@@ -318,10 +327,8 @@ def _stop(own: Engine) -> None:
     """Stop an engine of this process and wait until its lock is free."""
     if _engines.get(own.folder) is own:
         del _engines[own.folder]
-    with own.asking, contextlib.suppress(OSError, ValueError):
-        assert own.child.stdin is not None
-        own.child.stdin.write("\n")  # not by closing only: a forked child of this process may hold the pipe too
-        own.child.stdin.flush()
+    with own.asking:
+        _tell(own.child, "")  # the end of the pipe would not do: a forked child of this process may hold it too
     try:
         own.child.wait(STOP_WAIT_S)
     except subprocess.TimeoutExpired:

@@ -1,8 +1,9 @@
 """The process that runs the embedded engine, ArcadeDB: it holds the folder's lock, listens, and may die at any time.
 
-`store/embedded.py` starts it as a script, so it imports nothing of the package. It gets one JSON line with its orders
-on its standard input and answers with one: where it listens, or what is wrong. Each further line is a Cypher text whose
-syntax is to be explained; the end of the input, or an empty line, ends the engine.
+`store/embedded.py` starts it as a script, so it imports nothing of the package. Its arguments are the folder and the
+heap in MB. It says in a JSON line when it holds the lock, is then told the administrator's password, and says where it
+listens, or what is wrong. Each further line that it reads is a Cypher text whose syntax is to be explained; the end of
+the input, or an empty line, ends it.
 """
 
 from __future__ import annotations
@@ -55,20 +56,22 @@ def main() -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     answers = os.fdopen(os.dup(1), "w")
-    orders = json.loads(sys.stdin.readline() or "null")
-    if orders is None:
-        return
-    folder = Path(sys.argv[1])
+    folder, heap_mb = Path(sys.argv[1]), int(sys.argv[2])
     lock = try_lock(folder / "owner.lock")
+    _answer(answers, {"held": lock is not None})
     if lock is None:
-        return _answer(answers, {"problem": "held"})
-    _print_to_file(folder / "log" / "engine.txt")
+        return
     try:
-        server, port, version = start(folder, orders["heap_mb"], orders["password"])
+        _print_to_file(folder / "log" / "engine.txt")
+        arcadedb = load(folder, heap_mb)
+        password = json.loads(sys.stdin.readline() or "null")
+        if password is None:
+            return
+        server, port = start(arcadedb, folder, password)
     except Exception as error:  # the package's error classes differ between its builds
         return _answer(answers, {"problem": type(error).__name__, "text": _first_line(error)})
     try:
-        where = {"port": port, "version": version, "pid": os.getpid()}
+        where = {"port": port, "version": str(arcadedb.__version__), "pid": os.getpid()}
         _write_private(folder / "endpoint.json", json.dumps(where))
         _answer(answers, where)
         for line in sys.stdin:
@@ -108,28 +111,7 @@ def try_lock(path: Path) -> IO[bytes] | None:
     return file
 
 
-def start(folder: Path, heap_mb: int, password: str) -> tuple[Any, int, str]:
-    """Listen on a free loopback port, open or make the database, and make sure that commits are fsynced.
-
-    Returns
-    -------
-    The server, its Bolt port and the engine's version.
-    """
-    (folder / "endpoint.json").unlink(missing_ok=True)  # a killed engine's: nobody listens there any more
-    if not (folder / "created").exists():
-        # The first start was broken off before its last step, so nothing has been stored yet.
-        shutil.rmtree(folder / "databases", ignore_errors=True)
-    arcadedb = _load(folder, heap_mb)
-    server, port = _listen(arcadedb, folder, password)
-    try:
-        _open_database(server, folder)
-    except BaseException:
-        server.stop()
-        raise
-    return server, port, str(arcadedb.__version__)
-
-
-def _load(folder: Path, heap_mb: int) -> Any:
+def load(folder: Path, heap_mb: int) -> Any:
     """Import the engine with its settings in place: they are read once per process, at import."""
     settings = (
         # Ended at once, an engine without memory is started again by the next who needs it; gasping, it hangs them all.
@@ -145,6 +127,26 @@ def _load(folder: Path, heap_mb: int) -> Any:
         with contextlib.suppress(ModuleNotFoundError):
             return importlib.import_module(name)
     raise NoEngineError
+
+
+def start(arcadedb: Any, folder: Path, password: str) -> tuple[Any, int]:
+    """Listen on a free loopback port, open or make the database, and make sure that commits are fsynced.
+
+    Returns
+    -------
+    The server and its Bolt port.
+    """
+    (folder / "endpoint.json").unlink(missing_ok=True)  # a killed engine's: nobody listens there any more
+    if not (folder / "created").exists():
+        # The first start was broken off before its last step, so nothing has been stored yet.
+        shutil.rmtree(folder / "databases", ignore_errors=True)
+    server, port = _listen(arcadedb, folder, password)
+    try:
+        _open_database(server, folder)
+    except BaseException:
+        server.stop()
+        raise
+    return server, port
 
 
 def _log_to_file(folder: Path) -> str:

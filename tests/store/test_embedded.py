@@ -40,7 +40,7 @@ OPEN = """
         engine.fsync_level = lambda database: 0
     password = json.loads((folder / "credentials.json").read_text())["root"]
     try:
-        server, port, version = engine.start(folder, 256, password)
+        server, port = engine.start(engine.load(folder, 256), folder, password)
     except engine.RefusedError as error:
         print(error)
     else:
