@@ -1,9 +1,9 @@
-"""Is the null exact, and does it find coupling? Synthetic cultures with k = 0 and with k > 0, permuted.
+"""Is the p of the null uniform, and does it find coupled cells? Synthetic cultures, k = 0 and k > 0.
 
-    python benchmarks/null.py [--cultures 200] [--permutations 200] [--seed 0] [--all]
+    python benchmarks/null.py [--cultures 200] [--times 200] [--seed 0] [--all]
 
 One line a setting: 108 cells, 361 frames, traces with noise. `KS p` compares the null's p-values with the uniform
-distribution (small means not exact); `p < 0.01` is the share of cultures so called: about 0.01 is right for k = 0, and
+distribution (small means it is not); `p < 0.01` is the share of cultures so called: about 0.01 is right for k = 0, and
 at least 0.95 for the coupling where there is one (half as many cultures). `--all` adds frame intervals, noise, spikes.
 """
 
@@ -38,26 +38,25 @@ OTHERS: tuple[Settings, ...] = (
 )
 
 
-def one(setting: Settings, permutations: int, seed: int) -> tuple[float, float, float, float, float]:
-    """k, its permutation mean, its p and synchrony's p, and the seconds that the null took."""
+def one(setting: Settings, times: int, seed: int) -> tuple[float, float, float, float, float]:
+    """k, its mean by chance, its p and synchrony's p, and the seconds that the null took."""
     from calcigraph.models import SyntheticOptions, make_culture
-    from calcigraph.models.permutation import permutation_test
+    from calcigraph.models.null import null_test
 
     culture = make_culture(SyntheticOptions(size_px=256, seed=seed, **setting))
     graph = culture.subgraph()
     start = time.perf_counter()
-    found = permutation_test(
-        graph.intensity, culture.operator(), graph.pairs, graph.border, graph.frame_interval_s, permutations, seed
-    )
+    places = np.stack([graph.x_px, graph.y_px], axis=1)
+    found = null_test(graph.intensity, culture.operator(), graph.pairs, places, graph.frame_interval_s, times, seed)
     return found.k, found.k_mean, found.k_p, found.sync_p, time.perf_counter() - start
 
 
 def measured(
-    pool: ProcessPoolExecutor, number: int, setting: Settings, cultures: int, permutations: int, first: int
+    pool: ProcessPoolExecutor, number: int, setting: Settings, cultures: int, times: int, first: int
 ) -> np.ndarray:
     """What `one` gives of so many cultures. Seeds of two settings never meet, so no two share a culture."""
     start = first + 1_000_000 * number
-    call = partial(one, setting, permutations)
+    call = partial(one, setting, times)
     return np.array(list(pool.map(call, range(start, start + max(1, cultures)), chunksize=4)))
 
 
@@ -73,20 +72,20 @@ def line(setting: Settings, found: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("cultures", 200), ("permutations", 200), ("seed", 0), ("jobs", os.cpu_count() or 1)):
+    for name, value in (("cultures", 200), ("times", 200), ("seed", 0), ("jobs", os.cpu_count() or 1)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
     print(f"{'':75s}{'coupling':>21s}{'synchrony':>21s}")
     print(
-        f"{'setting':46s}{'cultures':>9s}{'k':>10s}{'permuted':>10s}"
+        f"{'setting':46s}{'cultures':>9s}{'k':>10s}{'by chance':>10s}"
         + f"{'KS p':>11s}{'p < 0.01':>10s}" * 2
         + "      ms"
     )
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for number, setting in enumerate(FIRST + (OTHERS if arguments.all else ())):
             cultures = arguments.cultures // (2 if setting["k"] else 1)
-            found = measured(pool, number, setting, cultures, arguments.permutations, arguments.seed)
+            found = measured(pool, number, setting, cultures, arguments.times, arguments.seed)
             print(line(setting, found), flush=True)
 
 

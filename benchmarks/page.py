@@ -1,6 +1,6 @@
 """Measure everything that docs/identification.md says, and write its tables and pictures: `make identification`.
 
-    python benchmarks/page.py [--only SECTION ...] [--quick] [--redraw] [--processes 2]
+    python benchmarks/page.py [--only SECTION ...] [--quick] [--redraw] [--cultures 20] [--processes 2]
 
 Raw results are kept beside the pictures in docs/identification/, one CSV a section, so that --redraw makes the page
 again without measuring, and --only measures some sections and leaves the others as they are. Prose is the page's own:
@@ -19,7 +19,10 @@ import sys
 import time
 from pathlib import Path
 
-from page_pictures import draw
+import axes
+import axes_table
+from axes_picture import axes_picture
+from page_pictures import PICTURES, draw
 from page_runs import SECTIONS, Plan, keep
 from page_tables import BLOCKS, Data
 
@@ -36,7 +39,7 @@ def measure(names: list[str], plan: Plan, folder: Path) -> None:
         if not results:
             continue
         keep(results, folder)
-        took = time.perf_counter() - began
+        took = max(time.perf_counter() - began, axes.spent(results.get("axes.csv", []), plan.processes))
         note_seconds(name, took, folder)
         print(f"{name:12} {took / 60:6.1f} minutes", flush=True)
 
@@ -51,7 +54,7 @@ def note_seconds(name: str, took: float, folder: Path) -> None:
 
 def filled(text: str, data: Data) -> str:
     """The page's text with every block made anew. Ends the run where the page lacks a block's markers."""
-    for name, block in BLOCKS.items():
+    for name, block in (BLOCKS | axes_table.BLOCKS).items():
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if len(pattern.findall(text)) != 1:
             sys.exit(f"{PAGE.name} has no place, or several, for the block {name}: write its two markers once")
@@ -65,15 +68,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="a few cultures each, into .cache/identification")
     parser.add_argument("--redraw", action="store_true", help="make the page from the results that are there")
+    parser.add_argument("--cultures", type=int, help="of each line of section axes")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     page = QUICK / PAGE.name if asked.quick else PAGE
     folder = page.parent / "identification"
     folder.mkdir(parents=True, exist_ok=True)
     if not asked.redraw:
-        measure(asked.only or list(SECTIONS), Plan(asked.quick, asked.processes), folder)
+        measure(asked.only or list(SECTIONS), Plan(asked.quick, asked.processes, asked.cultures), folder)
     data = Data(folder)
-    draw(data, folder)
+    draw(data, folder, PICTURES | {"axes": axes_picture})
     page.write_text(filled(PAGE.read_text(encoding="utf-8"), data), encoding="utf-8")
     print(f"wrote {page.relative_to(REPOSITORY)}")
 

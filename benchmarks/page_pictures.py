@@ -5,7 +5,7 @@ Each function of `PICTURES` draws one, or gives None where its section was not m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +243,7 @@ def gland(data: Data) -> Figure | None:
         axes.set_title(variant, loc="left", size=SMALL)
         if number:
             axes.set_yticklabels([])
-    panels[0].set_ylabel("synchrony less its\npermutation mean")
+    panels[0].set_ylabel("synchrony without\na smooth drive")
     return figure
 
 
@@ -256,9 +256,9 @@ PICTURES: dict[str, Callable[[Data], Any]] = {
 }
 
 
-def draw(data: Data, folder: Path) -> None:
+def draw(data: Data, folder: Path, pictures: Mapping[str, Callable[[Data], Any]]) -> None:
     """Every picture that there are results for, as PNG."""
-    for name, picture in PICTURES.items():
+    for name, picture in pictures.items():
         with journal_style():
             figure = picture(data)
             if figure is not None:

@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import axes
 import identification
 import null
 import numpy as np
+from axes_lines import LINES
 
 from calcigraph import Workspace
 from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
 from calcigraph.models.contacts import default_weights
-from calcigraph.models.permutation import permutation_test
+from calcigraph.models.null import null_test
 from calcigraph.store.types import FloatArray, Subgraph
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +57,8 @@ class Plan:
 
     quick: bool
     processes: int
+    most: int | None = None
+    """Cultures of each line of section axes, if not as many as usual."""
 
     def cultures(self, full: int) -> int:
         return min(full, 2) if self.quick else full
@@ -76,6 +80,12 @@ def spikes(plan: Plan) -> Results:
 
 def coverage(plan: Plan) -> Results:
     return {"coverage.csv": measure_settings(COVERAGE, ROBUST, plan)}
+
+
+def axis_lines(plan: Plan) -> Results:
+    """Tissue as no model assumes it; goes on where an earlier run of the same code was ended."""
+    cultures = plan.most or plan.cultures(axes.CULTURES)
+    return {"axes.csv": axes.measured(list(LINES), cultures, plan.processes).to_dict("records")}
 
 
 def anomalies(plan: Plan) -> Results:
@@ -127,12 +137,12 @@ def pool(plan: Plan, start: Callable[[], None] | None = None) -> ProcessPoolExec
 
 
 def null_model(plan: Plan) -> Results:
-    cultures, permutations = (10, 100) if plan.quick else (NULL_CULTURES, NULL_PERMUTATIONS)
+    cultures, times = (10, 100) if plan.quick else (NULL_CULTURES, NULL_PERMUTATIONS)
     names = ("found", "permuted", "k_p", "sync_p", "seconds")
     records: Records = []
     with pool(plan) as workers:
         for number, setting in enumerate(NULL):
-            found = null.measured(workers, number, setting, cultures, permutations, 0)
+            found = null.measured(workers, number, setting, cultures, times, 0)
             records += [setting | dict(zip(names, row, strict=True)) for row in found.tolist()]
     return {"null.csv": records}
 
@@ -187,7 +197,7 @@ def recorded(workspace: Workspace, name: str) -> dict[str, Any]:
     }
 
 
-def again(graph: Subgraph, permutations: int) -> Records:
+def again(graph: Subgraph, times: int) -> Records:
     """Synchrony of the same recording, its traces looked at in other ways."""
     half = graph.intensity.shape[1] // 2
     ways: dict[str, tuple[FloatArray, int]] = {
@@ -198,9 +208,10 @@ def again(graph: Subgraph, permutations: int) -> Records:
         "second half": (graph.intensity[:, half:], 1),
     }
     op, rows = operator(graph, default_weights(graph)), []
+    places = np.stack([graph.x_px, graph.y_px], axis=1)
     for variant in VARIANTS:
         traces, step = ways[variant]
-        found = permutation_test(traces, op, graph.pairs, graph.border, step * graph.frame_interval_s, permutations)
+        found = null_test(traces, op, graph.pairs, places, step * graph.frame_interval_s, times)
         rows.append(
             {"variant": variant, "synchrony": found.sync - found.sync_mean, "p": found.sync_p, "k_p": found.k_p}
         )
@@ -239,6 +250,7 @@ SECTIONS: dict[str, Callable[[Plan], Results]] = {
     "recovery": recovery,
     "spikes": spikes,
     "coverage": coverage,
+    "axes": axis_lines,
     "pinn": pinn,
     "anomalies": anomalies,
     "null": null_model,

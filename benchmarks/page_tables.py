@@ -331,8 +331,8 @@ def gland(data: Data) -> str:
               "null p of k", "k is", "crlsm, k × interval"]  # fmt: skip
     told = int((table["null_k_p"] <= CHANCE).sum())
     return (
-        f"{markdown(header, rows)}\n\nThe coupling is told from its null (p at most {CHANCE:g}) in {told} of "
-        f"{len(table)} recordings, synchrony in {int((table['null_sync_p'] <= CHANCE).sum())}."
+        f"{markdown(header, rows)}\n\nNeighbours share more than a smooth drive gives (p at most {CHANCE:g}) by k in "
+        f"{told} of {len(table)} recordings, by synchrony in {int((table['null_sync_p'] <= CHANCE).sum())}."
     )
 
 

@@ -3,7 +3,7 @@
     python benchmarks/robust.py [--cells 84 1000 10000] [--frames 361] [--seed 0]
 
 Cultures are lattices of cells with six neighbours, traces with spikes and noise, made by the model itself (k = 0.01).
-`crlsm` is its solver alone (consensus, sums, group and cells); `robust` is the whole of `fit` without permutations:
+`crlsm` is its solver alone (consensus, sums, group and cells); `robust` is the whole of `fit` without the null:
 estimates, simulated copies for the intervals, words, free run. Each runs in a process of its own.
 """
 

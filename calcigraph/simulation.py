@@ -39,9 +39,9 @@ def write_simulation(out: str, options: SyntheticOptions, progress: Progress) ->
     """
     path = _tiff_path(out)
     culture = make_culture(options)
-    shape = (options.frames, options.size_px, options.size_px)
+    height, width = culture.labels.shape
     frames = _counted(movie_frames(culture), options.frames, progress)
-    write_movie(path, frames, shape, frame_interval_s=options.frame_interval_s)
+    write_movie(path, frames, (options.frames, height, width), frame_interval_s=options.frame_interval_s)
     write_labels(path.with_name(f"{path.stem}_labels.tif"), culture.labels)
     if options.spoils_masks:
         write_labels(path.with_name(f"{path.stem}_masks.tif"), culture.masks)

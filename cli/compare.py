@@ -26,7 +26,7 @@ def compare(
 ) -> None:
     """Compare fitted parameters between cultures or conditions; the unit is the culture.
 
-    Synchrony is the mean correlation of intensity changes between contacts, minus its mean over shuffled positions.
+    Synchrony is the mean correlation of intensity changes between contacts, without what a smooth drive gives.
     """
     from calcigraph.queries import records
     from calcigraph.queries.compare import medians

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.options import IngestOptions
+from calcigraph.store.places import DISC_PX, open_border
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage, Masks
-
-DISC_PX = 5
-"""Radius of the disc that an empty region must hold to count as a place where cells may be missing."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Tissue:
     """Number of pixels of each cell that was left out as too small."""
     coverage: float
     """Share of the picture that the cells cover once gaps are closed."""
+    open_px: FloatArray
+    """(n,), outline beside a place where a cell may have been missed, px."""
     filled: float
     """The same share of the tissue: of the picture without the empty regions that reach its edge."""
 
@@ -118,6 +118,7 @@ def find_tissue(
         contacts=_contacts(labels[kept], rows[a[long]], rows[b[long]], lengths[long], x, y),
         cells=cells,
         dropped_px=areas[~kept],
+        open_px=open_border(grown, len(labels), float(np.median(areas[kept])))[kept],
         coverage=covered / cells.size,
         filled=covered / (cells.size - int(outside.sum())),
     )

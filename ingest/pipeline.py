@@ -239,6 +239,7 @@ class _Job:
             polygons=polygons,
             intensity=traces,
             flags=found.pixels.flags,
+            open_px=tissue.open_px,
         )
 
     def _culture(

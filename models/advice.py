@@ -7,10 +7,12 @@ from math import isfinite
 
 import numpy as np
 
+from calcigraph.models.contacts import ENOUGH_CONTACTS
 from calcigraph.models.identify import at_bound
 from calcigraph.models.options import Bounds
 from calcigraph.models.task import Solved, Task
 from calcigraph.store.types import FloatArray
+from calcigraph.store.units import ALL_CONTACTS
 
 RAW_DEVIATION = 10.0
 """Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""
@@ -29,7 +31,7 @@ def advice_on(task: Task, solved: Solved, doubts: Sequence[str]) -> tuple[str, .
         The reasons to doubt the culture's k, as `culture_identifiability` gives them.
     """
     options, coupled = task.options, task.op.coupled
-    advice = [*solved.advice, *_without_contacts(task), *doubts]
+    advice = [*solved.advice, *_without_contacts(task), *_other_unit(task), *doubts]
     if task.model.finite_k:
         advice += _at_bounds("k", "1/s", solved.k.value[coupled], task.k_box, options.common_k)
         if options.common_k:
@@ -48,6 +50,16 @@ def _without_contacts(task: Task) -> list[str]:
     return [
         "without contacts there is no k of one's own: inner cells "
         f"{', '.join(map(str, labels[:NAMED].tolist()))}{', ...' if len(labels) > NAMED else ''} ({len(labels)} in all)"
+    ]
+
+
+def _other_unit(task: Task) -> list[str]:
+    """That the culture is too small for the usual unit of k."""
+    if task.weight_unit != ALL_CONTACTS:
+        return []
+    return [
+        f"fewer than {ENOUGH_CONTACTS} contacts lie between inner cells, so that k is in another unit than in larger "
+        f"cultures: the {ALL_CONTACTS}"
     ]
 
 

@@ -65,7 +65,7 @@ class Operator:
     weight: FloatArray
     """(e,), w_ij / |N_i|, dimensionless."""
     scale: float
-    """The raw weights' mean over all contacts; px^2, 1, px or 1 (see `contacts.contact_weights`)."""
+    """The mean raw weight that the weights were divided by; px^2, 1, px or 1 (see `contacts.contact_weights`)."""
 
     @property
     def coupled(self) -> BoolArray:

@@ -8,12 +8,20 @@ from __future__ import annotations
 import numpy as np
 
 from calcigraph.errors import FitError
+from calcigraph.store.doubtful import beside_missing, merged_cells
 from calcigraph.store.types import BoolArray, FloatArray, Subgraph
+from calcigraph.store.units import ALL_CONTACTS, EQUAL_CONTACTS, INNER_CONTACTS
 
 WEIGHTS = ("distance*border", "border/distance", "border", "uniform")
 """The weightings of contacts there are; `distance*border` is the paper's (eq. 4)."""
 SETUPS = (1, 2, 3)
 """How many rings of cells follow the data: border cells only, and one or two rings more."""
+ENOUGH_CONTACTS = 10
+"""Contacts between inner cells from which the mean is over them. Weights scatter too much for a mean of fewer."""
+MOST_BESIDE = 0.5
+"""Share of the inner cells beside places without a mask, up to which these are driven. More are no few missed cells."""
+ENOUGH_CELLS = 10
+"""Inner cells that must be left then."""
 
 
 def default_weights(subgraph: Subgraph) -> str:
@@ -24,9 +32,8 @@ def default_weights(subgraph: Subgraph) -> str:
 def contact_weights(subgraph: Subgraph, weights: str) -> tuple[FloatArray, float]:
     """Dimensionless weights w_ij of all contacts (eq. 4).
 
-    Raw weights are divided by their mean over all kept contacts of the culture, so that k is a rate in 1/s. Each pair
-    counts once in that mean, and contacts between two border cells count too. `distance*border` is the paper's
-    u_ij l_ij.
+    Raw weights are divided by their mean over the contacts between inner cells (see `unit_contacts`), so that k is a
+    rate in 1/s. Each pair counts once in that mean. `distance*border` is the paper's u_ij l_ij.
 
     Parameters
     ----------
@@ -43,26 +50,74 @@ def contact_weights(subgraph: Subgraph, weights: str) -> tuple[FloatArray, float
     Raises
     ------
     FitError
-        An unknown weighting, a culture without contacts, borders that are needed and unknown, or weights whose mean
-        is not a positive number.
+        An unknown weighting, a culture without contacts, borders that are needed and unknown, weights that are not
+        finite or are negative, or weights whose mean is 0.
 
     Examples
     --------
     >>> from calcigraph.models import SyntheticOptions, make_culture
     >>> culture = make_culture(SyntheticOptions(cells=40, frames=12, size_px=256)).subgraph()
     >>> values, scale = contact_weights(culture, "border")
-    >>> bool(abs(values.mean() - 1) < 1e-12), bool(abs(scale - culture.shared_border_px.mean()) < 1e-12)
+    >>> inner = ~culture.border[culture.pairs].any(axis=1)
+    >>> bool(abs(values[inner].mean() - 1) < 1e-12), bool(abs(scale - culture.shared_border_px[inner].mean()) < 1e-12)
     (True, True)
     """
     _check(subgraph, weights)
-    raw = _raw_weights(subgraph, weights)
-    scale = float(np.mean(raw))
-    if not (np.isfinite(scale) and scale > 0 and raw.min() >= 0):
+    raw = raw_weights(subgraph, weights)
+    scale = float(np.mean(raw[unit_contacts(subgraph)]))
+    if not (np.isfinite(raw).all() and scale > 0 and raw.min() >= 0):
         raise FitError(
-            f"the {weights!r} weights of culture {subgraph.culture} have mean {scale:g}; contacts need positive "
-            "borders and distances, ingest it again or use weights 'uniform'"
+            f"the {weights!r} weights of culture {subgraph.culture} have mean {float(np.mean(raw)):g}; contacts need "
+            "positive borders and distances, ingest it again or use weights 'uniform'"
         )
     return raw / scale, scale
+
+
+def unit_contacts(subgraph: Subgraph) -> BoolArray:
+    """The contacts whose mean weight is 1, (m,): those between inner cells, or all where these are fewer than 10.
+
+    The edge of the image cuts border cells, and with them their contacts. What is left of such a contact is often a
+    sliver. The share of slivers depends on the size of the field, so a mean over all contacts would do so too.
+
+    The contacts of a mask that may hold two cells are left out too, unless fewer than 10 remain: they are longer than
+    those of cells, and their centroids lie farther away.
+
+    Examples
+    --------
+    >>> from calcigraph.models import SyntheticOptions, make_culture
+    >>> large = make_culture(SyntheticOptions(cells=40, frames=12, size_px=256)).subgraph()
+    >>> small = make_culture(SyntheticOptions(cells=12, frames=12, size_px=128)).subgraph()
+    >>> bool(unit_contacts(large).all()), bool(unit_contacts(small).all())
+    (False, True)
+    """
+    inner = between_inner(subgraph)
+    single = inner & ~merged_cells(subgraph)[subgraph.pairs].any(axis=1)
+    for chosen in (single, inner):
+        if chosen.sum() >= ENOUGH_CONTACTS:
+            return chosen
+    return np.ones_like(inner)
+
+
+def between_inner(subgraph: Subgraph) -> BoolArray:
+    """The contacts between two inner cells, (m,)."""
+    return np.asarray(~subgraph.border.astype(np.bool_)[subgraph.pairs].any(axis=1))
+
+
+def weight_unit(subgraph: Subgraph, weights: str) -> str:
+    """The name of the unit of k, one of those in store/units.py.
+
+    Parameters
+    ----------
+    subgraph
+        The culture.
+    weights
+        One of `WEIGHTS`.
+    """
+    if weights == "uniform":
+        return EQUAL_CONTACTS
+    # Where all contacts lie between inner cells, both names are true.
+    fallback = bool(subgraph.border[subgraph.pairs[unit_contacts(subgraph)]].any())
+    return ALL_CONTACTS if fallback else INNER_CONTACTS
 
 
 def _check(subgraph: Subgraph, weights: str) -> None:
@@ -80,10 +135,10 @@ def _check(subgraph: Subgraph, weights: str) -> None:
         )
 
 
-def _raw_weights(subgraph: Subgraph, weights: str) -> FloatArray:
+def raw_weights(subgraph: Subgraph, weights: str) -> FloatArray:
     """Weights in the unit of their lengths, (m,)."""
     border, distance = subgraph.shared_border_px, subgraph.centroid_distance_px
-    # A distance of 0 gives an infinite weight; the caller's check of the mean refuses it.
+    # A distance of 0 gives an infinite weight; the caller's check refuses it.
     with np.errstate(divide="ignore", invalid="ignore"):
         raw: dict[str, FloatArray] = {
             "distance*border": distance * border,
@@ -96,6 +151,10 @@ def _raw_weights(subgraph: Subgraph, weights: str) -> FloatArray:
 
 def driven_cells(subgraph: Subgraph, setup: int) -> BoolArray:
     """The cells that follow the data, (n,): the border cells (setup 1), and one or two more rings (setups 2, 3).
+
+    An inner cell beside a place where a cell may have been missed follows the data too: a neighbour of it is not seen,
+    so its equation would be wrong. Not so where that would take more than half of the inner cells, or leave fewer than
+    10 of them: then a fit is made with all of them, as if nothing were missing.
 
     Raises
     ------
@@ -123,7 +182,10 @@ def driven_cells(subgraph: Subgraph, setup: int) -> BoolArray:
         raise FitError(
             f"setup {setup} peels every one of the {len(driven)} cells of culture {subgraph.culture}; use a lower setup"
         )
-    return driven
+    beside = beside_missing(subgraph) & ~driven
+    inner = int((~driven).sum())
+    few = beside.sum() <= min(MOST_BESIDE * inner, inner - ENOUGH_CELLS)
+    return driven | beside if few else driven
 
 
 def _with_next_ring(subgraph: Subgraph, driven: BoolArray) -> BoolArray:

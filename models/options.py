@@ -19,7 +19,7 @@ cell; `per-cell-k`: a k and a feed per cell."""
 SHARED_K = ("shared", "per-cell")
 """Cases that have one k for all cells."""
 UNCERTAINTY = "Uncertainty"
-Seed = Annotated[int, Option("Seed of permutations, bootstrap and networks.", UNCERTAINTY, low=0, high=2**31)]
+Seed = Annotated[int, Option("Seed of the null, bootstrap and networks.", UNCERTAINTY, low=0, high=2**31)]
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class CommonOptions(Options):
     null: Annotated[
         int,
         Option(
-            "Permutations of cells on the contact graph; 0: no permutation test.",
+            "Random cultures for the test whether neighbours share more than a smooth drive gives them; 0: no test.",
             panel=UNCERTAINTY,
             metavar="N",
-            unit="permutations",
+            unit="cultures",
             low=0,
             high=1_000_000,
         ),
     ] = 200
-    """Size of the permutation test."""
+    """In each, cells drawn at random are turned upside down (models/null.py)."""
     seed: Seed = 0
 
     def check(self) -> None:

@@ -16,11 +16,12 @@ import numpy as np
 from calcigraph.errors import FitError
 from calcigraph.models.advice import advice_on
 from calcigraph.models.consensus import Operator, operator
+from calcigraph.models.contact_errors import with_unit_error
 from calcigraph.models.contacts import default_weights
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.even import at_even_frames
 from calcigraph.models.identify import cell_identifiability, culture_identifiability
-from calcigraph.models.permutation import FEWEST_FRAMES, PermutationTest, permutation_test
+from calcigraph.models.null import FEWEST_FRAMES, NullTest, null_test
 from calcigraph.models.scheduler import batches_on
 from calcigraph.models.table import FitOptions, model_named
 from calcigraph.models.task import Solved, Split, Task, free_run
@@ -28,7 +29,7 @@ from calcigraph.store.types import Fit, FloatArray, IntArray, Progress, Subgraph
 
 BATCH_CELLS = 256
 STORED_OF_TEST = ("k", "k_mean", "k_z", "k_p", "sync", "sync_mean", "sync_z", "sync_p")
-"""Which values of the permutation test a `Fit` keeps, each with the prefix null_."""
+"""Which values of the null a `Fit` keeps, each with the prefix null_."""
 
 
 def fit(
@@ -89,7 +90,7 @@ def fit(
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
         raise FitError(f"no inner cell of culture {subgraph.culture} has a contact, so no coupling can be fitted")
-    # The permutation test runs outside: it needs no scheduler.
+    # The null runs outside: it needs no scheduler.
     with batches_on(scheduler) as distribute:
         task = Task(
             subgraph=subgraph,
@@ -101,19 +102,19 @@ def fit(
             progress=progress,
         )
         progress("fit", 0, 1)
-        solved = task.solve()
+        solved = with_unit_error(task, task.solve())
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     filled = {"filled_frames": evened.filled} if evened.filled else {}
     solved = replace(solved, facts=dict(solved.facts) | filled)
-    return _result(task, solved, errors, _permutation_test(task))
+    return _result(task, solved, errors, _null_test(task))
 
 
-def _result(task: Task, solved: Solved, errors: Errors, test: PermutationTest | None) -> Fit:
+def _result(task: Task, solved: Solved, errors: Errors, test: NullTest | None) -> Fit:
     """What is stored of a fit."""
     options = task.options
-    word, doubts = culture_identifiability(task, solved, None if test is None else test.k_p)
     words, why = cell_identifiability(task, solved)
+    word, doubts = culture_identifiability(task, solved, None if test is None else test.k_p, words)
     feed = solved.culture_feed
     return Fit(
         culture=task.subgraph.culture,
@@ -146,6 +147,7 @@ def predict(
     k: FloatArray | float,
     feed: FloatArray | float,
     leak: float = 0.0,
+    weight_scale: float | None = None,
 ) -> FloatArray:
     """Free run of stored parameters over the whole recording, from the first frame.
 
@@ -161,6 +163,9 @@ def predict(
         Intensity per second, (p,) or one value; NaN (no feed) counts as 0.
     leak
         1/s.
+    weight_scale
+        The fact of this name of the fit. Where it is not the culture's own scale, as in fits of version 0.2, k is
+        multiplied by own scale / weight_scale, which gives the same run. None: k is in today's unit.
 
     Returns
     -------
@@ -185,7 +190,9 @@ def predict(
     subgraph = evened.subgraph
     op = _operator_of(subgraph, options)
     alone = options.get("case") == "cell"
-    return free_run(subgraph, op, alone, _per_cell(op, "k", k), _per_cell(op, "feed", feed), leak)[:, evened.place]
+    # k times the weights is what acts, so k changes as the inverse of the scale.
+    rates = _per_cell(op, "k", k) * (1.0 if weight_scale is None else op.scale / weight_scale)
+    return free_run(subgraph, op, alone, rates, _per_cell(op, "feed", feed), leak)[:, evened.place]
 
 
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
@@ -218,21 +225,17 @@ def _operator_of(subgraph: Subgraph, options: Mapping[str, Any]) -> Operator:
     return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
 
 
-def _permutation_test(task: Task) -> PermutationTest | None:
-    """The permutation test; None where no permutations are wanted or the recording is too short."""
-    permutations = task.options.null
-    if not permutations or task.train.shape[1] < FEWEST_FRAMES:
+def _null_test(task: Task) -> NullTest | None:
+    """The null; None where it is not wanted or the recording is too short."""
+    if not task.options.null or task.train.shape[1] < FEWEST_FRAMES:
         return None
-    # In setups 2 and 3 more cells than the border are driven: they all change places among themselves.
-    driven = np.ones(len(task.subgraph.labels), dtype=np.bool_)
-    driven[task.op.inner] = False
-    return permutation_test(
+    return null_test(
         traces=task.train,
         op=task.op,
         pairs=task.subgraph.pairs,
-        border=driven,
+        places=np.stack([task.subgraph.x_px, task.subgraph.y_px], axis=1),
         dt=task.dt,
-        permutations=permutations,
+        times=task.options.null,
         seed=task.options.seed,
         progress=task.progress,
     )
@@ -293,6 +296,7 @@ def _facts_of_the_culture(task: Task) -> dict[str, Any]:
         "frame_interval_s": task.dt,
         "dt_s": task.dt / task.options.points_a_frame,
         "weight_scale": task.op.scale,
+        "weight_unit": task.weight_unit,
         "intensity_gain": task.subgraph.intensity_gain,
         "inner_cells": len(task.op.inner),
         "driven_cells": len(task.op.driven),

@@ -102,7 +102,7 @@ def bisquare(residual: FloatArray, scale: FloatArray | float, cut: float = TUKEY
     array([1.    , 0.5625, 0.    ])
     """
     weight = np.asarray(residual / (cut * scale))
-    # In place, because the permutation test weighs every residual of a culture some hundred times.
+    # In place, because whole cultures are weighed again and again.
     weight *= weight
     np.subtract(1, weight, out=weight)
     np.maximum(weight, 0, out=weight)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from calcigraph.errors import FitError
 from calcigraph.models.crlsm import options as paper
 from calcigraph.models.crlsm.options import CrlsmOptions
+from calcigraph.models.decorrelation.options import DecorrelationOptions
 from calcigraph.models.options import Bounds, CommonOptions, Options, one_of, ordered
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.robust.options import RobustOptions
@@ -56,7 +57,7 @@ class BoundOptions(Options):
 
 
 @dataclass(frozen=True)
-class FitOptions(PinnOptions, CrlsmOptions, BoundOptions, RobustOptions, CommonOptions):
+class FitOptions(PinnOptions, CrlsmOptions, DecorrelationOptions, BoundOptions, RobustOptions, CommonOptions):
     """What decides a fit. None stands for the default of the model.
 
     Every option is declared once: in `CommonOptions`, or in the class of the model that has it.
@@ -155,6 +156,13 @@ TABLE = (
         solve="calcigraph.models.robust.fit:fit_robust",
         options=(RobustOptions, BoundOptions),
         fewest_frames=12,
+    ),
+    Model(
+        name="decorrelation",
+        help="the coupling at which neighbours' own activity is uncorrelated, however lasting",
+        solve="calcigraph.models.decorrelation.fit:fit_decorrelation",
+        options=(DecorrelationOptions,),
+        fewest_frames=40,
     ),
     Model(
         name="crlsm",

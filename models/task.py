@@ -11,6 +11,7 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator, simulate, simulate_alone
+from calcigraph.models.contacts import default_weights, weight_unit
 from calcigraph.models.estimate import Estimate
 from calcigraph.models.options import Bounds
 from calcigraph.models.table import FitOptions, Model
@@ -110,6 +111,11 @@ class Task:
     def dt(self) -> float:
         """Seconds between frames."""
         return self.subgraph.frame_interval_s
+
+    @property
+    def weight_unit(self) -> str:
+        """The unit of k, one of those in store/units.py."""
+        return weight_unit(self.subgraph, self.options.weights or default_weights(self.subgraph))
 
     @property
     def k_box(self) -> Bounds:

@@ -24,7 +24,11 @@ from calcigraph.pictures.canvas import (
     view,
 )
 from calcigraph.pictures.data import PictureData
-from calcigraph.pictures.style import BORDER, DOUBLE, INK, INNER, SINGLE, SINGLED, SMALL, limits
+from calcigraph.pictures.style import BORDER, DOUBLE, DOUBTFUL, INK, INNER, SINGLE, SINGLED, SMALL, limits
+from calcigraph.store.doubtful import doubtful_cells
+
+DOUBTFUL_LINE = 0.16
+"""Inches of legend that the doubtful cells take."""
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,28 +54,35 @@ def draw_frame(data: PictureData, frame: int, cell: int | None) -> Figure:
 
 
 def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
-    """The frame in grey under the outlines of inner and border cells, with label numbers where they have room."""
+    """The frame in grey under the outlines of inner, doubtful and border cells, with labels where they have room."""
     from matplotlib.lines import Line2D
 
     assert data.image is not None
+    border, doubtful = data.subgraph.border, doubtful_cells(data.subgraph)
+    below = 0.48 + _line(cell) + (DOUBTFUL_LINE if doubtful.any() else 0)
     paths = outline_paths(data)
     bounds = view(data, paths)
-    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=0.48 + _line(cell))
+    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=below)
     labels = _room_for_labels(chart, data)
     if len(labels) < 0.9 * len(paths):
-        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=0.48 + _line(cell))
+        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=below)
         labels = _room_for_labels(chart, data)
     low, high = limits(data.image, 1, 99.5)
     chart.axes.imshow(data.image, cmap="gray", vmin=low, vmax=high)
-    border = data.subgraph.border
     width = 2 * line_width(chart, len(paths))
     strokes(chart, selected(paths, ~border), INNER, width)
     strokes(chart, selected(paths, border), BORDER, width, zorder=2.1)
+    if doubtful.any():
+        strokes(chart, selected(paths, doubtful), DOUBTFUL, width, zorder=2.2)
     if len(labels) >= 0.5 * len(paths):
         _write_labels(chart.axes, data, labels)
     outline_cell(chart, data, paths, cell)
     _surround(chart, data, frame)
-    counts = ((INNER, "inner", int((~border).sum())), (BORDER, "border", int(border.sum())))
+    counts = (
+        (INNER, "inner", int((~border).sum())),
+        (BORDER, "border", int(border.sum())),
+        (DOUBTFUL, "doubtful", int(doubtful.sum())),
+    )
     texts = [(colour, f"{name} ({count})") for colour, name, count in counts if count]
     handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in texts]
     _legend(chart, [*handles, *_cell_entry(cell)], columns=2)

@@ -78,7 +78,7 @@ def _with_fit(graph: Graph, data: PictureData, kind: Kind) -> PictureData:
     latest, table = fits[-1], run(graph, "cells", culture=data.culture)
     columns = [str(name) for name in table.columns if str(name).startswith(f"{data.model}_")]
     words = [name for name in columns if table[name].dtype == object]
-    options = json.loads(latest["settings"])
+    options, facts = (json.loads(latest[name]) for name in ("settings", "facts"))
     data = replace(
         data,
         case=latest["case"],
@@ -91,7 +91,7 @@ def _with_fit(graph: Graph, data: PictureData, kind: Kind) -> PictureData:
         bounds={name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
     )
     if kind.needs_model_traces:
-        data = replace(data, traces=_free_runs(data, options))
+        data = replace(data, traces=_free_runs(data, options, facts.get("weight_scale")))
     return _with_training(graph, data, latest["run"], options) if kind.draws_curves else data
 
 
@@ -100,14 +100,15 @@ def _interval(row: dict[str, Any], name: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _free_runs(data: PictureData, options: dict[str, Any]) -> dict[int, FloatArray]:
+def _free_runs(data: PictureData, options: dict[str, Any], weight_scale: float | None) -> dict[int, FloatArray]:
     """label -> (T,), what the model gives when it runs with the fitted parameters."""
     from calcigraph.models import fitted_cells, predict
 
     inner = fitted_cells(data.subgraph, options)
     k, feed = (data.values(name)[inner] for name in ("k", "feed"))
     leaks = np.nan_to_num(data.values("leak")[inner])  # NaN: fitted without leak
-    runs = predict(data.subgraph, options, k, feed, float(leaks[0]))  # all cells have the same leak
+    # All cells have the same leak.
+    runs = predict(data.subgraph, options, k, feed, float(leaks[0]), weight_scale=weight_scale)
     return dict(zip(data.subgraph.labels[inner].tolist(), runs, strict=True))
 
 

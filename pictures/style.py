@@ -27,6 +27,8 @@ INK, FAINT, PALE = "#222222", "#b5b5b5", "#e6e6e6"
 """Observed data and text; lines in the background; cells without a value."""
 INNER, BORDER, MODEL, SINGLED = "#56b4e9", "#e69f00", "#d55e00", "#e6007e"
 """Inner cells (and the traces of a network), border cells, what the model says, the cell that was singled out."""
+DOUBTFUL = "#009e73"
+"""Cells whose mask, or whose neighbour's, may be wrong."""
 NETWORK = "#0072b2"
 """The physics loss of a network."""
 RASTERISE_ABOVE = 3000

@@ -1,35 +1,33 @@
 """Comparing cultures: the unit is the culture, never the cell, so that 80 cells of one dish are one observation.
 
-A culture's value is the median over its inner cells. Intervals and tests are those of queries/effects.py, and the tests
+A culture's value is the median over its inner cells. k is compared only in one unit, and tested only where it is
+identified (queries/comparable.py). Intervals and tests are those of queries/effects.py, and the tests
 of all rows are corrected together by Holm's method.
 
-`synchrony` is one value per culture, from its permutation test (models/permutation.py): the mean correlation of
-intensity changes between contacts, minus its mean over shuffled positions. It is never the test's z, which grows with
-the number of cells.
+`synchrony` is one value per culture, from its null (models/null.py): the mean correlation of intensity changes between
+contacts, without what a smooth drive gives, minus its mean by chance. It is never the test's z, which grows with the
+number of cells.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import ConflictError, InputError, NotFoundError, command, spelt
-from calcigraph.models.scale import mad_scale
-from calcigraph.queries.effects import SYNCHRONY, effect_of, holm
+from calcigraph.errors import ConflictError, InputError, NotFoundError, spelt
+from calcigraph.queries import comparable
+from calcigraph.queries.effects import RATES, SYNCHRONY, effect_of, holm
+from calcigraph.queries.fitted import PARAMETERS, Fitted, latest_fits
 from calcigraph.queries.library import Reader, fetch, load, require_culture
-from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
     import pandas
 
-PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
-"""What is compared, in the order of the rows."""
 UNLIKE = {
     "frames": "the recordings differ in their number of frames, which biases estimates unlike",
     "frame_interval_s": "the recordings differ in their frame interval, which biases estimates unlike",
@@ -39,26 +37,10 @@ COLUMNS = (
     "parameter", "group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "mean_a", "mean_b", "sd_a", "sd_b",
     "cell_spread_a", "cell_spread_b", "difference", "difference_low", "difference_high", "ratio", "ratio_low",
     "ratio_high", "test", "p", "p_holm", "weight_scale_a", "weight_scale_b", "intensity_gain_a", "intensity_gain_b",
-    "cultures_a", "cultures_b", "note",
+    "cells_a", "cells_b", "cultures_a", "cultures_b", "note",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """One culture's latest fit."""
-
-    culture: str
-    condition: str | None
-    gain: float
-    """Normalised intensity per unit of log(raw + 1)."""
-    settings: Mapping[str, Any]
-    facts: Mapping[str, Any]
-    """What followed from the culture and its data."""
-    weight_scale: float | None
-    medians: Mapping[str, float]
-    """Over the inner cells, by parameter; the feed is divided by the gain. Synchrony is one value per culture."""
-    spreads: Mapping[str, float]
-    """1.4826 median absolute deviations over the inner cells, by parameter."""
+LISTS = ("weight_scale", "intensity_gain", "cells", "cultures")
+"""Columns that hold one value per culture of the group."""
 
 
 def compare_cultures(
@@ -73,8 +55,9 @@ def compare_cultures(
 
     A group is a condition, or a culture. A culture without condition is a group of its own, and named cultures that all
     share one condition are compared by name. Feeds are divided by the culture's intensity gain (eq. 23), because the
-    gain differs between movies. k depends on the weight scales, so it can be compared only beside them; the rows give
-    both.
+    gain differs between movies. k is in units of the contacts' mean weight, so it is compared only where this mean is
+    over the same kind of contacts (store/units.py); the rows give the means (`weight_scale`). There is no test of k
+    where k is not identified in a culture.
 
     Parameters
     ----------
@@ -108,7 +91,7 @@ def compare_cultures(
     if by not in ("condition", "culture"):
         raise InputError(f"cultures are compared by condition or by culture, not by {by!r}")
     names = _chosen(graph, cultures, experiment)
-    fits = _fits(graph, names, model)
+    fits = latest_fits(graph, names, model)
     differing = _differing(fits)
     if differing and not allow_different_options:
         raise ConflictError(
@@ -128,6 +111,8 @@ def compare_cultures(
 
 def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
     """A smaller table of a comparison: a row per parameter, and a column of medians per group.
+
+    Below synchrony, which changes with the number of cells, stands that number.
 
     Parameters
     ----------
@@ -150,6 +135,8 @@ def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str
         for side in ("a", "b"):
             name = f"{row[f'group_{side}']} ({len(row[f'cultures_{side}'])})"
             record[name] = row[f"median_{side}"]
+            if row["parameter"] == SYNCHRONY:
+                found.setdefault("cells", {"median": "cells"})[name] = float(np.median(row[f"cells_{side}"]))
             if name not in columns:
                 columns.append(name)
     return columns, list(found.values())
@@ -181,54 +168,13 @@ def _chosen(graph: Reader, cultures: Sequence[str] | None, experiment: str | Non
     return names
 
 
-def _fits(graph: Reader, names: Sequence[str], model: str) -> list[_Fitted]:
-    """The latest fit of each culture."""
-    query = load("comparison")
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model})):
-        rows[row["culture"]].append(row)
-    without = [name for name in names if not rows[name]]
-    if without:
-        raise NotFoundError(
-            f"no fit of {model} is stored for {spelt(*without)}: run `{command('fit', without, '--model', model)}`"
-        )
-    return [_fitted(rows[name]) for name in names]
-
-
-def _fitted(rows: Sequence[Mapping[str, Any]]) -> _Fitted:
-    """One culture's fit from its rows of queries/comparison.cypher, one per inner cell."""
-    first = rows[0]
-    recorded = Recorded.of(first)
-    gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
-    medians, spreads = {}, {}
-    for name in PARAMETERS:
-        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
-        # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
-        values = values[np.isfinite(values)] / (gain if name == "feed" else 1.0)
-        if len(values):
-            medians[name] = float(np.median(values))
-            spreads[name] = mad_scale(values - medians[name])
-    if None not in (first["null_sync"], first["null_sync_mean"]):
-        medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
-    return _Fitted(
-        culture=first["culture"],
-        condition=first["condition"],
-        gain=gain,
-        settings={"case": first["case"], **recorded.settings},
-        facts=recorded.facts,
-        weight_scale=recorded.facts.get("weight_scale"),
-        medians=medians,
-        spreads=spreads,
-    )
-
-
-def _differing(fits: Sequence[_Fitted]) -> list[str]:
+def _differing(fits: Sequence[Fitted]) -> list[str]:
     """The settings in which the fits differ."""
     keys = sorted({key for fit in fits for key in fit.settings})
     return [key for key in keys if len({json.dumps(fit.settings.get(key)) for fit in fits}) > 1]
 
 
-def _spelt(fits: Sequence[_Fitted], keys: Iterable[str]) -> str:
+def _spelt(fits: Sequence[Fitted], keys: Iterable[str]) -> str:
     """Such as "ridge (0.001: a, b; 0.1: c)"."""
     parts = []
     for key in keys:
@@ -240,9 +186,9 @@ def _spelt(fits: Sequence[_Fitted], keys: Iterable[str]) -> str:
     return ", ".join(parts)
 
 
-def _groups(fits: Sequence[_Fitted], by: str, named: bool) -> dict[str, list[_Fitted]]:
+def _groups(fits: Sequence[Fitted], by: str, named: bool) -> dict[str, list[Fitted]]:
     """The fits by group, in the order in which the groups first appear."""
-    groups: dict[str, list[_Fitted]] = {}
+    groups: dict[str, list[Fitted]] = {}
     for fit in fits:
         groups.setdefault(fit.condition if by == "condition" and fit.condition else fit.culture, []).append(fit)
     # Whoever names cultures of one condition wants to see how they differ.
@@ -251,7 +197,7 @@ def _groups(fits: Sequence[_Fitted], by: str, named: bool) -> dict[str, list[_Fi
     return groups
 
 
-def _table(groups: Mapping[str, Sequence[_Fitted]], note: str) -> pandas.DataFrame:
+def _table(groups: Mapping[str, Sequence[Fitted]], note: str) -> pandas.DataFrame:
     import pandas
 
     rows = [
@@ -266,25 +212,26 @@ def _table(groups: Mapping[str, Sequence[_Fitted]], note: str) -> pandas.DataFra
         row["p_holm"] = corrected
     frame = pandas.DataFrame(rows, columns=list(COLUMNS))
     texts = ("parameter", "group_a", "group_b", "test", "note")
-    lists = [name for name in COLUMNS if name.rpartition("_")[0] in ("weight_scale", "intensity_gain", "cultures")]
+    lists = [name for name in COLUMNS if name.rpartition("_")[0] in LISTS]
     counts = ("n_a", "n_b")
     kinds = dict.fromkeys((*texts, *lists), "object") | dict.fromkeys(counts, "int64")  # and all others are numbers
     return frame.astype({name: kinds.get(name, "float64") for name in COLUMNS})
 
 
 def _row(
-    parameter: str, a: str, b: str, fits_a: Sequence[_Fitted], fits_b: Sequence[_Fitted], note: str
+    parameter: str, a: str, b: str, fits_a: Sequence[Fitted], fits_b: Sequence[Fitted], note: str
 ) -> dict[str, Any]:
     """The table's row of one parameter and two groups."""
     values_a, values_b = _values(fits_a, parameter), _values(fits_b, parameter)
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {"parameter": "feed / gain" if parameter == "feed" else parameter, "group_a": a, "group_b": b}
     row |= _side("a", fits_a, parameter, values_a) | _side("b", fits_b, parameter, values_b)
-    notes = []
-    if len(values_a) and len(values_b):
+    allowed = _allowed(parameter, fits_a, fits_b)
+    notes = list(allowed.notes)
+    if len(values_a) and len(values_b) and allowed.compared:
         effect = effect_of(parameter, values_a, values_b)
-        row |= effect.columns()
-        notes.append(effect.note)
+        row |= (effect if allowed.tested else effect.untested()).columns()
+        notes += [effect.note] if effect.note else []
     if parameter == SYNCHRONY:
         notes += _without_null((*fits_a, *fits_b))
     elif not (len(values_a) and len(values_b)):
@@ -292,7 +239,14 @@ def _row(
     return row | {"note": "; ".join(part for part in (*notes, note) if part)}
 
 
-def _side(side: str, fits: Sequence[_Fitted], parameter: str, values: FloatArray) -> dict[str, Any]:
+def _allowed(parameter: str, a: Sequence[Fitted], b: Sequence[Fitted]) -> comparable.Allowed:
+    """What the fits of two groups allow to be said of a parameter."""
+    if parameter in RATES:
+        return comparable.of_k(a, b)
+    return comparable.of_synchrony(a, b) if parameter == SYNCHRONY else comparable.Allowed()
+
+
+def _side(side: str, fits: Sequence[Fitted], parameter: str, values: FloatArray) -> dict[str, Any]:
     """The columns of one group, "a" or "b"; `values` are those of its cultures that have the parameter."""
     spreads = [fit.spreads[parameter] for fit in fits if parameter in fit.spreads]
     columns: dict[str, Any] = {
@@ -300,6 +254,7 @@ def _side(side: str, fits: Sequence[_Fitted], parameter: str, values: FloatArray
         "cultures": [fit.culture for fit in fits],
         "weight_scale": [fit.weight_scale for fit in fits],
         "intensity_gain": [fit.gain for fit in fits],
+        "cells": [fit.cells for fit in fits],
         "median": float(np.median(values)) if len(values) else None,
         "mean": float(np.mean(values)) if len(values) else None,
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -308,12 +263,12 @@ def _side(side: str, fits: Sequence[_Fitted], parameter: str, values: FloatArray
     return {f"{name}_{side}": value for name, value in columns.items()}
 
 
-def _without_null(fits: Sequence[_Fitted]) -> list[str]:
-    """The note that names cultures without a permutation test."""
+def _without_null(fits: Sequence[Fitted]) -> list[str]:
+    """The note that names cultures without a null."""
     names = [fit.culture for fit in fits if SYNCHRONY not in fit.medians]
     return [f"fitted without null, so without synchrony: {spelt(*names)}"] if names else []
 
 
-def _values(fits: Sequence[_Fitted], parameter: str) -> FloatArray:
+def _values(fits: Sequence[Fitted], parameter: str) -> FloatArray:
     """One value per culture that has the parameter."""
     return np.array([fit.medians[parameter] for fit in fits if parameter in fit.medians], dtype=np.float64)

@@ -44,6 +44,10 @@ class Effect:
     note: str = ""
     """Why there is no interval and no test."""
 
+    def untested(self) -> Effect:
+        """The same without intervals and test."""
+        return replace(self, difference_interval=None, ratio_interval=None, test=None, p=None)
+
     def columns(self) -> dict[str, Any]:
         """As they stand in the table."""
         difference, ratio = self.difference_interval or (None, None), self.ratio_interval or (None, None)

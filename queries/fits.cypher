@@ -14,11 +14,11 @@
 // column feed_high: float
 // column mse_train: float
 // column mse_test: float
-// column null_k: float   the null's unrefined coupling, 1/s; _mean, _z and _p: against shuffled positions
+// column null_k: float   rough k, 1/s; _mean, _z and _p: against chance; a small _p: neighbours share more than a smooth drive gives them
 // column null_k_mean: float
 // column null_k_z: float
 // column null_k_p: float
-// column null_sync: float   mean correlation of intensity changes between contacts
+// column null_sync: float   mean correlation of changes between contacts, without a smooth drive; _mean, _z and _p as for null_k
 // column null_sync_mean: float
 // column null_sync_z: float
 // column null_sync_p: float

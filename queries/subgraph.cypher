@@ -5,6 +5,7 @@
 // column x_px: float
 // column y_px: float
 // column area_px: float
+// column open_px: float   outline beside a place where a cell may have been missed, null where it was not measured
 // column border: bool
 // column intensity: list   normalised (eq. 23), one value per frame
 // column frame_interval_s: float
@@ -15,6 +16,7 @@
 // order label
 MATCH (c:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
 RETURN c.uid AS culture, k.label AS label, k.x_px AS x_px, k.y_px AS y_px, k.area_px AS area_px,
+       k.open_px AS open_px,
        k.border AS border, k.intensity AS intensity, c.frame_interval_s AS frame_interval_s,
        c.time_s AS time_s,
        c.intensity_gain AS intensity_gain, c.doubts AS doubts,

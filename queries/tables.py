@@ -10,6 +10,7 @@ import numpy as np
 
 from calcigraph.errors import NotFoundError, command, spelt
 from calcigraph.queries.anomalies import find_anomalies
+from calcigraph.queries.doubtful import find_doubtful
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
 from calcigraph.store.types import Subgraph
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_CELL_FACTS = frozenset({"uid", "label", "area_px", "x_px", "y_px", "border", "polygon", "flags", "intensity"})
+_CELL_FACTS = frozenset(
+    {"uid", "label", "area_px", "x_px", "y_px", "border", "polygon", "flags", "intensity", "open_px"}
+)
 """Properties of a Cell node that an ingest wrote; all others are fitted."""
 _PARAMETERS = (
     "k", "k_low", "k_high", "feed", "feed_low", "feed_high", "k_cell", "k_cell_low", "k_cell_high", "identified",
@@ -100,6 +103,11 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
     if not rows:
         require_culture(graph, culture)
         raise NotFoundError(f"culture {culture} has no cells; ingest it again with other masks or a smaller --min-area")
+    return _graph_of(rows, culture)
+
+
+def _graph_of(rows: Sequence[Row], culture: str) -> Subgraph:
+    """The Subgraph of the rows of queries/subgraph.cypher."""
     labels = np.array([row["label"] for row in rows], dtype=np.int64)
     pairs, shared_border_px, distance_px = _contacts(rows, labels)
     return Subgraph(
@@ -117,6 +125,7 @@ def subgraph(graph: Reader, culture: str) -> Subgraph:
         intensity_gain=1.0 if rows[0]["intensity_gain"] is None else float(rows[0]["intensity_gain"]),
         area_px=_floats(rows, "area_px"),
         doubts=tuple(rows[0]["doubts"] or ()),
+        open_px=None if any(row["open_px"] is None for row in rows) else _floats(rows, "open_px"),
     )
 
 
@@ -284,6 +293,10 @@ def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     return find_anomalies(rows, values["culture"], values["model"], values["threshold"])
 
 
+def _doubtful(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
+    return find_doubtful(_graph_of(rows, values["culture"]))
+
+
 def _subgraph(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
     """The contacts of each cell by label: engines collect them in an order of their own."""
     return _frame_of(query.columns, [{**row, "contacts": sorted(row["contacts"])} for row in rows])
@@ -295,5 +308,6 @@ _SHAPES: dict[str, Callable[[Query, list[Row], Row], pandas.DataFrame]] = {
     "traces": _traces,
     "subgraph": _subgraph,
     "anomalies": _anomalies,
+    "doubtful": _doubtful,
 }
 """Queries whose table is not simply their columns; all others are `_plain`."""

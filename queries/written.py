@@ -24,7 +24,7 @@ ENDINGS = ("_identified", "_why", "_group")
 NUMBERS = frozenset(field.name for field in fields(Culture)) - TEXTS | frozenset(
     {"label", "area_px", "x_px", "y_px", "border", "intensity", "k", "k_low", "k_high", "k_cell", "feed", "feed_low"}
     | {"feed_high", "leak", "mse_train", "mse_test", "null_k", "null_k_p", "null_k_z", "null_sync", "null_sync_p"}
-    | {"shared_border_px", "centroid_distance_px"}
+    | {"shared_border_px", "centroid_distance_px", "open_px"}
 ) - {"experiment"}
 """Properties of the graph that are numbers, lists of them, or true and false."""
 LOOKING_S = 5.0

@@ -331,9 +331,10 @@ def _cell_rows(cells: Cells, culture: str) -> Iterator[Row]:
         cells.border.tolist(),
         cells.polygons,
         cells.flags,
+        [None] * len(cells) if cells.open_px is None else cells.open_px.tolist(),
         strict=True,
     )
-    for index, (label, area, x, y, border, polygon, flags) in enumerate(columns):
+    for index, (label, area, x, y, border, polygon, flags, open_px) in enumerate(columns):
         yield {
             "uid": f"{culture}:{label}",
             "label": label,
@@ -343,6 +344,7 @@ def _cell_rows(cells: Cells, culture: str) -> Iterator[Row]:
             "border": border,
             "polygon": polygon,
             "flags": flags or None,
+            "open_px": open_px,
             "intensity": cells.intensity[index].tolist(),
         }
 

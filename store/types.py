@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import networkx
 
 FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 LabelImage = NDArray[np.int32]
@@ -195,6 +196,8 @@ class Cells:
     """(n, T), normalised."""
     flags: tuple[str, ...]
     """(n,), "" or what a reader must know of this cell's trace, such as "no inset"."""
+    open_px: FloatArray | None = None
+    """(n,), outline beside a place where a cell may have been missed (store.places); None where there are no masks."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -268,6 +271,8 @@ class Subgraph:
     """(T,), when each frame was taken, from 0; None where that is its number times the frame interval."""
     doubts: tuple[str, ...] = ()
     """Culture.doubts."""
+    open_px: FloatArray | None = None
+    """(n,), outline beside a place where a cell may have been missed, px; None where that was not measured."""
 
     @property
     def has_borders(self) -> bool:
@@ -337,12 +342,12 @@ class Fit:
     mse_train: float | None = None
     mse_test: float | None = None
     null_k: float | None = None
-    """1/s: the null's own coupling, unrefined and unboxed; `_mean`, `_z` and `_p` are against its permutations."""
+    """1/s: a rough k, for its `_mean`, `_z` and `_p`: do neighbours share more than a smooth drive gives them?"""
     null_k_mean: float | None = None
     null_k_z: float | None = None
     null_k_p: float | None = None
     null_sync: float | None = None
-    """Mean correlation of intensity changes between contacts; `null_sync - null_sync_mean` compares cultures."""
+    """Mean correlation of changes between contacts, without a smooth drive; less its `_mean`, it compares cultures."""
     null_sync_mean: float | None = None
     null_sync_z: float | None = None
     null_sync_p: float | None = None

@@ -26,6 +26,7 @@ import pytest
 from calcigraph.store.endpoint import import_driver
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Fit
+from calcigraph.store.units import INNER_CONTACTS
 
 for name in [name for name in os.environ if name.startswith("NEO4J_")]:
     del os.environ[name]
@@ -286,7 +287,7 @@ def build_fit(data: CultureData, *, model: str = "robust", k: float = 0.01, seed
         "mse_test": np.full(len(inner), np.nan),
     } | values.pop("cells", {})
     settings = SETTINGS | values.pop("settings", {})
-    facts = values.pop("facts", {"weight_scale": 1500.0 + seed, "dt_s": 10.0})
+    facts = values.pop("facts", {"weight_scale": 1500.0 + seed, "weight_unit": INNER_CONTACTS, "dt_s": 10.0})
     words = {"group": ("good",) * len(inner)}
     feed = float(np.median(cells["feed"]))
     return Fit(

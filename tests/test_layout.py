@@ -29,7 +29,8 @@ MAY_IMPORT = {
 }
 """A room, and what it may import beside errors; a dotted name allows that module only."""
 MAY_IMPORT_IN_MODELS = {
-    "robust": {"robust"},
+    "robust": {"robust", "decorrelation"},
+    "decorrelation": {"decorrelation"},
     "crlsm": {"crlsm", "robust"},
     "pinn": {"pinn"},
     "synthetic": {"synthetic"},

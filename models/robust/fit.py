@@ -10,6 +10,7 @@ from calcigraph.models.robust.batches import Settings, make_batches
 from calcigraph.models.robust.bootstrap import Bootstrap, parametric_bootstrap
 from calcigraph.models.robust.diagnostics import cell_reasons, culture_reasons, facts
 from calcigraph.models.robust.intervals import cell_feeds, culture_feed, moved_to_median, own_k, same_for_all, shared_k
+from calcigraph.models.robust.protection import protected
 from calcigraph.models.robust.rounds import Solution, estimate
 from calcigraph.models.scale import noise_level
 from calcigraph.models.task import Solved, Task
@@ -46,7 +47,7 @@ def fit_robust(task: Task) -> Solved:
         k = cells
         culture = moved_to_median(culture, cells.value)
     feed = cell_feeds(task, solution, bootstrap)
-    return Solved(
+    robust = Solved(
         k=k,
         feed=Estimate.around(feed.value, feed.half),
         k_cell=cells,
@@ -57,6 +58,7 @@ def fit_robust(task: Task) -> Solved:
         culture_reasons=culture_reasons(solution, task.dt),
         facts=facts(solution),
     )
+    return protected(task, robust) if solution.settings.correct else robust
 
 
 def estimated(task: Task) -> tuple[Solution, Bootstrap]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calcigraph.models.synthetic.optics import lamp
 from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.models.synthetic.transients import LEVEL, slow_noise
 from calcigraph.store.types import FloatArray, LabelImage
@@ -25,14 +26,15 @@ LARGEST_COUNT = 65535
 HOT_COUNTS = (5000, 40000)
 """Counts that a hot pixel has in every frame, between these."""
 NOISE_STREAM, LOOK_STREAM, HOT_STREAM, DRIFT_STREAM = 2, 3, 4, 5
-"""Random streams; make.py has the others."""
+"""Random streams; streams.py has the others."""
 
 
 def movie_frames(culture: SyntheticCulture) -> Iterator[Frame]:
     """The movie of a culture, frame by frame.
 
     A pixel of cell i has brightness x look x light x exp(y_i - 0.5) photons, with the still look of the tissue, and the
-    light falling by bleaching. The image drifts; background, shot noise, read noise and hot pixels are added.
+    light falling by bleaching and flickering. The image drifts; background, shot noise, read noise and hot pixels are
+    added.
 
     Parameters
     ----------
@@ -74,10 +76,9 @@ class _Camera:
         self.labels = culture.labels
         self.hot = _hot_pixels(options, self.look.shape)
         self.shifts = _drift(options)
-        light = np.linspace(1, 1 - options.bleaching, options.frames)
         # Brightness over time, one row per label, so that labels are the index.
         self.factor = np.zeros((int(culture.labels.max()) + 1, options.frames), dtype=np.float32)
-        self.factor[culture.cells] = light * np.exp(culture.intensity - LEVEL)
+        self.factor[culture.cells] = lamp(options) * np.exp(culture.intensity - LEVEL)
 
     def frame(self, frame: int) -> Frame:
         """Frame number `frame`, (Y, X)."""

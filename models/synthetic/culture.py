@@ -6,39 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcigraph.models.consensus import Operator, operator
+from calcigraph.models.consensus import Operator
+from calcigraph.models.synthetic.biology import Wave
 from calcigraph.models.synthetic.label_geometry import LabelGeometry, measure_labels
 from calcigraph.models.synthetic.mask_errors import relabel
 from calcigraph.models.synthetic.options import SyntheticOptions
+from calcigraph.models.synthetic.whole import Tissue, as_subgraph
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage, Subgraph
-
-WEIGHTS = "distance*border"
-"""The contact weights of every synthetic culture: the paper's (eq. 4)."""
-UNCOUPLED, FEED_ABOVE, FEED_BELOW = "uncoupled", "feed above", "feed below"
-PLANTED = (UNCOUPLED, FEED_ABOVE, FEED_BELOW)
-"""What may be abnormal in a planted cell."""
-
-
-@dataclass(frozen=True)
-class Wave:
-    """A front that crossed the culture and set off a spike in every cell it passed."""
-
-    direction_deg: float
-    """Where it went: 0 along x, 90 along y (down)."""
-    arrival_s: FloatArray
-    """(n,), when it reached each cell's centre; later than the recording if it never did."""
 
 
 @dataclass(frozen=True)
 class SyntheticCulture:
     """A simulated culture of n cells, sorted by label, with T frames, as `make_culture` makes it.
 
-    Intensities are natural logarithms. Border cells follow no equation of the model, so their k and feed are NaN.
+    Intensities are natural logarithms. The k and the feed of border cells are NaN: they follow no equation of the model
+    or, with a `field`, feel cells that the picture does not show.
     """
 
     options: SyntheticOptions
+    tissue: Tissue
+    """The whole tissue, of which the picture shows all cells unless the options have a `field`."""
     labels: LabelImage
-    """(Y, X), the true cells."""
+    """(Y, X), the true cells in the picture."""
     masks: LabelImage
     """(Y, X), the cells as a user would have them: as `labels`, unless the options ask for mistakes."""
     geometry: LabelGeometry
@@ -54,10 +43,13 @@ class SyntheticCulture:
     spikes: tuple[tuple[int, float], ...]
     """(label, second at which it starts), sorted, without the spikes that a wave set off."""
     waves: tuple[Wave, ...]
+    calcium: FloatArray
+    """(n, T), the course that obeys the model: the log of calcium, or calcium itself with a `modulation`."""
     intensity: FloatArray
-    """(n, T), without noise."""
+    """(n, T), the log brightness of the cells under a steady lamp, without noise: `calcium` as indicator and optics
+    show it."""
     traces: FloatArray
-    """(n, T), `intensity` with noise of deviation `trace_noise`."""
+    """(n, T), `intensity` with the lamp's light and noise of deviation `trace_noise`."""
 
     @property
     def cells(self) -> IntArray:
@@ -124,22 +116,12 @@ class SyntheticCulture:
         return as_subgraph(self.options, seen, total / seen.area_px[:, None], culture)
 
     def operator(self) -> Operator:
-        """The consensus operator that the traces obey: that of all true cells, whatever the masks show."""
-        return operator(as_subgraph(self.options, self.geometry, self.traces, "synthetic"), WEIGHTS)
+        """The consensus operator that `calcium` obeys: that of all true cells, whatever the masks show.
 
+        With a `field` it is that of the inner cells of the picture. Its weights are the true ones of the whole tissue.
+        """
+        return self.tissue.operator_of(self.geometry)
 
-def as_subgraph(options: SyntheticOptions, geometry: LabelGeometry, traces: FloatArray, name: str) -> Subgraph:
-    """The models' input from the cells of a label image and their traces, (n, T)."""
-    return Subgraph(
-        culture=name,
-        frame_interval_s=options.frame_interval_s,
-        labels=geometry.cells,
-        x_px=geometry.x_px,
-        y_px=geometry.y_px,
-        border=geometry.border,
-        intensity=traces,
-        pairs=geometry.pairs,
-        shared_border_px=geometry.contacts.shared_border_px,
-        centroid_distance_px=geometry.contacts.centroid_distance_px,
-        area_px=geometry.area_px,
-    )
+    def weights(self) -> FloatArray:
+        """(m,), the true dimensionless weight of each of `contacts`, in the unit of the whole tissue."""
+        return self.tissue.weights_of(self.geometry)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from calcigraph.models.contacts import weight_unit
 from calcigraph.models.synthetic.camera import cell_brightness, still_image
-from calcigraph.models.synthetic.culture import WEIGHTS, SyntheticCulture
+from calcigraph.models.synthetic.culture import SyntheticCulture
 from calcigraph.store.types import FloatArray
 
 
@@ -33,8 +34,11 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
         `masks`, for every label of the masks the cells that lie under it. Usually it is one cell with the same label. A
         merged pair has two, under a label of its own, of which nothing else is known. Cells without a mask are missing.
 
-        `weights` and `weight_scale`, `border`, `area_px`, `contacts`, `planted` cells, `spikes` and `waves` with their
-        times in s, and the `options` that make this culture again.
+        `weights`, the law by which contacts couple, `weight_scale` and `weight_unit`, by which k is defined (as the
+        facts of a fit), and `weight`, the true weight of each of the `contacts`. `leak`, in 1/s.
+
+        `border`, `area_px`, `contacts`, `planted` cells, `spikes` and `waves` with their times in s, and the `options`
+        that make this culture again.
 
     Examples
     --------
@@ -48,8 +52,11 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
         "k": culture.options.k,
         "k_unit": "1/s",
         "k_cell": _by_label(names, culture.k),
-        "weights": WEIGHTS,
+        "weights": culture.options.weights,
         "weight_scale": culture.operator().scale,
+        "weight_unit": weight_unit(culture.tissue.subgraph, culture.options.weights),
+        "weight": culture.weights().tolist(),
+        "leak": culture.options.leak,
         "feed_unit": "log intensity per second",
         "feed": _by_label(names, culture.feed),
         "effective_feed": _by_label(names, effective_feed(culture)),
@@ -68,7 +75,9 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
 
 
 def effective_feed(culture: SyntheticCulture) -> FloatArray:
-    """The feeds that a perfect fit of the movie would find: gamma_i - k_i (M tau)_i, in log intensity per second.
+    """The feeds that a perfect fit of the movie would find: gamma_i - k_i (M tau)_i + r tau_i, with r the leak.
+
+    In log intensity per second.
 
     tau_i is the mean log brightness of the still tissue in cell i, over the pixels whose 3 x 3 neighbourhood lies in
     the cell (ingest's default inset). A movie shows y_i + tau_i, so the differences in tau between neighbours enter
@@ -89,6 +98,7 @@ def effective_feed(culture: SyntheticCulture) -> FloatArray:
     by_contrast = op.apply(tau[:, None])[:, 0]
     result = np.full(len(culture.cells), np.nan)
     result[op.inner] = culture.feed[op.inner] - culture.k[op.inner] * by_contrast
+    result[op.inner] += culture.options.leak * tau[op.inner]
     return result
 
 

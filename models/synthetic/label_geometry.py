@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.store.places import open_border
 from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, LabelImage
 
 MIN_BORDER_PX = 5
@@ -26,6 +27,8 @@ class LabelGeometry:
     """(n,), of the centroid."""
     border: BoolArray
     """(n,), cells with a pixel on the image edge, or beside an empty region that reaches it."""
+    open_px: FloatArray
+    """(n,), outline beside a place where a cell is not shown."""
     contacts: Contacts
     """The m pairs of cells that share at least 5 px of border."""
 
@@ -72,6 +75,7 @@ def measure_labels(labels: LabelImage) -> LabelGeometry:
         x_px=x_px,
         y_px=y_px,
         border=np.isin(cells, _labels_at_edge(labels)),
+        open_px=open_border(labels, size - 1, float(np.median(area[cells])))[cells - 1],
         contacts=contacts,
     )
 

@@ -1,4 +1,4 @@
-"""Options of a synthetic culture, with their limits: biology, optics, and mistakes in the masks."""
+"""Options of a synthetic culture, with their limits: biology, indicator, optics, and mistakes in the masks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from calcigraph.errors import InputError
+from calcigraph.models.contacts import WEIGHTS
 from calcigraph.option import Declared, Option, check_limits, declared
 
 SPIKE_SHAPES = ("square", "decay", "extrusion", "gaussian")
+ACTIVITIES = ("none", "fluctuation", "white", "oscillation")
+"""What a cell does all the time, beside its spikes; activity.py has the formulas."""
+DRIVES = ("none", "global", "plane", "blobs", "paracrine")
+"""What excites neighbours together without any coupling; drive.py has the formulas."""
 STYLES = ("membrane-bright", "membrane-dark", "cytoplasm-bright")
 """What distinguishes cells: bright outlines, dark outlines, or mostly brightness and thickness."""
-BIOLOGY, OPTICS, MASKS = "Biology", "Optics", "Mistakes in the masks"
+BIOLOGY, INDICATOR, OPTICS, MASKS = "Biology", "Indicator", "Optics", "Mistakes in the masks"
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,33 @@ class SyntheticOptions:
     size_px: Annotated[int, Option("Width and height, px.", flag="--size", low=32, high=16384)] = 512
     frame_interval_s: Annotated[float, Option("Seconds a frame.", flag="--frame-interval", low=0.01, high=1e5)] = 10.0
     k: Annotated[float, Option("Coupling, 1/s.", BIOLOGY, low=0, high=10)] = 0.01
-    """With contact weights that are divided by their mean over all contacts."""
+    """With weights whose mean is 1 over the contacts between inner cells of the whole tissue (`contact_weights`)."""
+    k_spread: Annotated[
+        float,
+        Option(
+            "Standard deviation of the cells' log k; their mean k is k.", BIOLOGY, low=0, high=3, command_line=False
+        ),
+    ] = 0.0
+    weights: Annotated[str, Option("How strongly contacts couple.", BIOLOGY, choices=WEIGHTS, command_line=False)] = (
+        "distance*border"
+    )
+    """The true law; a fit may assume another."""
+    conductance_spread: Annotated[
+        float,
+        Option("Standard deviation of the contacts' log conductance.", BIOLOGY, low=0, high=3, command_line=False),
+    ] = 0.0
+    """Each contact has a factor of its own on its weight. The weights keep their mean."""
+    leak: Annotated[float, Option("Leak (pumps) of every cell, 1/s.", BIOLOGY, low=0, high=10)] = 0.0
+    """Calcium returns to its usual level at this rate, in border cells too."""
+    field: Annotated[
+        float | None,
+        Option(
+            "Share of the culture's width that the movie shows; without it border cells are driven.", low=0.05, high=1
+        ),
+    ] = None
+    """With it all cells of the culture obey the model, and the picture's border cells feel the cells outside it too.
+    `cells` and `size_px` are those of the whole culture: 227 cells, 742 px and a field of 0.69 show 512 px, with about
+    108 cells' worth of tissue. Without it border cells follow slow processes of their own and feel no other cell."""
     spikes: Annotated[int, Option("Calcium spikes a cell.", BIOLOGY, low=0, high=1000)] = 3
     """Each brings `spike_height` in all, on average."""
     spike_height: Annotated[
@@ -58,9 +89,55 @@ class SyntheticOptions:
             high=1e5,
         ),
     ] = 80.0
+    activity: Annotated[
+        str,
+        Option("What cells do all the time: none, fluctuation, white or oscillation.", BIOLOGY, choices=ACTIVITIES),
+    ] = "none"
+    """Independent from cell to cell, on top of the spikes."""
+    activity_size: Annotated[float, Option("How strong the activity is, log intensity.", BIOLOGY, low=0, high=10)] = (
+        0.08
+    )
+    """The standard deviation that it gives to a cell without coupling whose leak is 0.01/s."""
+    activity_s: Annotated[
+        float, Option("Time constant of a fluctuation, s.", BIOLOGY, flag="--activity-time", low=0.01, high=1e5)
+    ] = 60.0
+    activity_spread: Annotated[
+        float,
+        Option("Standard deviation of the cells' log activity.", BIOLOGY, low=0, high=3, command_line=False),
+    ] = 0.0
+    period_low_s: Annotated[
+        float, Option("Shortest period of an oscillation, s.", BIOLOGY, low=0.01, high=1e6, command_line=False)
+    ] = 120.0
+    period_high_s: Annotated[
+        float, Option("Longest period of an oscillation, s.", BIOLOGY, low=0.01, high=1e6, command_line=False)
+    ] = 300.0
+    drive: Annotated[
+        str,
+        Option(
+            "What drives neighbours together: none, global, plane, blobs or paracrine.",
+            BIOLOGY,
+            choices=DRIVES,
+            command_line=False,
+        ),
+    ] = "none"
+    """Contacts play no part in it."""
+    drive_size: Annotated[
+        float, Option("How strong the drive is, as activity_size.", BIOLOGY, low=0, high=10, command_line=False)
+    ] = 0.05
+    drive_s: Annotated[
+        float, Option("Time constant of the drive, s.", BIOLOGY, low=0.01, high=1e5, command_line=False)
+    ] = 100.0
+    drive_px: Annotated[
+        float, Option("Reach of blobs and paracrine waves, px.", BIOLOGY, low=1, high=1e6, command_line=False)
+    ] = 100.0
+    drive_spread: Annotated[
+        float,
+        Option("Standard deviation of the cells' log response to it.", BIOLOGY, low=0, high=3, command_line=False),
+    ] = 0.0
     waves: Annotated[int, Option("Waves that excite every cell in passing.", BIOLOGY, low=0, high=1000)] = 0
     """A wave sets off a spike in every cell that its front passes. Contacts play no part in it."""
     wave_speed: Annotated[float, Option("Speed of the waves, px/s.", BIOLOGY, low=0.001, high=1e6)] = 10.0
+    """That of a plane drive too."""
     feed_mean: Annotated[
         float, Option("Mean feed, log intensity per second.", BIOLOGY, low=-1, high=1, command_line=False)
     ] = 2e-5
@@ -79,6 +156,23 @@ class SyntheticOptions:
     abnormal_feed_size: Annotated[
         float, Option("How far off, in deviations of the feeds.", BIOLOGY, low=0, high=1e5)
     ] = 10.0
+    modulation: Annotated[
+        float,
+        Option(
+            "Above 0: cells share calcium itself, not its logarithm.", INDICATOR, low=0, high=1e3, command_line=False
+        ),
+    ] = 0.0
+    """Calcium is then 1 + modulation x (y - the lowest y), with y the course that obeys the model."""
+    hill_kd: Annotated[
+        float,
+        Option("Calcium that half saturates the indicator; 0: never.", INDICATOR, low=0, high=1e6, command_line=False),
+    ] = 0.0
+    """In units of calcium at rest."""
+    hill_n: Annotated[float, Option("Its Hill coefficient.", INDICATOR, low=0.1, high=10, command_line=False)] = 1.0
+    indicator_s: Annotated[
+        float, Option("Time constant of the indicator, s.", INDICATOR, low=0, high=1e5, command_line=False)
+    ] = 0.0
+    """Brightness follows calcium with this delay; 0 for none."""
     trace_noise: Annotated[
         float, Option("Standard deviation of the traces' noise.", OPTICS, low=0, high=10, command_line=False)
     ] = 0.002
@@ -95,6 +189,22 @@ class SyntheticOptions:
     drift_px: Annotated[float, Option("Drift over the whole movie, px.", OPTICS, flag="--drift", low=0, high=10)] = 0.3
     """The largest distance of the tissue from its place in the first frame, which the masks show."""
     bleaching: Annotated[float, Option("Share of the light lost over the whole movie.", OPTICS, low=0, high=0.95)] = 0.0
+    flicker: Annotated[
+        float, Option("Standard deviation of the lamp's log light.", OPTICS, low=0, high=1, command_line=False)
+    ] = 0.0
+    """One factor for all cells of a frame, independent from frame to frame."""
+    brightness_drift: Annotated[
+        float,
+        Option("Standard deviation of each cell's slow log brightness.", OPTICS, low=0, high=3, command_line=False),
+    ] = 0.0
+    """A smooth course over about half the recording, independent from cell to cell: dye, thickness, focus."""
+    crosstalk: Annotated[
+        float, Option("Share of a cell's light that is its neighbours'.", OPTICS, low=0, high=1, command_line=False)
+    ] = 0.0
+    glow: Annotated[
+        float,
+        Option("Share of a cell's light that is the mean of all cells.", OPTICS, low=0, high=1, command_line=False),
+    ] = 0.0
     background: Annotated[
         float, Option("Counts added to every pixel.", OPTICS, low=0, high=20000, command_line=False)
     ] = 0.0
@@ -130,6 +240,10 @@ class SyntheticOptions:
             if known and value not in known:
                 name = "tissue style" if each.name == "style" else each.name
                 raise InputError(f"unknown {name} {value!r}; there are {', '.join(known)}")
+        if self.period_low_s > self.period_high_s:
+            raise InputError(
+                f"period_low_s is {self.period_low_s:g} and above period_high_s, {self.period_high_s:g}; exchange them"
+            )
 
     @property
     def spoils_masks(self) -> bool:

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from calcigraph.models.synthetic.grid import step_s
 from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.store.types import FloatArray, IntArray
 
-SUBSTEPS = 4
-"""Points a frame at which the influx and the border cells are given; between points they are linear."""
 LEVEL = 0.5
 """Log intensity at which traces start; a movie's `brightness` is that of a cell at this intensity."""
 BORDER_TIME_S = 60.0
@@ -37,7 +36,7 @@ TRANSIENT_WIDTH_S, TRANSIENT_HEIGHT = (30, 90), (0.1, 0.4)
 
 def spike_points(options: SyntheticOptions) -> int:
     """Points that a spike of `spike_s` lasts, at least one."""
-    return max(1, round(options.spike_s * SUBSTEPS / options.frame_interval_s))
+    return max(1, round(options.spike_s / step_s(options)))
 
 
 def spike_shape(options: SyntheticOptions) -> tuple[FloatArray, float]:
@@ -56,7 +55,7 @@ def spike_shape(options: SyntheticOptions) -> tuple[FloatArray, float]:
     >>> shape.tolist(), seconds
     ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 20.0)
     """
-    step = options.frame_interval_s / SUBSTEPS
+    step = step_s(options)
     width = spike_points(options)
     shape = np.ones(width)
     if options.spike_shape == "gaussian":
@@ -137,11 +136,11 @@ def wave_arrivals(
     return start[:, None] + delay, angle
 
 
-def border_traces(influx: FloatArray, rng: np.random.Generator, step: float) -> FloatArray:
+def border_traces(influx: FloatArray, rng: np.random.Generator, step: float, leak: float = 0.0) -> FloatArray:
     """The traces of q border cells.
 
-    Each follows slow noise with some slow transients, z' = (target - z) / 60 s + influx, in exact steps with the right
-    side constant. What its spikes bring decays.
+    Each follows slow noise with some slow transients, z' = (target - z) / 60 s - leak (z - 0.5) + influx, in exact
+    steps with the right side constant. What its spikes bring decays.
 
     Parameters
     ----------
@@ -151,6 +150,8 @@ def border_traces(influx: FloatArray, rng: np.random.Generator, step: float) -> 
         Decides noise and transients.
     step
         Seconds between points.
+    leak
+        1/s.
 
     Returns
     -------
@@ -166,11 +167,14 @@ def border_traces(influx: FloatArray, rng: np.random.Generator, step: float) -> 
         width = rng.uniform(*TRANSIENT_WIDTH_S, (size, 1))
         height = rng.uniform(*TRANSIENT_HEIGHT, (size, 1))
         target += height * np.exp(-0.5 * ((time - centre) / width) ** 2)
-    # z = keep z + (1 - keep) (target + 60 s x influx): the exact solution over a step.
-    keep = np.exp(-step / BORDER_TIME_S)
+    # z' = (target - z) / time + influx, with the leak in a target and a time of its own.
+    time_s = BORDER_TIME_S / (1 + BORDER_TIME_S * leak)
+    target = (target - LEVEL) * (time_s / BORDER_TIME_S) + LEVEL if leak > 0 else target
+    # z = keep z + (1 - keep) (target + time x influx): the exact solution over a step.
+    keep = np.exp(-step / time_s)
     trace = np.empty_like(target)
     trace[:, 0] = target[:, 0]
-    push = (1 - keep) * (target + BORDER_TIME_S * influx)
+    push = (1 - keep) * (target + time_s * influx)
     for point in range(1, points):
         trace[:, point] = keep * trace[:, point - 1] + push[:, point - 1]
     return trace

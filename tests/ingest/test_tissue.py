@@ -202,3 +202,26 @@ def test_labels_are_never_renumbered():
     tissue = find_tissue(masks(labels))
     assert tissue.labels.tolist() == [7, 40, 2**31 - 1]
     assert tissue.area_px.tolist() == [900, 1800, 900]
+
+
+@pytest.mark.parametrize("erosion", [0, 3])
+def test_missing_neighbours_are_found_as_the_simulation_has_them_also_between_eroded_masks(erosion):
+    from calcigraph.ingest.found_cells import find_in, measure
+    from calcigraph.ingest.options import IngestOptions
+    from calcigraph.models import SyntheticOptions, make_culture
+
+    usual = SyntheticOptions(cells=60, frames=2, size_px=384, mask_erosion=erosion)
+    options = IngestOptions(masks="masks.tif", min_area=100)
+    whole = find_in(measure(masks(make_culture(usual).masks), options), options).tissue
+    assert not whole.open_px.any()
+    culture = make_culture(
+        SyntheticOptions(cells=60, frames=2, size_px=384, mask_erosion=erosion, missing=0.05, seed=1)
+    )
+    tissue = find_in(measure(masks(culture.masks), options), options).tissue
+    truth = culture.subgraph()
+    assert tissue.labels.tolist() == truth.labels.tolist()
+    if erosion == 0:
+        np.testing.assert_array_equal(tissue.open_px, truth.open_px)
+    wrong = (tissue.open_px >= 5) != (truth.open_px >= 5)
+    assert wrong.sum() <= 1
+    assert (truth.open_px >= 5).sum() > 10

@@ -13,6 +13,7 @@ import pytest
 
 from calcigraph.errors import CalcigraphError, FitError, InputError
 from calcigraph.models import CASES, FitOptions, fit, fitted_cells, operator, predict, run, simulate
+from calcigraph.store.units import INNER_CONTACTS
 
 
 @pytest.mark.parametrize("model", ["robust", "crlsm"])
@@ -24,7 +25,8 @@ def test_what_a_fit_holds(grid, model, case, no_feed):
     result = fit(culture, model, options)
     assert result.labels.tolist() == culture.labels[~culture.border].tolist()
     sides = {f"{name}{side}" for name in ("k", "feed", "k_cell") for side in ("", "_low", "_high")}
-    assert set(result.cells) == sides | {"mse_train", "mse_test"}
+    leak = {"leak"} if "leak" in result.facts else set()
+    assert set(result.cells) == sides | {"mse_train", "mse_test"} | leak
     assert {values.shape for values in result.cells.values()} == {(12,)}
     assert {len(words) for words in result.words.values()} == {12}
     assert set(result.words["identified"]) | {result.identified} <= {"identified", "weak", "not identified"}
@@ -109,7 +111,8 @@ def test_options_record_the_scale_and_the_step(grid):
     culture = grid(dt=4.0)
     result = fit(culture, "crlsm", FitOptions(interpolate=10))
     raw = culture.shared_border_px * culture.centroid_distance_px
-    assert result.facts["weight_scale"] == pytest.approx(raw.mean())
+    assert result.facts["weight_scale"] == pytest.approx(raw[~culture.border[culture.pairs].any(axis=1)].mean())
+    assert result.facts["weight_unit"] == INNER_CONTACTS
     assert result.facts["dt_s"] == pytest.approx(0.4)
     assert result.facts["driven_cells"] == 18
     assert result.settings["weights"] == "distance*border"
@@ -135,7 +138,8 @@ def test_open_bounds_are_json(grid):
 def test_predict_runs_stored_parameters(grid, case):
     culture = grid(frames=40)
     result = fit(culture, options=FitOptions(case=case))
-    again = predict(culture, result.settings, result.cells["k"], result.cells["feed"])
+    leak = result.facts.get("leak", 0.0)
+    again = predict(culture, result.settings, result.cells["k"], result.cells["feed"], leak)
     error = ((again - culture.intensity[fitted_cells(culture, result.settings)]) ** 2).mean(axis=1)
     np.testing.assert_allclose(error, result.cells["mse_train"], rtol=1e-12)
 
@@ -251,7 +255,7 @@ def test_cells_without_contacts_have_a_feed_but_no_k(grid, euler):
         ({"weights": "area"}, "unknown weights 'area'"),
         ({"k_bounds": (0.1, 0.001)}, "lower and then the upper"),
         ({"k_bounds": (-0.1, 0.1)}, "must not be negative"),
-        ({"null": -1}, "null is -1; it must be a whole number of permutations"),
+        ({"null": -1}, "null is -1; it must be a whole number of cultures"),
         ({"seed": 0.5}, "seed is 0.5"),
         ({"half_width": 0.1}, "half-width is 0.1"),
         ({"feed_bounds": (0.1, -0.1)}, "lower and then the upper"),
@@ -277,7 +281,7 @@ def test_senseless_options_are_refused(options, message):
         ("crlsm", {"leak": True}, "--leak belongs to robust, not to crlsm"),
         ("crlsm", {"k_bounds": (0.0, np.inf)}, "must be finite"),
         ("pinn", {"k_bounds": (0.0, 1.0)}, "--k-bounds belongs to robust and crlsm, not to pinn"),
-        ("magic", {}, "unknown model 'magic'; there are robust, crlsm, pinn"),
+        ("magic", {}, "unknown model 'magic'; there are robust, decorrelation, crlsm, pinn"),
     ],
 )
 def test_options_of_another_model_are_refused(grid, model, options, message):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from calcigraph.queries.compare import medians
 from calcigraph.queries.effects import holm, welch
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit
+from calcigraph.store.units import ALL_CONTACTS
 
+ALL = {"weight_scale": 1500.0, "weight_unit": ALL_CONTACTS}
 WILD = {"w1": 0.010, "w2": 0.011, "w3": 0.009}
 KNOCKED = {"z1": 0.004, "z2": 0.005, "z3": 0.0045}
 CREATED = "2026-01-01T00:00:00+00:00"
@@ -132,6 +135,12 @@ def test_fits_that_an_older_version_stored_are_read(
         )
     rows = {row["parameter"]: row for row in queries.records(queries.compare_cultures(empty, ["o1", "o2"]))}
     assert (rows["k"]["weight_scale_a"], rows["k"]["weight_scale_b"]) == ([1500.0], [1600.0])
+    assert rows["k"]["ratio"] is not None
+    assert rows["k"]["note"].startswith(
+        "the unit of k is the mean weight of all contacts in o1, o2, which depends on the field of view (stored by "
+        "version 0.2 or before: fit again with `calcigraph fit o1 o2 --model robust`)"
+    )
+    assert "unit" not in rows["feed / gain"]["note"]
     with pytest.raises(ConflictError, match=r"different options: ridge \(0.001: o1; 0.1: o3\)"):
         queries.compare_cultures(empty, ["o1", "o3"])
     row = queries.records(queries.run(empty, "fits", culture="o2"))[0]
@@ -256,6 +265,97 @@ def test_facts_and_reasons_are_no_options(
     assert queries.compare_cultures(empty, ["f1", "f2"])["parameter"].tolist()[0] == "k"
     for name in ("f1", "f2"):
         empty.delete_culture(name)
+
+
+Store = Callable[..., list[str]]
+
+
+@pytest.fixture
+def store(
+    empty: Graph, make_culture: Callable[..., CultureData], make_fit: Callable[..., Fit]
+) -> Iterator[Callable[..., list[str]]]:
+    """store(name, k, ..., condition=, size=) writes cultures name1, name2, ... with these k, and gives their names."""
+    written: list[str] = []
+
+    def stored(name: str, *couplings: float, size: dict[str, int] | None = None, **values: Any) -> list[str]:
+        names = [f"{name}{number}" for number in range(1, len(couplings) + 1)]
+        for seed, (culture, k) in enumerate(zip(names, couplings, strict=True)):
+            data = make_culture(culture, condition=name, **(size or {}))
+            empty.write_culture(data)
+            empty.write_fit(make_fit(data, k=k, seed=seed, **values), CREATED, "0.1.0")
+        written.extend(names)
+        return names
+
+    yield stored
+    for culture in written:
+        empty.delete_culture(culture)
+
+
+def by_parameter(graph: Graph, names: list[str]) -> dict[str, dict[str, Any]]:
+    return {row["parameter"]: row for row in queries.records(queries.compare_cultures(graph, names))}
+
+
+def test_k_of_two_units_is_not_compared(empty: Graph, store: Store) -> None:
+    """Old fits are told apart from those of cultures that are too small for today's unit, which no refit changes."""
+    today = store("today", 0.01, 0.011, 0.009)
+    old = store("old", 0.012, 0.013, 0.011, facts={"weight_scale": 1500.0})
+    rows = by_parameter(empty, today + old)
+    for name in ("k", "k_cell"):
+        assert (rows[name]["n_a"], rows[name]["n_b"]) == (3, 3)
+        assert [rows[name][value] for value in ("difference", "ratio", "p", "ratio_low", "test")] == [None] * 5
+        assert rows[name]["note"] == (
+            "k is not compared, because its unit differs: it is the mean weight of the contacts between inner cells in "
+            "today1, today2, today3 and the mean weight of all contacts in old1, old2, old3 (stored by version 0.2 or "
+            "before: fit again with `calcigraph fit old1 old2 old3 --model robust`)"
+        )
+    assert rows["feed / gain"]["p"] is not None
+    small = store("small", 0.01, facts=ALL)
+    note = by_parameter(empty, today + small)["k"]["note"]
+    assert note.endswith("and the mean weight of all contacts in small1")
+    both = by_parameter(empty, old + small)["k"]
+    assert both["ratio"] is not None
+    assert "`calcigraph fit old1 old2 old3 --model robust`" in both["note"]
+
+
+def test_uniform_weights_have_one_unit_always(empty: Graph, store: Store) -> None:
+    uniform = {"weights": "uniform"}
+    names = store("now", 0.01, settings=uniform) + store("then", 0.02, settings=uniform, facts={"weight_scale": 1.0})
+    row = by_parameter(empty, names)["k"]
+    assert row["ratio"] == pytest.approx(2)
+    assert "unit" not in row["note"]
+
+
+def test_there_is_no_p_of_a_k_that_is_not_identified(empty: Graph, store: Store) -> None:
+    known = store("known", 0.01, 0.011, 0.009, identified="identified")
+    unknown = store("unknown", 0.002, 0.003, 0.004, identified="not identified")
+    rows = by_parameter(empty, known + unknown)
+    for name in ("k", "k_cell"):
+        for value in ("p", "p_holm", "test", "difference_low", "ratio_low"):
+            assert rows[name][value] is None
+        assert rows[name]["difference"] == pytest.approx(rows[name]["mean_b"] - rows[name]["mean_a"])
+        assert rows[name]["note"] == (
+            "there is no test of k, because k is not identified in unknown1, unknown2, unknown3"
+        )
+    # The tests that are left are corrected for one another only.
+    tested = [row["p"] for row in rows.values() if row["p"] is not None]
+    assert [row["p_holm"] for row in rows.values() if row["p"] is not None] == pytest.approx(holm(tested))
+    weak = store("weak", 0.004, 0.005, 0.0045, identified="weak")
+    row = by_parameter(empty, known + weak)["k"]
+    assert row["p"] is not None
+    assert row["note"] == "k is weak in weak1, weak2, weak3 (`calcigraph query fits` says why)"
+
+
+def test_the_number_of_cells_stands_beside_synchrony(empty: Graph, store: Store) -> None:
+    sync = {"null_sync": 0.35, "null_sync_mean": 0.3}
+    names = store("large", 0.01, 0.01, size={"rows": 8, "columns": 8}, **sync) + store("small", 0.01, **sync)
+    row = by_parameter(empty, names)["synchrony"]
+    assert (row["cells_a"], row["cells_b"]) == ([64, 64], [30])
+    assert "the groups differ in their number of cells (median 64 and 30)" in row["note"]
+    columns, lines = medians([row])
+    assert columns == ["median", "large (2)", "small (1)"]
+    assert lines[-1] == {"median": "cells", "large (2)": 64, "small (1)": 30}
+    alike = by_parameter(empty, store("a", 0.01, **sync) + store("b", 0.01, **sync))["synchrony"]
+    assert "number of cells" not in alike["note"]
 
 
 def test_names_are_quoted_where_they_could_be_read_wrongly(

@@ -14,8 +14,9 @@ from calcigraph.cli.app import run
 from calcigraph.errors import InputError
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.models import SyntheticOptions, make_culture, simulate, truth
+from calcigraph.models.synthetic.grid import SUBSTEPS
 from calcigraph.models.synthetic.options import SPIKE_SHAPES
-from calcigraph.models.synthetic.transients import SUBSTEPS, spike_influx
+from calcigraph.models.synthetic.transients import spike_influx
 from calcigraph.store.types import Masks
 
 SMALL = SyntheticOptions(cells=36, frames=120, size_px=220, seed=4)
@@ -38,7 +39,10 @@ def pulse(shape, dt, decay=40.0, frames=None):
     ],
 )
 def test_todays_options_give_todays_traces(options, row, frame, value, total):
-    culture = make_culture(options)
+    # The numbers are of version 0.1, whose k was in units of the mean weight of all contacts.
+    first = make_culture(options)
+    of_all = np.mean(first.contacts.shared_border_px * first.contacts.centroid_distance_px)
+    culture = make_culture(replace(options, k=options.k * first.operator().scale / of_all))
     assert culture.traces[row, frame] == pytest.approx(value, rel=1e-10)
     assert culture.traces.sum() == pytest.approx(total, rel=1e-10)
     assert np.array_equal(culture.masks, culture.labels)

@@ -1,0 +1,176 @@
+"""The residual sources of the inner cells, as functions of k and the leak, and what whitens them.
+
+The model is y_i' = k (M y)_i - r y_i + s_i (eqs. 1-3 with a leak r; M y is the consensus of eq. 4). Over the frame
+interval m, with D the step to the next frame and Q the mean over the interval by a four-point rule,
+
+    s_i(m) dt = D y_i - k dt Q (M y)_i + r dt Q y_i
+
+which is linear in (1, k, r). A polynomial in time is taken out of every cell: its feed and slow drift of brightness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calcigraph.models.consensus import Operator
+from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare
+from calcigraph.store.types import BoolArray, ComplexArray, FloatArray
+
+FRAMES_A_LAG, MOST_LAGS = 20, 6
+"""Frames for each lag of a cell's autoregression, and the most lags."""
+WHITENINGS = 3
+"""Rounds of autoregression and weights."""
+COUNTS = 0.3
+"""Weight above which a frame counts in a cell's autocovariance."""
+SHRUNK = 0.98
+"""Times the autocovariances of lags above 0, so that the autoregression is stable."""
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the residual sources of p inner cells over F frame intervals are made of."""
+
+    parts: FloatArray
+    """(3, p, F): D y, -dt Q M y and dt Q y, trend taken out: the sources are their sum times (1, k, r)."""
+    spectra: ComplexArray
+    """(3, p, f), their Fourier transforms, padded with zeros to twice the length."""
+    step: ComplexArray
+    """(f,), D as a function of frequency."""
+    mean: ComplexArray
+    """(f,), Q as a function of frequency."""
+    weight: FloatArray
+    """(f,), of each frequency in a sum that stands for a sum over time."""
+    dt: float
+    """Seconds between frames."""
+    drift_order: int
+    """Degree of the polynomial that was taken out."""
+
+    @property
+    def length(self) -> int:
+        """Points of the padded series."""
+        return 2 * (len(self.step) - 1)
+
+    @property
+    def slowest(self) -> float:
+        """1/s, the least k that filters are made for: a slower one does not show in the recording."""
+        return float(4 / (self.parts.shape[2] * self.dt))
+
+    def residual(self, k: float, leak: float) -> FloatArray:
+        """The sources times dt, (p, F)."""
+        return np.asarray(self.parts[0] + k * self.parts[1] + leak * self.parts[2])
+
+
+@dataclass(frozen=True)
+class Whitener:
+    """What turns each cell's residual sources into white noise of deviation 1, outside its spikes."""
+
+    coefficients: FloatArray
+    """(p, lags + 1), of the autoregression; the first is 1."""
+    scale: FloatArray
+    """(p,), robust deviation of the whitened residual."""
+    weights: FloatArray
+    """(p, F), 0 to 1, of each frame: spikes have none."""
+
+
+def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> Sources:
+    """The residual sources of a culture.
+
+    Parameters
+    ----------
+    op
+        p inner cells of n.
+    traces
+        (n, T), intensities.
+    dt
+        Seconds between frames.
+    drift_order
+        Degree of the polynomial in time that is taken out.
+    """
+    from scipy.fft import next_fast_len
+
+    # What all cells share in a frame (lamp, glow) is no difference between neighbours, and the contrast of the moments
+    # takes out what this leaves.
+    traces = traces - traces.mean(axis=0)
+    own = traces[op.inner]
+    parts = np.stack([np.diff(own, axis=1), -dt * frame_means(op.apply(traces)), dt * frame_means(own)])
+    frames = parts.shape[2]
+    powers = np.linspace(-1, 1, frames)[:, None] ** np.arange(drift_order + 1)
+    trend = np.linalg.qr(powers)[0]
+    parts = parts - (parts @ trend) @ trend.T
+    length = 2 * next_fast_len(frames + 4, real=True)  # even, and twice the frames, so that no end meets the start
+    turn = np.exp(2j * np.pi * np.fft.rfftfreq(length))
+    weight = np.full(len(turn), 2.0)
+    weight[[0, -1]] = 1.0
+    return Sources(
+        parts=parts,
+        spectra=np.fft.rfft(parts, length, axis=2),
+        step=turn - 1,
+        mean=(-1 / turn + 13 + 13 * turn - turn**2) / 24,
+        weight=weight / length,
+        dt=dt,
+        drift_order=drift_order,
+    )
+
+
+def frame_means(values: FloatArray) -> FloatArray:
+    """The mean over each frame interval, (p, T - 1), of values at frames, (p, T): exact for cubics but at the ends.
+
+    Examples
+    --------
+    >>> frame_means(np.arange(6.0)[None] ** 2)[0, 1:-1].round(3)  # 7/3, 19/3, 37/3
+    array([ 2.333,  6.333, 12.333])
+    """
+    means = 0.5 * (values[:, 1:] + values[:, :-1])
+    means[:, 1:-1] = (13 * (values[:, 1:-2] + values[:, 2:-1]) - values[:, :-3] - values[:, 3:]) / 24
+    return means
+
+
+def whitener(residual: FloatArray) -> Whitener:
+    """Each cell's autoregression and the weights of its frames, from its residual sources (p, F)."""
+    frames = residual.shape[1]
+    lags = int(np.clip(frames // FRAMES_A_LAG, 1, MOST_LAGS))
+    counted = np.ones(residual.shape, dtype=np.bool_)
+    for _ in range(WHITENINGS):
+        coefficients = _autoregression(_autocovariance(residual, counted, lags))
+        white = filtered(coefficients, residual)
+        scale = np.maximum(CONSISTENT * np.median(np.abs(white), axis=1), TINY)
+        weights = bisquare(white, scale[:, None], TUKEY)
+        counted = weights > COUNTS
+    return Whitener(coefficients=coefficients, scale=scale, weights=weights)
+
+
+def filtered(coefficients: FloatArray, values: FloatArray) -> FloatArray:
+    """sum_l a_l x(t - l) of every row, (p, F), from coefficients (p, lags + 1)."""
+    result = coefficients[:, :1] * values
+    for lag in range(1, coefficients.shape[1]):
+        result[:, lag:] += coefficients[:, lag : lag + 1] * values[:, :-lag]
+    return result
+
+
+def _autocovariance(values: FloatArray, counted: BoolArray, lags: int) -> FloatArray:
+    """Mean products of values 0 to `lags` frames apart, both counted, (p, lags + 1)."""
+    kept, frames = np.where(counted, values, 0.0), values.shape[1]
+    result = np.empty((len(values), lags + 1))
+    for lag in range(lags + 1):
+        both = (counted[:, lag:] & counted[:, : frames - lag]).sum(axis=1)
+        result[:, lag] = np.einsum("pf,pf->p", kept[:, lag:], kept[:, : frames - lag]) / np.maximum(both, 1)
+    result[:, 1:] *= SHRUNK
+    result[:, 0] = np.maximum(result[:, 0], TINY**2)
+    return result
+
+
+def _autoregression(covariance: FloatArray) -> FloatArray:
+    """Coefficients (p, lags + 1) that whiten series of these autocovariances (Levinson-Durbin recursion)."""
+    cells, order = covariance.shape
+    a = np.zeros((cells, order))
+    a[:, 0] = 1
+    variance = covariance[:, 0].copy()
+    for m in range(1, order):
+        ahead = np.einsum("pl,pl->p", a[:, :m], covariance[:, m:0:-1])
+        reflection = np.clip(-ahead / np.maximum(variance, TINY**2), -0.995, 0.995)
+        a[:, 1 : m + 1] += reflection[:, None] * a[:, m - 1 :: -1][:, :m]
+        variance *= 1 - reflection**2
+    return a

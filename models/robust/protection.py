@@ -1,0 +1,87 @@
+"""Where sparse sources do not describe the cells, the estimate of `robust` gives way to that of `decorrelation`.
+
+`robust` is the more exact one while cells rest between brief events: it sets the events aside and fits the rest. Where
+cells are active all the time, leak, or drift, nothing tells it so from inside but its interval, which widens, and a k
+that decorrelation rejects. So it answers only if its interval is the narrower one, relative to its k, if its k lies in
+the interval of decorrelation, which needs only that cells' own sources are independent, and if no leak shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from calcigraph.errors import FitError
+from calcigraph.models.decorrelation.fit import FASTEST_FILM, prepared, reasons, solved, widened
+from calcigraph.models.decorrelation.inversion import SHARED, Decorrelated, estimate
+from calcigraph.models.decorrelation.sensitivity import alternatives
+from calcigraph.models.estimate import Estimate
+from calcigraph.models.robust.intervals import same_for_all
+from calcigraph.models.task import Solved, Task
+
+BEYOND = 1.5
+"""Half-widths of the interval of decorrelation within which the k of robust must lie: 99.7 %."""
+LEAKS = 3.0
+"""Deviations of a leak from which robust, fitted without one, does not hold: unless its interval is..."""
+MUCH = 0.5
+"""...less than this share of that of decorrelation: a leak that is not modelled widens it."""
+TINY = 1e-300
+
+
+def protected(task: Task, robust: Solved) -> Solved:
+    """The parameters of a task: those of `robust`, or those of `decorrelation` where the former do not hold."""
+    alone = replace(robust, facts=dict(robust.facts) | {"estimator": "robust"})
+    if robust.culture_k.value * task.dt > FASTEST_FILM:  # faster than what the other can tell
+        return alone
+    try:
+        parts, contacts = prepared(task)
+    except FitError:  # too short, or too few contacts, to ask the other
+        return alone
+    found = estimate(parts, contacts)
+    told = {"robust_k": [robust.culture_k.low, robust.culture_k.value, robust.culture_k.high]}
+    leaks = found.leak_score > LEAKS and not robust.leak and not narrower(robust.culture_k, found, MUCH)
+    if leaks or not holds(robust.culture_k, found):
+        other = solved(task, parts, contacts, found)
+        advice = (
+            "brief events do not describe these cells, so k is the one at which their own activity is independent "
+            "(model decorrelation)"
+        )
+        return replace(other, facts=dict(robust.facts) | dict(other.facts) | told, advice=(*robust.advice, advice))
+    others = alternatives(task, parts, contacts, found)
+    k = robust.culture_k
+    # What another assumption does to k it does to both estimates.
+    moved = [replace(each, k=each.k * k.value / max(found.k.value, TINY)) for each in others]
+    k = widened(k, moved)
+    if found.at.shared_drive > SHARED:
+        k = Estimate(value=k.value, low=0.0, high=max(k.high, found.k.high))
+    known = {
+        "estimator": "robust",
+        "decorrelation_k": [found.k.low, found.k.value, found.k.high],
+        "shared_drive": found.at.shared_drive,
+        "at_once": found.at.at_once,
+        "k_statistical": [robust.culture_k.low, robust.culture_k.high],
+        "k_if": {each.name: each.k for each in moved},
+    }
+    return replace(
+        robust,
+        culture_k=k,
+        k=same_for_all(k, task.op.coupled) if task.options.common_k else robust.k,
+        culture_reasons=(*robust.culture_reasons, *reasons(task, found, moved)),
+        facts=dict(robust.facts) | known,
+    )
+
+
+def holds(robust: Estimate[float], found: Decorrelated) -> bool:
+    """Whether the k of robust can be trusted beside that of decorrelation."""
+    k = found.k
+    if not np.isfinite(robust.half):
+        return False
+    end = k.high if robust.value >= k.value else k.low
+    inside = abs(robust.value - k.value) <= BEYOND * abs(end - k.value)
+    return narrower(robust, found, 1.0) and bool(inside)
+
+
+def narrower(robust: Estimate[float], found: Decorrelated, share: float) -> bool:
+    """Whether the relative width of robust's interval is below a share of that of decorrelation."""
+    return bool(robust.half * max(found.k.value, 0.0) < share * found.k.half * robust.value)

@@ -1,0 +1,100 @@
+"""The latest fits of cultures, one value per culture and parameter, as `compare` sets them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from calcigraph.errors import NotFoundError, command, spelt
+from calcigraph.models.scale import mad_scale
+from calcigraph.queries.effects import SYNCHRONY
+from calcigraph.queries.library import Reader, fetch, load
+from calcigraph.queries.recorded import Recorded
+from calcigraph.store.units import unit_of_k
+
+PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
+"""What is compared, in the order of the rows."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One culture's latest fit."""
+
+    culture: str
+    model: str
+    condition: str | None
+    cells: int
+    """All cells of the culture, border cells included."""
+    gain: float
+    """Normalised intensity per unit of log(raw + 1)."""
+    word: str | None
+    """"identified", "weak" or "not identified"; None where none was stored."""
+    settings: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    """What followed from the culture and its data."""
+    medians: Mapping[str, float]
+    """Over the inner cells, by parameter; the feed is divided by the gain. Synchrony is one value per culture."""
+    spreads: Mapping[str, float]
+    """1.4826 median absolute deviations over the inner cells, by parameter."""
+
+    @property
+    def weight_scale(self) -> float | None:
+        """What the raw weights of the contacts were divided by."""
+        return self.facts.get("weight_scale")
+
+    @property
+    def k_unit(self) -> str:
+        """One of the units in store/units.py."""
+        return unit_of_k(self.settings, self.facts)
+
+
+def latest_fits(graph: Reader, names: Sequence[str], model: str) -> list[Fitted]:
+    """The latest fit of each culture, in the order of the names.
+
+    Raises
+    ------
+    NotFoundError
+        `model` was not fitted to a culture.
+    """
+    query = load("comparison")
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model})):
+        rows[row["culture"]].append(row)
+    without = [name for name in names if not rows[name]]
+    if without:
+        raise NotFoundError(
+            f"no fit of {model} is stored for {spelt(*without)}: run `{command('fit', without, '--model', model)}`"
+        )
+    return [_fitted(rows[name], model) for name in names]
+
+
+def _fitted(rows: Sequence[Mapping[str, Any]], model: str) -> Fitted:
+    """One culture's fit from its rows of queries/comparison.cypher, one per inner cell."""
+    first = rows[0]
+    recorded = Recorded.of(first)
+    gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
+    medians, spreads = {}, {}
+    for name in PARAMETERS:
+        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
+        # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
+        values = values[np.isfinite(values)] / (gain if name == "feed" else 1.0)
+        if len(values):
+            medians[name] = float(np.median(values))
+            spreads[name] = mad_scale(values - medians[name])
+    if None not in (first["null_sync"], first["null_sync_mean"]):
+        medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
+    return Fitted(
+        culture=first["culture"],
+        model=model,
+        condition=first["condition"],
+        cells=int(first["cells"]),
+        gain=gain,
+        word=first["identified"],
+        settings={"case": first["case"], **recorded.settings},
+        facts=recorded.facts,
+        medians=medians,
+        spreads=spreads,
+    )
