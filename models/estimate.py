@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from calcigraph.store.types import FloatArray
+import numpy as np
+
+from calcigraph.store.types import BoolArray, FloatArray
 
 Value = TypeVar("Value", FloatArray, float)
 
@@ -36,3 +38,12 @@ class Estimate(Generic[Value]):
     def half(self) -> Value:
         """Half the interval's width."""
         return (self.high - self.low) / 2
+
+
+def same_for_all(culture: Estimate[float], coupled: BoolArray) -> Estimate[FloatArray]:
+    """The shared k as that of every cell that has contacts, (p,); NaN for the others."""
+    return Estimate(
+        value=np.where(coupled, culture.value, np.nan),
+        low=np.where(coupled, culture.low, np.nan),
+        high=np.where(coupled, culture.high, np.nan),
+    )

@@ -13,10 +13,10 @@ from calcigraph.models.decorrelation.noise import measurement_noise
 from calcigraph.models.decorrelation.pair_moments import Contacts
 from calcigraph.models.decorrelation.residuals import Sources, sources, whitener
 from calcigraph.models.decorrelation.sensitivity import LINEAR, Alternative, alternatives
-from calcigraph.models.estimate import Estimate
+from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.task import Solved, Task
-from calcigraph.store.types import BoolArray, FloatArray
+from calcigraph.store.types import FloatArray
 
 MIN_FRAMES = 40
 MIN_PAIRS = 6
@@ -62,9 +62,9 @@ def solved(task: Task, parts: Sources, contacts: Contacts, found: Decorrelated) 
     """The parameters of a task, its interval widened by what k would be under assumptions that the data allow too."""
     others = alternatives(task, parts, contacts, found)
     k = widened(found.k, others)
-    own, feed = own_k(found), feeds(task, parts, found)
+    own, feed = own_k(found), feeds(task, found)
     return Solved(
-        k=_same_for_all(k, task.op.coupled) if task.options.common_k else own,
+        k=same_for_all(k, task.op.coupled) if task.options.common_k else own,
         feed=feed,
         k_cell=own,
         culture_k=k if task.options.common_k else _of_median(k, own.value),
@@ -86,10 +86,10 @@ def widened(k: Estimate[float], others: Sequence[Alternative]) -> Estimate[float
 
 def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> tuple[str, ...]:
     """The model's reasons to doubt the culture's k."""
-    said = []
-    if found.at.shared_drive > SHARED:
+    said, checked = [], found.checks
+    if checked.shared_drive > SHARED:
         said.append(
-            f"cells two contacts apart share activity too ({found.at.shared_drive:.1f} deviations): a drive in common "
+            f"cells two contacts apart share activity too ({checked.shared_drive:.1f} deviations): a drive in common "
             "cannot be told from coupling"
         )
     better = [each for each in others if each.against > PREFERRED]
@@ -100,9 +100,9 @@ def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> t
             f"({best.against:.1f} deviations): k is then {best.k:.3g} 1/s"
         )
     slow = (found.k.value + found.leak) * task.dt < AT_ONCE_TOLD
-    if slow and found.at.at_once > AT_ONCE and found.at.shared_drive <= SHARED:
+    if slow and checked.at_once > AT_ONCE and checked.shared_drive <= SHARED:
         said.append(
-            f"neighbours change together within a frame ({found.at.at_once:.1f} deviations), as where the light of one "
+            f"neighbours change together within a frame ({checked.at_once:.1f} deviations), as where the light of one "
             "falls into the mask of the other (cross-talk): k is then too large"
         )
     if found.k.value * task.dt > FASTEST_FILM:
@@ -126,12 +126,6 @@ def _of_median(k: Estimate[float], own: FloatArray) -> Estimate[float]:
     middle = float(np.nanmedian(own))
     moved = middle - k.value
     return Estimate(value=middle, low=max(min(k.low, k.low + moved), 0.0), high=max(k.high, k.high + moved))
-
-
-def _same_for_all(k: Estimate[float], coupled: BoolArray) -> Estimate[FloatArray]:
-    """The shared k as that of every cell that has contacts, (p,); NaN for the others."""
-    value, low, high = (np.where(coupled, each, np.nan) for each in (k.value, k.low, k.high))
-    return Estimate(value=value, low=low, high=high)
 
 
 def prepared(task: Task) -> tuple[Sources, Contacts]:
@@ -163,7 +157,7 @@ def prepared(task: Task) -> tuple[Sources, Contacts]:
 
 def own_k(found: Decorrelated) -> Estimate[FloatArray]:
     """Each cell's own k, 1/s, (p,), from its correlations with its neighbours as they are with the shared k."""
-    at = found.at
+    at = found.checks
     with np.errstate(divide="ignore", invalid="ignore"):
         value = -at.cell_right / at.cell_slope
         half = NORMAL * np.sqrt(at.cell_variance) / np.abs(at.cell_slope)
@@ -172,7 +166,7 @@ def own_k(found: Decorrelated) -> Estimate[FloatArray]:
     return Estimate(value=np.maximum(value, 0.0), low=np.maximum(value - half, 0.0), high=np.maximum(value + half, 0.0))
 
 
-def feeds(task: Task, parts: Sources, found: Decorrelated) -> Estimate[FloatArray]:
+def feeds(task: Task, found: Decorrelated) -> Estimate[FloatArray]:
     """Each cell's mean source, intensity per second, (p,)."""
     if task.options.no_feed:
         nothing = np.full(len(task.op.inner), np.nan)
@@ -218,8 +212,8 @@ def facts(contacts: Contacts, found: Decorrelated, others: Sequence[Alternative]
         "estimator": "decorrelation",
         "trace_noise": float(np.sqrt(np.median(contacts.variance))),
         "pairs": len(contacts.weight) // 2,
-        "shared_drive": found.at.shared_drive,
-        "at_once": found.at.at_once,
+        "shared_drive": found.checks.shared_drive,
+        "at_once": found.checks.at_once,
         "k_statistical": [found.k.low, found.k.high],
         "k_if": {each.name: each.k for each in others},
     }

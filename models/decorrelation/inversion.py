@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from calcigraph.models.decorrelation.pair_moments import Contacts, Moments, moments
+from calcigraph.models.decorrelation.pair_moments import Checks, Contacts, Moments, checks, moments
 from calcigraph.models.decorrelation.residuals import Sources
 from calcigraph.models.estimate import Estimate
 from calcigraph.store.types import FloatArray
@@ -55,11 +55,11 @@ class Decorrelated:
     """How far the data speak for the leak, in deviations; 0 where the best leak is 0."""
     at: Moments
     """The moments at the estimate."""
-    limit: float
-    """Deviations of the moments that are not rejected."""
+    checks: Checks
+    """What else the sources tell at the estimate."""
 
 
-def estimate(parts: Sources, contacts: Contacts, start: float | None = None) -> Decorrelated:
+def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
     """Estimate k and the leak of a culture.
 
     Parameters
@@ -68,10 +68,9 @@ def estimate(parts: Sources, contacts: Contacts, start: float | None = None) -> 
         Its residual sources.
     contacts
         Its contacts.
-    start
-        1/s, a k to start from; None: the middle of those that can be told.
     """
-    k, leak = _best_start(parts, contacts, start or float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)))
+    # From the middle of the k that can be told.
+    k, leak = _best_start(parts, contacts, float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)))
     now = moments(parts, contacts, k, leak)
     # What the moments are without this leak, in deviations: one that does not show is not told.
     score = float(np.sqrt(max(_tested(moments(parts, contacts, k, 0.0), np.zeros(1))[1][0], 0.0))) if leak > 0 else 0.0
@@ -82,13 +81,14 @@ def estimate(parts: Sources, contacts: Contacts, start: float | None = None) -> 
     with ThreadPoolExecutor(2) as pool:
         low, high = pool.map(lambda side: _end(parts, contacts, now, limit, side), (-1, 1))
     # A drive that neighbours share makes k too large, and what is left of it may be all that there is.
-    low = 0.0 if now.shared_drive > SHARED else low
+    checked = checks(parts, contacts, k, leak)
+    low = 0.0 if checked.shared_drive > SHARED else low
     return Decorrelated(
         k=Estimate(value=k, low=min(low, k), high=max(high, k)),
         leak=leak,
         leak_score=score,
         at=now,
-        limit=limit,
+        checks=checked,
     )
 
 

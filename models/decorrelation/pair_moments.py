@@ -110,16 +110,6 @@ class Moments:
     """(2, e / 2), of each pair in contact, at this k and leak."""
     others: FloatArray
     """(2, p), of each cell with all that it does not touch."""
-    at_once: float
-    """How much more the sources of cells in contact have in common within a frame than they should, in deviations."""
-    second: FloatArray
-    """(p,), the moment for k of each cell with those two contacts away instead of its neighbours."""
-    cell_right: FloatArray
-    """(p,), and..."""
-    cell_slope: FloatArray
-    """(p,), ...of each cell alone: its own k is -right / slope."""
-    cell_variance: FloatArray
-    """(p,), of `cell_right`."""
 
     def at(self, k: Any, leak: Any) -> FloatArray:
         """The moments, (..., 2), at other k and leak with the filters and weights of these; both broadcast."""
@@ -138,15 +128,26 @@ class Moments:
         return np.asarray(self.pairs @ self.pairs.T + self.others @ self.others.T)
 
     @property
-    def shared_drive(self) -> float:
-        """How much cells two contacts apart share, in deviations: the model gives them nothing in common."""
-        return float(self.second.sum() / max(np.sqrt((self.second**2).sum()), TINY))
-
-    @property
     def freedom(self) -> float:
         """Degrees of freedom of the variance of the moment for k (Satterthwaite)."""
         squares = np.concatenate([self.pairs[0], self.others[0]]) ** 2
         return float(squares.sum() ** 2 / (squares**2).sum())
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What else the sources tell at one k and leak: of the assumption behind the moments, and of each cell alone."""
+
+    shared_drive: float
+    """How much cells two contacts apart share, in deviations: the model gives them nothing in common."""
+    at_once: float
+    """How much more the sources of cells in contact have in common within a frame than they should, in deviations."""
+    cell_right: FloatArray
+    """(p,), and..."""
+    cell_slope: FloatArray
+    """(p,), ...of each cell alone: its own k is -right / slope."""
+    cell_variance: FloatArray
+    """(p,), of `cell_right`."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,11 @@ class _Filtered:
     def filters(self) -> ComplexArray:
         """(2, p, f), what a neighbour's trace passes on its way to a product with e_i, conjugate."""
         return np.asarray(np.conj(self.whitening * self.responses))
+
+    @property
+    def used(self) -> FloatArray:
+        """(p,), sum of the weights of a cell's frames over the square of its scale."""
+        return np.asarray(self.white.weights.sum(axis=1) / self.white.scale**2)
 
     def together(self, parts: ComplexArray) -> ComplexArray:
         """The sum of three parts, (3, p, f), times (1, k, r)."""
@@ -203,38 +209,52 @@ def _filtered(parts: Sources, contacts: Contacts, k: float, leak: float) -> _Fil
 def moments(parts: Sources, contacts: Contacts, k: float, leak: float) -> Moments:
     """The moments at one k and leak, both in 1/s."""
     at = _filtered(parts, contacts, k, leak)
-    white, filters, sending = at.white, at.filters, at.sending
-    # Sums over neighbours and over strangers, of each cell, before any product: so the cost does not grow with pairs.
-    near = np.stack([contacts.matrix @ part for part in sending])
-    far = sending.sum(axis=1)[:, None] - sending - np.stack([contacts.pattern @ part for part in sending])
-    far *= -contacts.contrast[:, None]
-    forms = np.stack([_forms(at.receiving * filter_, near + far) for filter_ in filters])
-    used = white.weights.sum(axis=1) / white.scale**2
-    forms -= _noise(parts, contacts, at.whitening, at.responses, np.conj(at.to_trace), used)
+    near, far = _near_and_far(contacts, at.sending)
+    forms = np.stack([_forms(at.receiving * filter_, near + far) for filter_ in at.filters])
+    forms -= _noise(parts, contacts, at.whitening, at.responses, np.conj(at.to_trace), at.used)
     own, from_far = at.together(at.receiving), at.together(far)
-    beyond = at.together(np.stack([contacts.second @ part for part in sending])) + from_far
-    single = np.stack([_of_pairs(contacts, own * filter_, at.together(sending)) for filter_ in filters])
-    both = single * contacts.weight
-    both += both[:, contacts.back]
-    # Each cell alone: its equation for k with the whitened residual as it is and its neighbours as the instrument.
-    instrument = filters[0] * (at.together(near) + from_far)
-    weighted = white.weights * at.together(at.whitened.astype(np.complex128)).real / (white.scale**2)[:, None]
+    both = np.stack([_of_both(contacts, own * filter_, at.together(at.sending)) for filter_ in at.filters])
     return Moments(
         k=k,
         leak=leak,
         forms=forms,
         pairs=both[:, contacts.receiver < contacts.sender],
-        others=np.stack([_real_sum(own * filter_, from_far) for filter_ in filters]),
-        at_once=_at_once(parts, contacts, at, both[0], used),
-        second=_real_sum(own * filters[0], beyond),
+        others=np.stack([_real_sum(own * filter_, from_far) for filter_ in at.filters]),
+    )
+
+
+def checks(parts: Sources, contacts: Contacts, k: float, leak: float) -> Checks:
+    """See `Checks`, at one k and leak, both in 1/s."""
+    at = _filtered(parts, contacts, k, leak)
+    near, far = _near_and_far(contacts, at.sending)
+    from_far = at.together(far)
+    beyond = at.together(np.stack([contacts.second @ part for part in at.sending])) + from_far
+    second = _real_sum(at.together(at.receiving) * at.filters[0], beyond)
+    # Each cell alone: its equation for k with the whitened residual as it is and its neighbours as the instrument.
+    instrument = at.filters[0] * (at.together(near) + from_far)
+    weighted = at.white.weights * at.together(at.whitened.astype(np.complex128)).real / (at.white.scale**2)[:, None]
+    return Checks(
+        shared_drive=float(second.sum() / max(np.sqrt((second**2).sum()), TINY)),
+        at_once=_at_once(parts, contacts, at),
         cell_right=_real_sum(at.receiving[0] + leak * at.receiving[2], instrument),
         cell_slope=_real_sum(at.receiving[1], instrument),
         cell_variance=(np.abs(instrument) ** 2 @ parts.weight) * (weighted**2).mean(axis=1),
     )
 
 
-def _at_once(parts: Sources, contacts: Contacts, at: _Filtered, of_k: FloatArray, used: FloatArray) -> float:
-    """See `Moments.at_once`: light of a cell in its neighbour's trace makes their sources alike without delay.
+def _near_and_far(contacts: Contacts, sending: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+    """What each cell gets from its neighbours, and in contrast from all others, (3, p, f) each.
+
+    Sums of each cell before any product, so that the cost does not grow with the pairs.
+    """
+    near = np.stack([contacts.matrix @ part for part in sending])
+    far = sending.sum(axis=1)[:, None] - sending - np.stack([contacts.pattern @ part for part in sending])
+    far *= -contacts.contrast[:, None]
+    return near, far
+
+
+def _at_once(parts: Sources, contacts: Contacts, at: _Filtered) -> float:
+    """See `Checks.at_once`: light of a cell in its neighbour's trace makes their sources alike without delay.
 
     The moment with F_i s_j in place of what s_j makes of its trace, with so much of that for k taken out that k plays
     no part, and what measurement noise adds.
@@ -242,14 +262,14 @@ def _at_once(parts: Sources, contacts: Contacts, at: _Filtered, of_k: FloatArray
     own, filter_ = at.together(at.receiving), np.conj(at.whitening)
     plain = np.conj(parts.spectra)
     ones = np.ones_like(at.to_trace)
-    noise = _noise(parts, contacts, at.whitening, ones[None], ones, used)[0]
-    single = contacts.weight * _of_pairs(contacts, own * filter_, at.together(plain))
+    noise = _noise(parts, contacts, at.whitening, ones[None], ones, at.used)[0]
+    of_k = _of_both(contacts, own * at.filters[0], at.together(at.sending))
     slope = float(contacts.weight @ _of_pairs(contacts, at.receiving[1] * filter_, at.together(plain)))
     of_trace = _of_pairs(contacts, at.receiving[1] * at.filters[0], at.together(at.sending))
     slope_of_k = float(contacts.weight @ of_trace)
     if not slope_of_k < 0:
         return 0.0
-    both = single + single[contacts.back] - slope / slope_of_k * of_k
+    both = _of_both(contacts, own * filter_, at.together(plain)) - slope / slope_of_k * of_k
     terms = both[contacts.receiver < contacts.sender]
     size = float(np.linalg.norm(terms))
     return (float(terms.sum()) - float(at.theta @ noise @ at.theta)) / size if size > 0 else 0.0
@@ -284,6 +304,12 @@ def _of_pairs(contacts: Contacts, received: ComplexArray, sent: ComplexArray) ->
         part = slice(first, first + at_once)
         result[part] = _real_sum(received[contacts.receiver[part]], sent[contacts.sender[part]])
     return result
+
+
+def _of_both(contacts: Contacts, received: ComplexArray, sent: ComplexArray) -> FloatArray:
+    """The weighted products of every contact, both directions together, (e,)."""
+    single = contacts.weight * _of_pairs(contacts, received, sent)
+    return np.asarray(single + single[contacts.back])
 
 
 def _noise(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcigraph.models.consensus import Operator
+from calcigraph.models.quadrature import frame_means
 from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare
 from calcigraph.store.types import BoolArray, ComplexArray, FloatArray
 
@@ -113,19 +114,6 @@ def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> So
         dt=dt,
         drift_order=drift_order,
     )
-
-
-def frame_means(values: FloatArray) -> FloatArray:
-    """The mean over each frame interval, (p, T - 1), of values at frames, (p, T): exact for cubics but at the ends.
-
-    Examples
-    --------
-    >>> frame_means(np.arange(6.0)[None] ** 2)[0, 1:-1].round(3)  # 7/3, 19/3, 37/3
-    array([ 2.333,  6.333, 12.333])
-    """
-    means = 0.5 * (values[:, 1:] + values[:, :-1])
-    means[:, 1:-1] = (13 * (values[:, 1:-2] + values[:, 2:-1]) - values[:, :-3] - values[:, 3:]) / 24
-    return means
 
 
 def whitener(residual: FloatArray) -> Whitener:

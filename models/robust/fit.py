@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.estimate import Estimate
+from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.robust.batches import Settings, make_batches
 from calcigraph.models.robust.bootstrap import Bootstrap, parametric_bootstrap
 from calcigraph.models.robust.diagnostics import cell_reasons, culture_reasons, facts
-from calcigraph.models.robust.intervals import cell_feeds, culture_feed, moved_to_median, own_k, same_for_all, shared_k
+from calcigraph.models.robust.intervals import cell_feeds, culture_feed, moved_to_median, own_k, shared_k
 from calcigraph.models.robust.protection import protected
 from calcigraph.models.robust.rounds import Solution, estimate
 from calcigraph.models.scale import noise_level

@@ -14,7 +14,7 @@ from calcigraph.models.robust.pooling import Pooled
 from calcigraph.models.robust.rounds import DEPARTING, Solution
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.task import Task
-from calcigraph.store.types import BoolArray, FloatArray
+from calcigraph.store.types import FloatArray
 
 SYSTEMATIC = 0.5
 """Half of the bootstrap bias, and half of the scatter between cells that chance does not explain, are added to the
@@ -82,15 +82,6 @@ def moved_to_median(culture: Estimate[float], k_cell: FloatArray) -> Estimate[fl
         value=culture.value + middle - culture.value,
         low=culture.low + middle - culture.value,
         high=culture.high + middle - culture.value,
-    )
-
-
-def same_for_all(culture: Estimate[float], coupled: BoolArray) -> Estimate[FloatArray]:
-    """The shared k as that of every cell that has contacts, (p,); NaN for the others."""
-    return Estimate(
-        value=np.where(coupled, culture.value, np.nan),
-        low=np.where(coupled, culture.low, np.nan),
-        high=np.where(coupled, culture.high, np.nan),
     )
 
 

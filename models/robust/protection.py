@@ -16,8 +16,7 @@ from calcigraph.errors import FitError
 from calcigraph.models.decorrelation.fit import FASTEST_FILM, prepared, reasons, solved, widened
 from calcigraph.models.decorrelation.inversion import SHARED, Decorrelated, estimate
 from calcigraph.models.decorrelation.sensitivity import alternatives
-from calcigraph.models.estimate import Estimate
-from calcigraph.models.robust.intervals import same_for_all
+from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.task import Solved, Task
 
 BEYOND = 1.5
@@ -53,13 +52,13 @@ def protected(task: Task, robust: Solved) -> Solved:
     # What another assumption does to k it does to both estimates.
     moved = [replace(each, k=each.k * k.value / max(found.k.value, TINY)) for each in others]
     k = widened(k, moved)
-    if found.at.shared_drive > SHARED:
+    if found.checks.shared_drive > SHARED:
         k = Estimate(value=k.value, low=0.0, high=max(k.high, found.k.high))
     known = {
         "estimator": "robust",
         "decorrelation_k": [found.k.low, found.k.value, found.k.high],
-        "shared_drive": found.at.shared_drive,
-        "at_once": found.at.at_once,
+        "shared_drive": found.checks.shared_drive,
+        "at_once": found.checks.at_once,
         "k_statistical": [robust.culture_k.low, robust.culture_k.high],
         "k_if": {each.name: each.k for each in moved},
     }
