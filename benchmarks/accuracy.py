@@ -8,6 +8,8 @@ cultures:
 
     error, worst   median and largest |k_hat / k - 1|
     covered        share whose 95 % interval of k holds the true k; +- is the median half-width over k
+    sampled        the same of the interval of chance alone (`k_statistical`), without the error of the unit and without
+                   what k would be under other assumptions
     called         share of cultures called `identified`; inside: those of them whose interval holds the true k
     honest         share of cultures whose interval holds the true k or that are not called `identified`
     cells          share of the inner cells called `identified`
@@ -75,7 +77,7 @@ TAILS = "error 2 %; 90 % inside, half called"
 SETTINGS = {
     "movie": Setting("movie, masks given", MOVIE, source="movie", cultures=2),
     "movie-fast": Setting("movie, k = 0.08", "worst 6 %", (0.08, 0.08), "movie", cultures=1),
-    "cellpose": Setting("movie, cells found by Cellpose", "error 3 %", source="cellpose", cultures=1),
+    "cellpose": Setting("movie, cells found by Cellpose", "error 2 %; covered 100 %", source="cellpose", cultures=1),
     "traces": Setting("traces, noise 0.002", "error 0.2 %; covered 90 to 99 % of 100, +- 1 %; feed +- 0.5"),
     "spiky-slow": Setting("8 spikes, noise 0.01, k to 0.01", "error 1 %", (0.004, 0.01), options=SPIKY),
     "spiky-fast": Setting("8 spikes, noise 0.01, k = 0.03", "error 4 %", (0.03, 0.03), options=SPIKY),
@@ -117,6 +119,9 @@ class Outcome:
     k_covered: float
     """1 if the interval holds k, 0 if not; half-widths are relative to k."""
     k_half: float
+    sampled_covered: float
+    """The same of `k_statistical`, the interval without the error of the unit and without other assumptions."""
+    sampled_half: float
     called: float
     """1 if the culture is called `identified`, 0 if not."""
     cells: float
@@ -212,10 +217,13 @@ def anomalies_told(workspace: Workspace, culture: SyntheticCulture, model: str) 
 
 def coupling_told(found: Fit, k: float) -> dict[str, float]:
     low, high, fitted = (np.nan if value is None else value for value in (found.k_low, found.k_high, found.k))
+    least, most = found.facts.get("k_statistical", (np.nan, np.nan))
     return {
         "ratio": fitted / k,
         "k_covered": held(k, low, high),
         "k_half": float(high - low) / 2 / k,
+        "sampled_covered": held(k, least, most),
+        "sampled_half": float(most - least) / 2 / k,
         "called": float("nan") if found.identified is None else float(found.identified == IDENTIFIED),
     }
 
@@ -308,6 +316,8 @@ def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "bias": np.mean(of("ratio") - 1),
         "covered": mean(of("k_covered")),
         "half_width": middle(of("k_half")),
+        "sampled": mean(of("sampled_covered")),
+        "sampled_half_width": middle(of("sampled_half")),
         "called": mean(of("called")),
         "inside": mean(of("k_covered")[called]),
         "honest": np.mean(covered | ~called),
@@ -338,6 +348,8 @@ HEADER = (
     ("worst", "worst", ".2%"),
     ("covered", "covered", ".0%"),
     ("half_width", "+-", ".2%"),
+    ("sampled", "sampled", ".0%"),
+    ("sampled_half_width", "+-", ".2%"),
     ("called", "called", ".0%"),
     ("inside", "inside", ".0%"),
     ("honest", "honest", ".0%"),

@@ -99,7 +99,10 @@ def measured(names: Sequence[str], cultures: int, processes: int) -> pandas.Data
         append(place, [], head=True)
     known = kept(place)
     there = set(zip(known["line"], known["culture"], strict=True))
-    wanted = [(name, number) for name in names for number in range(cultures)]
+    count = {name: cultures * LINES[name].times for name in names}
+    wanted = [(name, number) for name in names for number in range(count[name])]
+    # Whatever is there when it is stopped covers all lines alike.
+    wanted.sort(key=lambda task: task[1] / LINES[task[0]].times)
     missing = [task for task in wanted if task not in there]
     for done, rows in enumerate(computed(missing, processes), start=1):
         append(place, map(asdict, rows))
@@ -107,7 +110,7 @@ def measured(names: Sequence[str], cultures: int, processes: int) -> pandas.Data
             print(f"\r{done} of {len(missing)} cultures, {rows[0].line:20}", end="", file=sys.stderr, flush=True)
     found = kept(place)
     order = {name: at for at, name in enumerate(names)}
-    chosen = found[found["line"].isin(order) & (found["culture"] < cultures)]
+    chosen = found[found["line"].isin(order) & (found["culture"] < found["line"].map(count))]
     by = chosen.assign(at=chosen["line"].map(order), second=chosen["model"] != DEFAULT_MODEL)
     return by.sort_values(["at", "culture", "second"]).drop(columns=["at", "second"]).reset_index(drop=True)
 

@@ -149,7 +149,7 @@ def failures(data: Data) -> str:
     for model in MODELS:
         found = summaries(table, model)
         rows = [[one.line.what, "; ".join(faults)] for one in found if (faults := list(one.faults()))]
-        most = table["culture"].nunique()
+        most = int(table.groupby("line")["culture"].nunique().min())
         head = f"**{title(model)}** fails in {len(rows)} of {len(found)} lines of {most} cultures each"
         parts.append(f"{head}.\n\n{markdown(['cultures', 'what is wrong'], rows)}" if rows else f"{head}.")
     few = "" if most >= 20 else f"\n\n*Only {most} cultures a line were measured, so shares are rough.*"

@@ -7,8 +7,7 @@ again without measuring, and --only measures some sections and leaves the others
 only what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` is replaced.
 
 --quick measures a few cultures a section, to try it; its page goes to .cache/identification and no claim rests on it.
-Of the libraries compared the dependency group `bench` has PySINDy and DeepXDE; the lymph gland's recordings are looked
-for in $CALCIGRAPH_TEST_DATA/lymph_gland.
+Of the libraries compared the dependency group `bench` has PySINDy and DeepXDE.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from page_runs import COVERAGE, RECOVERY, SPIKES, VARIANTS
-from page_tables import Data, condition, conditions
+from page_runs import COVERAGE, RECOVERY, SPIKES
+from page_tables import Data
 
 from calcigraph.pictures.style import (
     DOUBLE,
@@ -217,42 +217,11 @@ def null_model(data: Data) -> Figure | None:
     return figure
 
 
-def gland(data: Data) -> Figure | None:
-    """Synchrony of each recording by condition, as recorded and looked at in other ways."""
-    table = data.table("gland_variants.csv")
-    if not len(table):
-        return None
-    figure = new_figure(DOUBLE, 2.65)
-    panels = [place(figure, 0.75 + 1.3 * number, 0.8, 1.15, 1.6) for number in range(len(VARIANTS))]
-    names = conditions(table)
-    top, bottom = float(table["synchrony"].max()), float(table["synchrony"].min())
-    room = 0.08 * (top - bottom)
-    for number, (axes, variant) in enumerate(zip(panels, VARIANTS, strict=True)):
-        part = table[table["variant"] == variant]
-        for at, name in enumerate(names):
-            values = part[part["condition"] == name]["synchrony"].to_numpy()
-            if len(values):
-                axes.plot(at + np.linspace(-0.15, 0.15, len(values)) * (len(values) > 1), values, "o",
-                          color=COLOURS["robust"], ms=3.6, mew=0, alpha=0.75)  # fmt: skip
-                axes.hlines(np.median(values), at - 0.32, at + 0.32, color=INK, lw=1.0)
-        axes.axhline(0, color=FAINT, lw=0.8, zorder=0)
-        axes.set_xlim(-0.6, len(names) - 0.4)
-        axes.set_ylim(min(bottom, 0) - room, top + room)
-        axes.set_xticks(range(len(names)), [condition(name) for name in names], rotation=40, ha="right",
-                        rotation_mode="anchor")  # fmt: skip
-        axes.set_title(variant, loc="left", size=SMALL)
-        if number:
-            axes.set_yticklabels([])
-    panels[0].set_ylabel("synchrony without\na smooth drive")
-    return figure
-
-
 PICTURES: dict[str, Callable[[Data], Any]] = {
     "ratio": ratio,
     "coverage": coverage,
     "pinn": pinn,
     "null": null_model,
-    "gland": gland,
 }
 
 

@@ -6,12 +6,10 @@ and pictures can be drawn again without it. Seeds are fixed. Used by benchmarks/
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,11 +25,7 @@ import null
 import numpy as np
 from axes_lines import LINES
 
-from calcigraph import Workspace
-from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
-from calcigraph.models.contacts import default_weights
-from calcigraph.models.null import null_test
-from calcigraph.store.types import FloatArray, Subgraph
+from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture
 
 HERE = Path(__file__).resolve().parent
 Records = list[dict[str, Any]]
@@ -48,7 +42,6 @@ PINN_CULTURES, PAPER_CULTURES, PATHS, PATH_POINTS = 20, 3, 3, 80
 COMPARED_K = (0.005, 0.02)
 COMPARED, COMPARED_SLOW = 20, 3
 SLOW = ("pinn", "pinn-paper", "deepxde", "deepxde-plain")
-VARIANTS = ("as recorded", "logarithms", "every second frame", "first half", "second half")
 
 
 @dataclass(frozen=True)
@@ -147,77 +140,6 @@ def null_model(plan: Plan) -> Results:
     return {"null.csv": records}
 
 
-def gland(plan: Plan) -> Results:
-    """The recordings of the lymph gland, through the graph; nothing where they are not there."""
-    folder = gland_folder()
-    if not (folder / "index.csv").is_file():
-        print(f"gland: no recordings in {folder}; set CALCIGRAPH_TEST_DATA", file=sys.stderr)
-        return {}
-    with (folder / "index.csv").open(newline="") as file:
-        index = list(csv.DictReader(file))
-    rows: Records = []
-    variants: Records = []
-    with tempfile.TemporaryDirectory() as place, Workspace(Path(place) / "workspace") as workspace:
-        for entry in index:
-            name = entry["recording"].removesuffix(".csv")
-            about = {"recording": name, "condition": entry["condition"]}
-            workspace.ingest_traces(
-                str(folder / entry["recording"]), name, frame_interval_s=float(entry["frame_interval_s"]),
-                experiment="gland", condition=entry["condition"],
-            )  # fmt: skip
-            rows.append(about | recorded(workspace, name))
-            variants += [
-                about | row for row in again(workspace.subgraph(name), 100 if plan.quick else NULL_PERMUTATIONS)
-            ]
-        table = workspace.compare(experiment="gland", by="condition")
-        compared = table[table["parameter"] == "synchrony"].to_dict("records")
-    kept = ("group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "p", "note")
-    comparison = [{key: row[key] for key in kept} for row in compared]
-    return {"gland.csv": rows, "gland_variants.csv": variants, "gland_comparison.csv": comparison}
-
-
-def gland_folder() -> Path:
-    return Path(os.environ.get("CALCIGRAPH_TEST_DATA", HERE.parents[1] / "shared" / "data")) / "lymph_gland"
-
-
-def recorded(workspace: Workspace, name: str) -> dict[str, Any]:
-    found = workspace.fit(name)
-    told = ("k", "k_low", "k_high", "null_k", "null_k_mean", "null_k_p", "null_sync", "null_sync_mean", "null_sync_p")
-    culture = workspace.culture(name)
-    open_box = FitOptions(null=0, k_bounds=(0.0, 10.0), feed_bounds=(-np.inf, np.inf))
-    paper = fit(workspace.subgraph(name), "crlsm", open_box)
-    return {
-        "inner_cells": len(found.labels),
-        "frames": culture.frames,
-        "frame_interval_s": culture.frame_interval_s,
-        **{key: getattr(found, key) for key in told},
-        "crlsm_k": paper.k,
-        "called": found.identified,
-        "why": "; ".join(found.why),
-    }
-
-
-def again(graph: Subgraph, times: int) -> Records:
-    """Synchrony of the same recording, its traces looked at in other ways."""
-    half = graph.intensity.shape[1] // 2
-    ways: dict[str, tuple[FloatArray, int]] = {
-        "as recorded": (graph.intensity, 1),
-        "logarithms": (np.log(graph.intensity), 1),
-        "every second frame": (graph.intensity[:, ::2], 2),
-        "first half": (graph.intensity[:, :half], 1),
-        "second half": (graph.intensity[:, half:], 1),
-    }
-    op, rows = operator(graph, default_weights(graph)), []
-    places = np.stack([graph.x_px, graph.y_px], axis=1)
-    for variant in VARIANTS:
-        traces, step = ways[variant]
-        found = null_test(traces, op, graph.pairs, places, step * graph.frame_interval_s, times)
-        rows.append(
-            {"variant": variant, "synchrony": found.sync - found.sync_mean, "p": found.sync_p, "k_p": found.k_p}
-        )
-    return rows
-
-
 def solver(plan: Plan) -> Results:
     """benchmarks/solver.py as it prints, alone on the machine."""
     text = subprocess.run([sys.executable, str(HERE / "solver.py")], check=True, capture_output=True, text=True).stdout
@@ -254,7 +176,6 @@ SECTIONS: dict[str, Callable[[Plan], Results]] = {
     "pinn": pinn,
     "anomalies": anomalies,
     "null": null_model,
-    "gland": gland,
     "comparators": comparators,
 }
 """The solver first: its times want a quiet machine."""

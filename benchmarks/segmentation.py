@@ -1,6 +1,9 @@
 """How well the shipped model segments tissue it has never seen: AP@0.5 by style and size, and simulated movies.
 
     python benchmarks/segmentation.py [--seeds 5] [--model PATH]
+    python benchmarks/segmentation.py --real FOLDER [--most 10] [--model PATH]
+
+The second form measures pictures of real tissue instead; real_tissue.py tells what FOLDER holds.
 
 Seeds start at 10,000; training uses none of these generators. AP is TP / (TP + FP + FN) over cells matched at an
 intersection over union of 0.5. On the movies: the share of the true inner cells that are matched, the share of the true
@@ -13,16 +16,19 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from real_tissue import best_watershed, examples, judged_precision
 
+from calcigraph.errors import InputError
 from calcigraph.ingest.cells import find_tissue
 from calcigraph.ingest.segment import find_cells
-from calcigraph.models.synthetic import make as synthetic
-from calcigraph.models.synthetic import tissue as tissue
+from calcigraph.models import SyntheticOptions, make_culture, movie_frames
+from calcigraph.models.synthetic import tissue
 from calcigraph.store.types import LabelImage, Masks
 
 FIRST_SEED = 10_000
@@ -84,7 +90,7 @@ def score(truth: LabelImage, found: LabelImage) -> Score:
 
 def picture_of_movie(culture: Any) -> NDArray[np.float64]:
     """What ingest segments by default: the mean over frames of log(median-filtered + 1)."""
-    frames = [np.log1p(cv2.medianBlur(frame, 3).astype(np.float64)) for frame in synthetic.movie_frames(culture)]
+    frames = [np.log1p(cv2.medianBlur(frame, 3).astype(np.float64)) for frame in movie_frames(culture)]
     return np.asarray(np.mean(frames, axis=0))
 
 
@@ -97,7 +103,28 @@ def still(style: str, across_px: float, seed: int, side: int) -> tuple[LabelImag
 
 
 def line(name: str, values: list[float]) -> str:
-    return f"{name:>28}  median {np.median(values):.3f}  worst {min(values):.3f}  spread {np.std(values):.3f}"
+    parts = (f"{word} {kind(values):.3f}" for word, kind in (("mean", np.mean), ("median", np.median), ("worst", min)))
+    return f"{name:>28}  {'  '.join(parts)}  spread {np.std(values):.3f}"
+
+
+def real(folder: Path, model: str | None, most: int | None) -> None:
+    """Print the AP@0.5 of every set, beside that of the watershed which is best for the set."""
+    print("AP@0.5, real tissue")
+    for each in sorted(each for each in folder.iterdir() if each.is_dir()):
+        some = list(examples(each, most))
+        cells = sum(len(np.unique(one.labels[one.labels > 0])) for one in some)
+        print(f"{each.name}: {len(some)} pictures, {cells} labelled cells")
+        print(line("model", [judged_precision(one, found_in(one.image, model), matches) for one in some]), flush=True)
+        values, setting = best_watershed(some, matches)
+        print(f"{line('watershed', values)}  ({setting})", flush=True)
+
+
+def found_in(image: NDArray[np.float64], model: str | None) -> LabelImage:
+    """The model's cells; none where it finds none."""
+    try:
+        return find_cells(image, model).labels
+    except InputError:
+        return np.zeros(image.shape, np.int32)
 
 
 def main() -> None:
@@ -105,7 +132,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model")
     parser.add_argument("--frames", type=int, default=361)
+    parser.add_argument("--real", type=Path, metavar="FOLDER", help="measure the sets of real tissue in it instead")
+    parser.add_argument("--most", type=int, help="pictures of a real set, at most")
     options = parser.parse_args()
+    if options.real:
+        real(options.real, options.model, options.most)
+        return
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     print(f"AP@0.5, stills, {options.seeds} seeds")
     for style in tissue.STYLES:
@@ -117,7 +149,7 @@ def main() -> None:
     for style in tissue.STYLES:
         scores, seconds = [], []
         for seed in seeds:
-            culture = synthetic.make_culture(synthetic.SyntheticOptions(seed=seed, style=style, frames=options.frames))
+            culture = make_culture(SyntheticOptions(seed=seed, style=style, frames=options.frames))
             image = picture_of_movie(culture)
             began = time.perf_counter()
             found = find_cells(image, options.model).labels

@@ -13,6 +13,7 @@ from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.store.folder import MovieFolder
+from calcigraph.store.light import light_line
 from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 from calcigraph.version import __version__
@@ -242,9 +243,10 @@ class Workspace:
         scheduler: str | None = None,
         progress: Progress = silent,
     ) -> list[Ranked]:
-        """Fit a model with every weighting, rank them by held-out error, the best first, and write all fits back.
+        """Fit a model with every law of the weights, test which of them the contacts follow, and write all fits back.
 
-        The best one's is written last, so that the node properties are its. Raises as `fit`.
+        The laws that are left come first, the one that fits best before the others. Its fit is written last, so that
+        the node properties are its. Raises as `fit`.
         """
         from calcigraph.models.weightings import rank_weights
 
@@ -344,14 +346,13 @@ class Workspace:
             *((name, None, sum(row[name] for row in totals)) for name in ("cells", "contacts", "fits")),
         ]
         for culture in cultures:
-            if culture.tissue:
-                rows.append(("masks", culture.uid, tissue_line(culture.tissue)))
+            rows += [("masks", culture.uid, tissue_line(culture.tissue))] if culture.tissue else []
+            rows += [("light", culture.uid, light_line(culture.light))] if culture.light else []
             rows += [("warning", culture.uid, warning) for warning in culture.warnings]
             if culture.movie is not None and not self._movies.has(culture.movie):
                 rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
         rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
-        named = [culture.movie for culture in graph.cultures()]
-        rows += [("incomplete", *what) for what in self._movies.unreferenced(named)]
+        rows += [("incomplete", *what) for what in self._movies.unreferenced([each.movie for each in graph.cultures()])]
         return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
 
     def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:

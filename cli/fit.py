@@ -18,9 +18,9 @@ from calcigraph.store.types import Progress
 from calcigraph.workspace import Workspace
 
 ALL = "all"
-"""The value of --weights that ranks all weightings."""
+"""The value of --weights that fits and tests all laws of the weights."""
 RANKING = (
-    "culture", "weights", "error", "spread", "behind", "behind_spread", "k", "k_low", "k_high", "identified", "run",
+    "culture", "weights", "possible", "departure", "towards", "verdict", "k", "k_low", "k_high", "identified", "run",
 )  # fmt: skip
 """Columns of a ranking: `culture`, then names of `Ranked`, or of its fit where `Ranked` has no such field."""
 
@@ -65,7 +65,7 @@ def _fit(
 def _rank(
     workspace: Workspace, cultures: list[str], model: str, options: FitOptions, scheduler: str | None, form: Format
 ) -> None:
-    """Fit every culture with all weightings and show their ranking."""
+    """Fit every culture with all laws of the weights, and show which of them its contacts follow."""
     rows: list[dict[str, Any]] = []
 
     def one(culture: str, progress: Progress) -> None:
@@ -73,8 +73,7 @@ def _rank(
         for each in ranked:
             rows.append({"culture": culture} | {name: _column(each, name) for name in RANKING[1:]})
         _advise(culture, ranked[0].fit.advice)
-        if len(ranked) == 1:
-            note(f"{culture}: there are no shared borders, so uniform weights are the only ones")
+        note(f"{culture}: {ranked[0].said}")
 
     with _failing_last(cultures, one):
         if rows or form is not Format.table:

@@ -6,7 +6,7 @@ Frames are taken one at a time, so that memory does not grow with the movie.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Denoised:
 
     normalisation: Normalisation
     frame_means: FloatArray
-    """(T,), mean of each denoised frame, before any detrending."""
+    """(T,), mean of each denoised frame."""
     saturated: float
     """Share of the pixels at the top of the camera's range."""
     shift_px: float
@@ -52,8 +52,8 @@ class Denoised:
     """Denoised values that 0.1 % of the pixels lie below and above; to 1 % in a movie of floats."""
     sums: CellSums | None
     """None if no pixels were given."""
-    picture: FloatArray | None
-    """(Y, X), mean or maximum over time of log(x + 1); None if it was not asked for."""
+    pictures: Mapping[str, FloatArray]
+    """(Y, X) each, by name: mean and maximum over time of log(x + 1), those that were asked for."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class _Tally:
     """Largest raw value."""
     at_top: int = 0
     """Number of raw pixels that have it."""
-    picture: FloatArray | None = None
+    pictures: dict[str, FloatArray] = field(default_factory=dict)
     shift: float = 0.0
 
     def see_top(self, frame: NDArray[Any]) -> None:
@@ -86,13 +86,11 @@ class Pass:
     movie
         The movie, open.
     writer
-        Where the frames go; uint16 or float32 as `camera_values` gives them, and float32 with `detrend`.
-    detrend
-        Whether each denoised frame is divided by its mean, relative to the first frame's.
+        Where the frames go; uint16 or float32 as `camera_values` gives them.
     pixels
         Which pixels to sum for the traces; None if the cells are not known yet.
-    picture
-        "mean" or "max" over time for a picture to segment; None for none.
+    pictures
+        "mean", "max" or both: pictures over time to segment.
 
     Raises
     ------
@@ -105,20 +103,18 @@ class Pass:
         movie: Movie,
         writer: MovieWriter,
         *,
-        detrend: bool = False,
         pixels: TracePixels | None = None,
-        picture: str | None = None,
+        pictures: Sequence[str] = (),
     ) -> None:
         frames = movie.info.shape[0]
         self._movie, self._writer = movie, writer
-        self._pixels, self._picture = pixels, picture
+        self._pixels, self._pictures = pixels, pictures
         # Filled frame by frame, in any order, as the threads come to them.
         self._digests = [b""] * frames
         self._means = np.zeros(frames)
         self._sums = None if pixels is None else no_sums(frames, pixels)
-        # The first frame is read before the pass: brightness and place of all others are measured against it.
+        # The first frame is read before the pass: the place of all others is measured against it.
         first = self._denoise(camera_values(movie.frame(0), movie, 0))
-        self._reference = _mean(first) if detrend else None
         self._gauge = ShiftGauge(first)
 
     def run(self, progress: Progress = silent) -> Denoised:
@@ -147,7 +143,7 @@ class Pass:
             low=about(counts, OUTERMOST, self._writer.dtype),
             high=about(counts, 1 - OUTERMOST, self._writer.dtype),
             sums=self._sums,
-            picture=self._merged_picture(tallies),
+            pictures={kind: self._merged(kind, tallies) for kind in self._pictures},
         )
 
     def _block(self, block: range, tally: _Tally) -> None:
@@ -157,7 +153,7 @@ class Pass:
                 frame = self._frame(index, tally)
                 write(frame)
                 count(frame, tally.counts)
-                if self._pixels is None and self._picture is None:
+                if self._pixels is None and not self._pictures:
                     continue
                 # The logarithm is the costliest step, so it is shared by the traces and the picture.
                 logs = logarithm(frame)
@@ -166,20 +162,17 @@ class Pass:
                 self._add_to_picture(logs, tally)
 
     def _frame(self, index: int, tally: _Tally) -> NDArray[Any]:
-        """The frame as it is stored: denoised and, if asked for, detrended."""
+        """The frame as it is stored: denoised."""
         raw = camera_values(self._movie.frame(index), self._movie, index)
         self._digests[index] = frame_digest(raw)
         tally.see_top(raw)  # of the raw frame: the median hides single saturated pixels
         frame = self._denoise(raw)
-        self._means[index] = _mean(frame)  # before detrending, which would hide the bleaching
+        self._means[index] = _mean(frame)
         tally.shift = max(tally.shift, self._gauge.displacement(frame))
-        if self._reference is not None:
-            frame = _detrended(frame, self._means[index], self._reference, self._movie.info.source, index)
         # Only floats can be below 0: integers were checked when they were read.
         if frame.dtype == np.float32 and frame.min() <= -1:
-            after = "" if self._reference is None else " after --detrend global"
             raise InputError(
-                f"{self._movie.info.source}: frame {index} has values of -1 or less{after}, which have no log(x + 1); "
+                f"{self._movie.info.source}: frame {index} has values of -1 or less, which have no log(x + 1); "
                 "add an offset to the movie"
             )
         return frame
@@ -190,21 +183,19 @@ class Pass:
         return np.asarray(cv2.medianBlur(raw, 3)).reshape(raw.shape)
 
     def _add_to_picture(self, logs: FloatArray, tally: _Tally) -> None:
-        if self._picture is None:
-            return
-        if tally.picture is None:
-            tally.picture = logs  # this frame's own array: nobody else writes to it
-        elif self._picture == "mean":
-            tally.picture += logs
-        else:
-            np.maximum(tally.picture, logs, out=tally.picture)
+        for kind in self._pictures:
+            if kind not in tally.pictures:
+                # The frame's own array serves one picture: nobody else writes to it.
+                tally.pictures[kind] = logs if kind == self._pictures[-1] else logs.copy()
+            elif kind == "mean":
+                tally.pictures[kind] += logs
+            else:
+                np.maximum(tally.pictures[kind], logs, out=tally.pictures[kind])
 
-    def _merged_picture(self, tallies: Sequence[_Tally]) -> FloatArray | None:
+    def _merged(self, kind: str, tallies: Sequence[_Tally]) -> FloatArray:
         """(Y, X), from the workers' sums or maxima."""
-        pictures = [tally.picture for tally in tallies if tally.picture is not None]
-        if not pictures:
-            return None
-        if self._picture == "mean":
+        pictures = [tally.pictures[kind] for tally in tallies if kind in tally.pictures]
+        if kind == "mean":
             return np.asarray(np.sum(pictures, axis=0) / self._movie.info.shape[0])
         return np.asarray(np.max(pictures, axis=0))
 
@@ -222,18 +213,6 @@ class Pass:
 def _mean(frame: NDArray[Any]) -> float:
     """Mean of all pixels: OpenCV sums them in float64, several times as fast as NumPy."""
     return float(cv2.sumElems(frame)[0]) / frame.size
-
-
-def _detrended(frame: NDArray[Any], mean: float, reference: float, source: str, index: int) -> NDArray[Any]:
-    """The frame divided by mean / reference, float32."""
-    if not (mean > 0 and reference > 0):
-        raise InputError(f"{source}: frame {index} has mean {mean:g}, which cannot be divided out; use --detrend none")
-    # A mean near 0 makes values that float32 does not hold; they become infinite and are refused here.
-    with np.errstate(over="ignore"):
-        divided = np.divide(frame, mean / reference, dtype=np.float64).astype(np.float32)
-    if not np.isfinite(divided.max()):
-        raise InputError(f"{source}: frame {index} has mean {mean:g}, too small to divide out; use --detrend none")
-    return np.asarray(divided)
 
 
 def _saturated(tallies: Sequence[_Tally], pixels: int) -> float:

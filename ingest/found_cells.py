@@ -36,6 +36,8 @@ class FoundCells:
     check: TissueCheck
     max_gap: int
     """The gap that was closed, px."""
+    inset: int
+    """Of the pixels, px."""
 
 
 def read_given(path: str, shape: tuple[int, int], options: IngestOptions) -> MeasuredMasks:
@@ -72,4 +74,5 @@ def find_in(measured: MeasuredMasks, options: IngestOptions) -> FoundCells:
         pixels=trace_pixels(tissue.cells, len(tissue.labels), options.trace_inset),
         check=check_tissue(tissue, measured.gaps, max_gap, options.min_area, measured.cleaned),
         max_gap=max_gap,
+        inset=options.trace_inset,
     )

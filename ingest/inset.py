@@ -13,6 +13,9 @@ MIN_TRACE_PX = 50
 NO_INSET = "no inset"
 """Flag of a cell that would be left with fewer than MIN_TRACE_PX pixels and so keeps all."""
 
+SMALLER_INSET = "smaller inset"
+"""Flag of a cell whose pixels lie less far inside than those of the others, because it is small."""
+
 
 @dataclass(frozen=True)
 class TracePixels:
@@ -28,7 +31,7 @@ class TracePixels:
     counts: FloatArray
     """(n,), number of pixels per cell."""
     flags: tuple[str, ...]
-    """(n,), "" or NO_INSET."""
+    """(n,), "", NO_INSET or SMALLER_INSET."""
 
 
 def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
@@ -51,17 +54,45 @@ def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
     >>> trace_pixels(np.ones((12, 12), np.int32), 1, inset=1).counts
     array([144.])
     """
-    inside = inner_pixels(cells, inset)
-    left = np.bincount(cells[inside], minlength=count + 1)
+    return deepest_pixels(cells, count, inset, inset)
+
+
+def deepest_pixels(cells: LabelImage, count: int, inset: int, least: int) -> TracePixels:
+    """As `trace_pixels`, but a cell that is too small for the inset gets the largest that it allows, from `least` on.
+
+    It then has the flag SMALLER_INSET.
+
+    Examples
+    --------
+    >>> cells = np.ones((20, 30), np.int32)
+    >>> cells[:, 10:] = 2
+    >>> found = deepest_pixels(cells, 2, inset=5, least=1)
+    >>> found.counts.tolist(), found.flags
+    ([100.0, 300.0], ('', ''))
+    >>> cells[:10, :10] = 3
+    >>> found = deepest_pixels(cells, 3, inset=5, least=1)
+    >>> found.counts.tolist(), found.flags
+    ([64.0, 300.0, 64.0], ('smaller inset', '', 'smaller inset'))
+    """
     whole = np.bincount(cells.ravel(), minlength=count + 1)
-    # A small cell that lost nothing needs no flag; the background is no cell.
-    short = (left < MIN_TRACE_PX) & (whole > left)
-    short[0] = False
-    chosen = np.where(inside | short[cells], cells, 0)
+    chosen, waiting = np.zeros_like(cells), np.ones(count + 1, np.bool_)
+    waiting[0] = False  # the background is no cell
+    flags = np.full(count + 1, "", object)
+    for each in range(inset, least - 1, -1):
+        inside = inner_pixels(cells, each) & waiting[cells]
+        left = np.bincount(cells[inside], minlength=count + 1)
+        # A small cell that loses nothing needs no flag.
+        served = waiting & ((left >= MIN_TRACE_PX) | (left == whole))
+        chosen = np.where(inside & served[cells], cells, chosen)
+        flags[served] = "" if each == inset else SMALLER_INSET
+        waiting &= ~served
+        if not waiting.any():
+            break
+    chosen = np.where(waiting[cells], cells, chosen)
+    flags[waiting] = NO_INSET
     counts = np.bincount(chosen.ravel(), minlength=count + 1)[1:].astype(np.float64)
     starts, rows = _stretches(chosen, count)
-    flags = tuple(NO_INSET if flag else "" for flag in short[1:].tolist())
-    return TracePixels(starts=starts, rows=rows, counts=counts, flags=flags)
+    return TracePixels(starts=starts, rows=rows, counts=counts, flags=tuple(flags[1:].tolist()))
 
 
 def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:

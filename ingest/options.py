@@ -12,6 +12,8 @@ from calcigraph.option import Declared, Option, check_limits
 CELLPOSE_GAP = 6
 """px; Cellpose leaves gaps between cells that touch."""
 DETREND = ("none", "global")
+SEGMENT_ON = ("auto", "mean", "max")
+"""Pictures to segment, besides a frame."""
 NOTHING_TO_TRUST = "--trust-interval goes with --frame-interval: give the interval that is to be trusted"
 
 Experiment = Annotated[str | None, Option("Experiment the culture belongs to.")]
@@ -40,8 +42,8 @@ class IngestOptions:
     ] = None
     masks: Annotated[str | None, Option("Label TIFF or PNG, or Cellpose _seg.npy, instead of Cellpose.")] = None
     cellpose_model: Annotated[str | None, Option("Cellpose model name or path; default: the shipped one.")] = None
-    segment_on: Annotated[str | int, Option("Image to segment: mean, max or a frame number.")] = "mean"
-    """Of the denoised, normalised frames; frames count from 0."""
+    segment_on: Annotated[str | int, Option("Image to segment: auto, mean, max or a frame number.")] = "auto"
+    """Of the denoised, normalised frames; frames count from 0. `ingest/pictures.py` has the automatic choice."""
     min_area: Annotated[int, Option("Smallest cell, px.", unit="px", low=1)] = 500
     min_border: Annotated[int, Option("Shortest shared border of a contact, px.", unit="px", low=1)] = 5
     max_gap: Annotated[
@@ -62,7 +64,11 @@ class IngestOptions:
         0.0
     )
     scale: Annotated[float, Option("Multiply every pixel, so that log(x + 1) is a logarithm: 65535 for 0 to 1.")] = 1.0
-    detrend: Annotated[str, Option("none, or global: divide each frame by its global mean.", choices=DETREND)] = "none"
+    crosstalk: Annotated[bool, Option("Take traces from pixels that are free of the neighbours' light.")] = False
+    background: Annotated[bool, Option("Take the light of pixels without cells off every frame.")] = False
+    detrend: Annotated[
+        str, Option("none, or global: take flicker and steady fall of the lamp out of the traces.", choices=DETREND)
+    ] = "none"
 
     def __post_init__(self) -> None:
         _check_positive("--frame-interval", self.frame_interval_s, "s")
@@ -83,12 +89,12 @@ class IngestOptions:
 
     def _check_segment_on(self) -> None:
         value = self.segment_on
-        if isinstance(value, str) and value not in ("mean", "max"):
+        if isinstance(value, str) and value not in SEGMENT_ON:
             if not value.isdecimal():
-                raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
+                raise InputError(f"--segment-on {value}: expected auto, mean, max or a frame number from 0")
             object.__setattr__(self, "segment_on", int(value))
         elif not isinstance(value, str) and value < 0:
-            raise InputError(f"--segment-on {value}: expected mean, max or a frame number from 0")
+            raise InputError(f"--segment-on {value}: expected auto, mean, max or a frame number from 0")
 
     @property
     def usual_gap(self) -> int:

@@ -15,6 +15,7 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.digests import digest_of
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
+from calcigraph.ingest.pictures import AUTOMATIC, Segmented, segment_pictures
 from calcigraph.ingest.prepare import Prepared, prepared
 from calcigraph.ingest.quality import fall, pixel_doubts, quality_warnings
 from calcigraph.ingest.times import Timing, recorded_times
@@ -25,13 +26,14 @@ from calcigraph.store.types import (
     CultureData,
     FloatArray,
     LabelImage,
-    Masks,
     MovieInfo,
     Progress,
     silent,
 )
 
-LATER = frozenset({"frames", "drop_repeats", "trust_interval", "offset", "scale", "keep_masks"})
+LATER = frozenset(
+    {"frames", "drop_repeats", "trust_interval", "offset", "scale", "keep_masks", "crosstalk", "background"}
+)
 """Options that version 0.1 did not have."""
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from calcigraph.ingest.denoise import Denoised
     from calcigraph.ingest.found_cells import FoundCells, MeasuredMasks
     from calcigraph.ingest.inset import TracePixels
+    from calcigraph.ingest.light import Light
     from calcigraph.ingest.trace_sums import CellSums
     from calcigraph.store.movie import MovieWriter
 
@@ -103,7 +106,7 @@ def ingest_movie(
     digest
         `input_digest(source, options)` if it is known already; this saves hashing the pixels again.
     progress
-        Called with the stages "segment", "denoise", "quartiles", "traces", "cells" and "store".
+        Called with the stages "segment", "denoise", "quartiles", "light", "traces", "background", "cells" and "store".
 
     Returns
     -------
@@ -156,29 +159,37 @@ class _Job:
     def run(self, culture: str, store_path: Path, version: str, movie_name: str) -> CultureData:
         """See `ingest_movie`."""
         from calcigraph.ingest.found_cells import find_in, measure
+        from calcigraph.ingest.light import corrected, measure_neighbours, on_cores
         from calcigraph.store.movie import MovieWriter, normalise
 
         info, given = self.movie.info, self.settings.given
+        segmented: Segmented | None = None
         found = None if given is None else find_in(given, self.options)
-        floats = np.dtype(info.dtype).kind == "f" or self.options.detrend != "none"
+        floats = np.dtype(info.dtype).kind == "f"
         with MovieWriter(store_path, info.shape, np.dtype(np.float32 if floats else np.uint16)) as writer:
             denoised = self._pass(writer, found)
             if found is None:
                 # Cells are found in a picture of the denoised frames, so their traces take a second read of those.
-                found = find_in(measure(self._segment(writer, denoised), self.options), self.options)
+                segmented = self._segment(writer, denoised)
+                found = find_in(measure(segmented.masks, self.options), self.options)
+            near = measure_neighbours(writer, found, self.progress)
+            if self.options.crosstalk:
+                found = on_cores(found, near, self.options)
             sums = denoised.sums or self._sums(writer, found.pixels)
-            counts = found.pixels.counts[:, None]
+            light = corrected(writer, found, near, sums, self.options, self.progress)
             # Eq. 23 is linear in log(x + 1), so the mean of the normalised pixels is eq. 23 of the mean logarithm.
-            traces = normalise(sums.logs / counts, denoised.normalisation)
+            traces = normalise(light.logs, denoised.normalisation)
             digest = self.digest or _digest(denoised.digest, found.masks.digest, self.options, self.settings)
-            record = self._culture(culture, digest, denoised, found, version, movie_name)
+            record = self._culture(
+                culture, digest, denoised, found, light, segmented, version=version, movie_name=movie_name
+            )
             self.progress("store", 0, 1)
             writer.finish(
                 normalisation=denoised.normalisation,
                 labels=_kept_labels(found.tissue),
                 cells=found.tissue.labels,
                 traces=traces,
-                denoised_traces=sums.raw / counts,
+                denoised_traces=sums.raw / found.pixels.counts[:, None],
                 frame_interval_s=self.settings.timing.interval_s,
                 pixel_size_um=self.settings.pixel_size_um,
                 about=self._about(record),
@@ -200,23 +211,23 @@ class _Job:
         from calcigraph.ingest.denoise import Pass
 
         on = self.options.segment_on
+        named = AUTOMATIC if on == "auto" else (on,) if isinstance(on, str) else ()
         return Pass(
             self.movie,
             writer,
-            detrend=self.options.detrend == "global",
-            pixels=None if found is None else found.pixels,
-            picture=on if found is None and isinstance(on, str) else None,
+            # Which pixels are free of the neighbours' light is known only when all frames have been read.
+            pixels=None if found is None or self.options.crosstalk else found.pixels,
+            pictures=named if found is None else (),
         ).run(self.progress)
 
-    def _segment(self, writer: MovieWriter, denoised: Denoised) -> Masks:
+    def _segment(self, writer: MovieWriter, denoised: Denoised) -> Segmented:
         """Cellpose's masks of the mean or maximum over time, or of one frame."""
-        from calcigraph.ingest.segment import find_cells
         from calcigraph.store.movie import normalise
 
-        logs = denoised.picture
-        if logs is None:
-            logs = np.log1p(writer.frame(int(self.options.segment_on)), dtype=np.float64)
-        return find_cells(normalise(logs, denoised.normalisation), self.options.cellpose_model, self.progress)
+        on = self.options.segment_on
+        logs = denoised.pictures or {str(on): np.log1p(writer.frame(int(on)), dtype=np.float64)}
+        seen = {name: normalise(picture, denoised.normalisation) for name, picture in logs.items()}
+        return segment_pictures(seen, self.options.cellpose_model, self.progress)
 
     def _sums(self, writer: MovieWriter, pixels: TracePixels) -> CellSums:
         from calcigraph.ingest.trace_sums import sums_of_store
@@ -243,7 +254,16 @@ class _Job:
         )
 
     def _culture(
-        self, uid: str, digest: str, denoised: Denoised, found: FoundCells, version: str, movie_name: str
+        self,
+        uid: str,
+        digest: str,
+        denoised: Denoised,
+        found: FoundCells,
+        light: Light,
+        segmented: Segmented | None,
+        *,
+        version: str,
+        movie_name: str,
     ) -> Culture:
         frames, height, width = self.movie.info.shape
         times = self.settings.timing.times_s
@@ -270,6 +290,7 @@ class _Job:
             saturated=denoised.saturated,
             warnings=(
                 *self.settings.notes,
+                *(segmented.warnings if segmented else ()),
                 *found.check.warnings,
                 *doubts,
                 *quality_warnings(
@@ -280,8 +301,10 @@ class _Job:
                     repeated=denoised.repeated,
                     frames=frames,
                 ),
+                *light.warnings,
             ),
-            tissue=found.check.facts,
+            tissue={**found.check.facts, **({"picture": segmented.picture} if segmented else {})},
+            light=light.facts,
             doubts=(*found.check.doubts, *doubts),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
@@ -299,6 +322,8 @@ def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
     given = _given_masks(info, options)
     recorded = asdict(options) | {"pixel_size_um": pixel} | recorded_times(ready.timing) | _recorded_gap(given, options)
     # Left out: what has a place of its own in the culture, and what masks make meaningless.
+    if options.detrend == "global":
+        recorded["detrended"] = "traces"  # versions to 0.2 divided whole frames
     for name in ("experiment", "condition", "masks") + (("cellpose_model", "segment_on") if options.masks else ()):
         del recorded[name]
     # So that a movie which was ingested before these options came has the same digest as then.

@@ -101,7 +101,7 @@ def quality_warnings(
     if bleaching > BLEACHING and not detrended:
         found.append(
             f"bleaching: the mean brightness falls by {bleaching:.1%} in the course of the movie; "
-            "--detrend global divides it out"
+            "--detrend global takes it out of the traces"
         )
     if shift_px > SHIFT_PX:
         found.append(

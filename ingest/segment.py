@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError, MissingExtraError, NotFoundError
+from calcigraph.ingest.cell_sizes import likeness
 from calcigraph.ingest.movie import first_line
 from calcigraph.store.types import LabelImage, Masks, Progress, silent
 
@@ -31,6 +32,8 @@ _TILE_PX = 224
 """Side of cellpose's tiles."""
 _LARGE_TILE_PX = 640
 """Largest side of the shipped model's tiles."""
+LOOKS = 2
+"""Times that a picture is scaled anew, at most."""
 _FRAGMENT = 0.1
 """Pieces below this share of the median area are no cells."""
 _INSTALL = "pip install 'calcigraph[segment]' (Python 3.11 or 3.12), or give --masks"
@@ -46,6 +49,8 @@ class Weights:
     """Diameter of the smallest cells that it sees well, after its rescaling; of a circle of the cell's area."""
     largest_px: float
     """Diameter of the largest, likewise."""
+    aim_px: float
+    """Diameter to which larger cells are scaled down."""
     large_tiles: bool
     """Whether a tile may be larger than cellpose's: fewer overlaps, half the time."""
 
@@ -86,21 +91,21 @@ def find_weights(model: str | None = None) -> Weights:
     'confluent'
     """
     if model is None:
-        return Weights(path=_SHIPPED, name="confluent", smallest_px=14, largest_px=72, large_tiles=True)
+        return Weights(path=_SHIPPED, name="confluent", smallest_px=12, largest_px=60, aim_px=40, large_tiles=True)
     path = Path(model).expanduser()
     if not path.is_file():
         if path.is_dir() or path.name != model or path.suffix:
             raise InputError(f"no segmentation model at {model}: expected a file of Cellpose 3 (CPnet) weights")
         path = _local_model(model)
-    return Weights(path=path, name=Path(model).name, smallest_px=20, largest_px=45, large_tiles=False)
+    return Weights(path=path, name=Path(model).name, smallest_px=20, largest_px=45, aim_px=30, large_tiles=False)
 
 
 def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress = silent) -> Masks:
     """Find the cells in a picture.
 
     The network sees the picture in its own resolution first. If the cells that it finds are smaller or larger than it
-    sees well, it sees the picture again, rescaled by their median diameter. The same picture and model give the same
-    masks.
+    sees well, it sees the picture again, rescaled by their median diameter, and once more if they are still so. The
+    same picture and model give the same masks.
 
     Parameters
     ----------
@@ -132,15 +137,11 @@ def find_cells(image: NDArray[Any], model: str | None = None, progress: Progress
         progress("segment", 1, 3)
         labels = _look(network, weights, picture, None)
         progress("segment", 2, 3)
-        diameter = _median_diameter(labels)
-        # The network scales every picture by this factor, and cells have this size for it afterwards.
-        seen = diameter * float(network.diam_mean / network.diam_labels)
-        if diameter and not weights.smallest_px <= seen <= weights.largest_px:
-            labels = _look(network, weights, picture, diameter)
+        labels = _looked_again(network, weights, picture, labels)
     if not labels.any():
         raise InputError(
             f"no cells found by the model {weights.name} in the {picture.shape[0]} x {picture.shape[1]} px picture: "
-            "try --segment-on max or a frame number, another --cellpose-model, or give --masks"
+            "try another --segment-on (max, or a frame number), another --cellpose-model, or give --masks"
         )
     progress("segment", 3, 3)
     return Masks(labels, f"cellpose:{weights.name}", weights.digest)
@@ -157,7 +158,7 @@ def _checked(image: NDArray[Any]) -> NDArray[np.float32]:
     # Between these percentiles cellpose scales a picture; where they agree it would divide by 0.
     low, high = np.percentile(picture, (1, 99))
     if not high > low:
-        raise InputError("the picture to segment has no contrast: try --segment-on max, or give --masks")
+        raise InputError("the picture to segment has no contrast: try another --segment-on, or give --masks")
     return picture
 
 
@@ -222,6 +223,25 @@ def _require_cpnet(path: Path) -> None:
         optional = name.startswith("diam_") or name.endswith("num_batches_tracked")
         if shapes.get(name, tuple(value.shape) if optional else None) != tuple(value.shape):
             raise InputError(f"{path} does not hold a default-width Cellpose 3 CPnet (at {name}): give such a file")
+
+
+def _looked_again(network: Any, weights: Weights, picture: NDArray[np.float32], labels: LabelImage) -> LabelImage:
+    """The cells at a size that the network sees well; scaled twice at most, as what it first sees may be pieces."""
+    # The network scales a picture so that cells of this diameter have its own, `diam_mean`.
+    scaled_from = float(network.diam_labels)
+    for _ in range(LOOKS):
+        diameter = _median_diameter(labels)
+        seen = diameter * float(network.diam_mean) / scaled_from
+        if not diameter or weights.smallest_px <= seen <= weights.largest_px:
+            break
+        aim = weights.aim_px if seen > weights.largest_px else float(network.diam_mean)
+        scaled_from = diameter * float(network.diam_mean) / aim
+        again = _look(network, weights, picture, scaled_from)
+        # Larger pieces of noise are not cells: small ones must show as much of the picture when they are enlarged.
+        if not again.any() or (seen < weights.smallest_px and likeness(again).score < likeness(labels).score):
+            break
+        labels = again
+    return labels
 
 
 def _look(network: Any, weights: Weights, picture: NDArray[np.float32], diameter: float | None) -> LabelImage:

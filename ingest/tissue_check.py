@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calcigraph.ingest.cell_sizes import UNLIKE, Sizes, sizes
+
 if TYPE_CHECKING:
     from calcigraph.ingest.cells import Tissue
     from calcigraph.ingest.gaps import Gaps
@@ -60,7 +62,12 @@ def check_tissue(tissue: Tissue, gaps: Gaps, max_gap: int, min_area: int, cleane
         What was found in the masks; None for masks that calcigraph has made.
     """
     facts = _facts(tissue, gaps, max_gap, min_area, cleaned)
-    doubts = [*_of_size(tissue, min_area), *_of_contacts(facts, gaps, max_gap), *_of_masks(facts, cleaned)]
+    doubts = [
+        *_of_size(tissue, min_area),
+        *_of_sizes(facts, cleaned),
+        *_of_contacts(facts, gaps, max_gap),
+        *_of_masks(facts, cleaned),
+    ]
     if facts["filled"] < 1 - HOLLOW and not doubts:
         doubts.append(f"{1 - facts['filled']:.0%} of the tissue belongs to no cell, so that cells may be missing in it")
     warnings = [] if cleaned is None else list(cleaned.warnings)
@@ -76,6 +83,7 @@ def _facts(tissue: Tissue, gaps: Gaps, max_gap: int, min_area: int, cleaned: Cle
     inner = ~tissue.border
     ends = np.concatenate([tissue.contacts.label_a, tissue.contacts.label_b])
     contacts = float(np.isin(ends, tissue.labels[inner]).sum() / inner.sum()) if inner.any() else None
+    whole = sizes(tissue.area_px[inner])  # the edge of the picture cuts border cells
     facts = {
         "found": len(tissue.labels) + len(tissue.dropped_px),
         "too_small": len(tissue.dropped_px),
@@ -85,6 +93,9 @@ def _facts(tissue: Tissue, gaps: Gaps, max_gap: int, min_area: int, cleaned: Cle
         "inner": int(inner.sum()),
         "contacts_per_inner_cell": contacts,
         "max_gap": max_gap,
+        "size_spread": round(whole.spread, 3),
+        "unlike_sizes": whole.unlike,
+        "median_area": whole.median_px,
         "median_gap": float(np.median(gaps.needed_px)) if len(gaps.needed_px) else None,
     }
     if cleaned is not None:
@@ -105,6 +116,20 @@ def _of_size(tissue: Tissue, min_area: int) -> list[str]:
     return [
         f"{len(missed)} of {found} cells have under {min_area} px and are left out (the median cell has "
         f"{np.median(areas):.0f}); give --min-area {smaller_limit(areas)} to take them"
+    ]
+
+
+def _of_sizes(facts: Mapping[str, Any], cleaned: Cleaned | None) -> list[str]:
+    """Sizes that a tissue hardly has, of cells that calcigraph found itself."""
+    whole = Sizes(
+        cells=facts["inner"], median_px=facts["median_area"], spread=facts["size_spread"], unlike=facts["unlike_sizes"]
+    )
+    if cleaned is not None or not whole.improbable:
+        return []
+    return [
+        f"{whole.unlike} of {whole.cells} inner cells have more than {UNLIKE:g} times the median area "
+        f"({whole.median_px:.0f} px) or less than 1/{UNLIKE:g} of it, and sizes spread by a factor of "
+        f"{np.exp(whole.spread):.1f} (1.1 to 1.6 is usual), so that cells may be merged or split"
     ]
 
 

@@ -14,6 +14,10 @@ changes of cell i, e_i what its autoregression and its level leave, and s_i the 
 with m_ij = w_ij / |N_i| (eq. 4, arXiv:2505.20327) and v_i Tukey's bisquare. The neighbour's level is that of the frame
 before, so light that two cells share at the same time does not count. This k is too small, as each neighbour is
 regressed on alone and with noise.
+
+Cells may all rise, as spikes bring calcium that nothing removes. Border cells need not rise with them, and then the
+interpolation leaves a part of the rise in every cell beside them. Two levels that rise together are no coupling, so
+each trace loses a polynomial in time first. A change from frame to frame holds next to nothing of it.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ FRAMES_A_LAG, MOST_LAGS = 20, 3
 """Frames for each lag of a cell's autoregression, and the most lags."""
 STEPS = 6
 """Reweightings of an autoregression."""
+TREND = 2
+"""Degree of the polynomial in time that levels lose."""
 EDGES = 1 << 12
 """Pairs of cells that are multiplied at once."""
 LITTLE = 1e-12
@@ -78,11 +84,19 @@ def coupling(rests: Rests, op: Operator, dt: float) -> Terms:
     row = np.repeat(op.inner, np.diff(op.start))
     above, below = np.zeros(len(row)), 0.0
     for own, other in ((rests.first, rests.second), (rests.second, rests.first)):
-        cells = _innovations(own)
-        level = other - other.mean(axis=1, keepdims=True)
+        cells, level = _innovations(own), _without_trend(other)
         above += op.weight * dt * _products(cells.score, row, level, op.neighbour)
         below += float((op.weight**2 * dt**2 * _power(cells, row, level, op.neighbour)).sum())
     return row, op.neighbour, above / below if below > 0 else np.zeros(len(row))
+
+
+def _without_trend(values: FloatArray) -> FloatArray:
+    """Rows less their polynomial in time, (n, T)."""
+    frames = values.shape[1]
+    basis = np.linalg.qr(np.linspace(-1, 1, frames)[:, None] ** np.arange(TREND + 1))[0]
+    # The mean by itself, so that a trace that never changes is exactly 0; without a BLAS, whose sums depend on threads.
+    values = values - values.mean(axis=1, keepdims=True)
+    return np.asarray(values - np.einsum("nq,tq->nt", np.einsum("nt,tq->nq", values, basis), basis))
 
 
 @dataclass(frozen=True)
@@ -100,8 +114,8 @@ class _Innovations:
 def _innovations(traces: FloatArray) -> _Innovations:
     frames = traces.shape[1]
     lags = int(np.clip(frames // FRAMES_A_LAG, 0, MOST_LAGS))
-    changes, level = np.diff(traces, axis=1), traces - traces.mean(axis=1, keepdims=True)
-    used = frames - 1 - lags
+    level, used = _without_trend(traces), frames - 1 - lags
+    changes = np.diff(level, axis=1)
     past = [changes[:, lags - lag : frames - 1 - lag] for lag in range(1, lags + 1)]
     known = np.stack([np.ones((len(traces), used)), level[:, lags : frames - 1], *past], axis=2)
     target = changes[:, lags:]

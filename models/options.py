@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 from calcigraph.errors import FitError
 from calcigraph.models.contacts import SETUPS, WEIGHTS
+from calcigraph.models.indicator import Indicator
 from calcigraph.option import Declared, Option, check_limits, declared
 
 Bounds = tuple[float, float]
@@ -56,10 +57,18 @@ class CommonOptions(Options):
         str | None,
         Option(
             "distance*border (default), border/distance, border or uniform (default for cultures from traces); "
-            "all: fit every one and rank them by held-out error.",
+            "all: fit every one and test which of them the contacts follow.",
             choices=WEIGHTS,
         ),
     ] = None
+    indicator: Annotated[
+        str,
+        Option(
+            "How brightness tells calcium: log (the paper's), linear (F/F0), or hill:KD or hill:KD,N (saturating; KD "
+            "in units of the calcium at F0). With ,shared or ,own at the end all cells have one F0, or each its own.",
+            metavar="SCALE",
+        ),
+    ] = "log"
     train_fraction: Annotated[float, Option("Fit this first part, test on the rest.")] = 1.0
     null: Annotated[
         int,
@@ -79,6 +88,7 @@ class CommonOptions(Options):
         super().check()
         if not 0 < self.train_fraction <= 1:
             raise FitError(f"train fraction is {self.train_fraction}; it must lie above 0 and not above 1")
+        Indicator.of(self.indicator)
 
     @property
     def common_k(self) -> bool:

@@ -18,9 +18,12 @@ from calcigraph.models.advice import advice_on
 from calcigraph.models.consensus import Operator, operator
 from calcigraph.models.contact_errors import with_unit_error
 from calcigraph.models.contacts import default_weights
+from calcigraph.models.curvature import with_scale_check
 from calcigraph.models.evaluate import fit_groups, squared_error
 from calcigraph.models.even import at_even_frames
 from calcigraph.models.identify import cell_identifiability, culture_identifiability
+from calcigraph.models.indicator import LOG, Indicator, Scale, on_scale
+from calcigraph.models.light_errors import with_light_error
 from calcigraph.models.null import FEWEST_FRAMES, NullTest, null_test
 from calcigraph.models.scheduler import batches_on
 from calcigraph.models.table import FitOptions, model_named
@@ -76,7 +79,7 @@ def fit(
     Examples
     --------
     >>> from calcigraph.models import SyntheticOptions, make_culture
-    >>> culture = make_culture(SyntheticOptions(cells=40, frames=120, size_px=256, k=0.02)).subgraph()
+    >>> culture = make_culture(SyntheticOptions(cells=40, frames=120, size_px=256, k=0.02, seed=1)).subgraph()
     >>> found = fit(culture, "robust", FitOptions(null=0))
     >>> found.k_low < 0.02 < found.k_high, found.identified
     (True, 'identified')
@@ -85,7 +88,9 @@ def fit(
     options.check_model(model)
     _check_traces(subgraph)
     evened = at_even_frames(subgraph)
-    subgraph = evened.subgraph
+    recorded = evened.subgraph
+    scale = Scale.of(recorded, Indicator.of(options.indicator))
+    subgraph = on_scale(recorded, scale)
     weights = options.weights or default_weights(subgraph)
     op = operator(subgraph, weights, options.setup)
     if not op.coupled.any():
@@ -100,14 +105,25 @@ def fit(
             split=Split.of(subgraph, options),
             distribute=distribute,
             progress=progress,
+            recorded=recorded,
         )
         progress("fit", 0, 1)
-        solved = with_unit_error(task, task.solve())
+        solved = with_scale_check(task, task.solve())
+        solved = with_light_error(task, with_unit_error(task, solved))
         progress("fit", 1, 1)
         errors = _evaluate(task, solved)
     filled = {"filled_frames": evened.filled} if evened.filled else {}
-    solved = replace(solved, facts=dict(solved.facts) | filled)
+    solved = replace(solved, facts=dict(solved.facts) | filled, curves=_seen(scale, op, solved.curves))
     return _result(task, solved, errors, _null_test(task))
+
+
+def _seen(scale: Scale, op: Operator, curves: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of a training, with the network's traces as intensities of the culture."""
+    traces = [
+        scale.seen(np.array(trace), row).tolist()
+        for trace, row in zip(curves.get("traces", ()), op.inner, strict=False)
+    ]
+    return dict(curves) | ({"traces": traces} if traces else {})
 
 
 def _result(task: Task, solved: Solved, errors: Errors, test: NullTest | None) -> Fit:
@@ -156,7 +172,7 @@ def predict(
     subgraph
         The culture, T frames.
     options
-        A fit's settings, of which `case`, `setup` and `weights` are used.
+        A fit's settings, of which `case`, `setup`, `weights` and `indicator` are used.
     k
         1/s, (p,) in the order of `fitted_cells`, or one value; NaN (no contacts) counts as 0.
     feed
@@ -170,7 +186,7 @@ def predict(
     Returns
     -------
     FloatArray
-        Intensity, (p, T).
+        Intensity, (p, T), of the culture: from the indicator's scale back to that of its traces.
 
     Raises
     ------
@@ -187,12 +203,14 @@ def predict(
     """
     _check_traces(subgraph)
     evened = at_even_frames(subgraph)
-    subgraph = evened.subgraph
+    scale = Scale.of(evened.subgraph, Indicator.of(options.get("indicator", LOG)))
+    subgraph = on_scale(evened.subgraph, scale)
     op = _operator_of(subgraph, options)
     alone = options.get("case") == "cell"
     # k times the weights is what acts, so k changes as the inverse of the scale.
     rates = _per_cell(op, "k", k) * (1.0 if weight_scale is None else op.scale / weight_scale)
-    return free_run(subgraph, op, alone, rates, _per_cell(op, "feed", feed), leak)[:, evened.place]
+    run = free_run(subgraph, op, alone, rates, _per_cell(op, "feed", feed), leak)
+    return scale.seen(run, op.inner)[:, evened.place]
 
 
 def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:

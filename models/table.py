@@ -16,6 +16,7 @@ from calcigraph.errors import FitError
 from calcigraph.models.crlsm import options as paper
 from calcigraph.models.crlsm.options import CrlsmOptions
 from calcigraph.models.decorrelation.options import DecorrelationOptions
+from calcigraph.models.indicator import Indicator
 from calcigraph.models.options import Bounds, CommonOptions, Options, one_of, ordered
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.robust.options import RobustOptions
@@ -139,6 +140,7 @@ class Model:
         """
         only_this_model = _names(*self.options) - _names(CommonOptions, BoundOptions)
         record = {each.name: getattr(options, each.name) for each in declared(CommonOptions)}
+        record["indicator"] = str(Indicator.of(options.indicator))  # one spelling of each
         if BoundOptions in self.options:
             record["k_bounds"] = [_or_none(bound) for bound in self.k_box(options)]
             feed = [_or_none(bound) for bound in self.feed_box(options)]

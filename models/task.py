@@ -93,6 +93,7 @@ class Task:
     """A culture of n cells, p of them inner, and how it is to be fitted."""
 
     subgraph: Subgraph
+    """With its traces on the scale of the indicator that the options name."""
     op: Operator
     """Of the weighting and setup that the options name."""
     model: Model
@@ -101,6 +102,8 @@ class Task:
     split: Split
     distribute: Distribute
     progress: Progress
+    recorded: Subgraph
+    """The culture as it was recorded: its traces are logarithms of brightness."""
 
     @property
     def train(self) -> FloatArray:

@@ -12,6 +12,7 @@
 // column time_s: list   one value per frame, null where the frames are evenly spaced
 // column intensity_gain: float
 // column doubts: list   what speaks against the contacts, null for nothing
+// column light: string   light that is not the cells' own, JSON, null where it was not measured
 // column contacts: list   [label, shared_border_px or null, centroid_distance_px] of each contact
 // order label
 MATCH (c:Culture {uid: $culture, complete: true})-[:HAS_CELL]->(k:Cell)
@@ -19,6 +20,6 @@ RETURN c.uid AS culture, k.label AS label, k.x_px AS x_px, k.y_px AS y_px, k.are
        k.open_px AS open_px,
        k.border AS border, k.intensity AS intensity, c.frame_interval_s AS frame_interval_s,
        c.time_s AS time_s,
-       c.intensity_gain AS intensity_gain, c.doubts AS doubts,
+       c.intensity_gain AS intensity_gain, c.doubts AS doubts, c.light AS light,
        [(k)-[x:ADJACENT]-(n:Cell) WHERE n.label > k.label
         | [n.label, x.shared_border_px, x.centroid_distance_px]] AS contacts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.doubtful import find_doubtful
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
+from calcigraph.store.light import neighbours_share
 from calcigraph.store.types import Subgraph
 
 if TYPE_CHECKING:
@@ -126,6 +128,7 @@ def _graph_of(rows: Sequence[Row], culture: str) -> Subgraph:
         area_px=_floats(rows, "area_px"),
         doubts=tuple(rows[0]["doubts"] or ()),
         open_px=None if any(row["open_px"] is None for row in rows) else _floats(rows, "open_px"),
+        neighbours_light=neighbours_share(json.loads(rows[0].get("light") or "{}")),
     )
 
 

@@ -376,7 +376,8 @@ def culture_properties(culture: Culture) -> Row:
     """A Culture as node properties: options as JSON, and without the experiment, which is a node of its own."""
     values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
     values["options"] = json.dumps(dict(culture.options), sort_keys=True)
-    values["tissue"] = json.dumps(dict(culture.tissue), sort_keys=True) if culture.tissue else None
+    for name in ("tissue", "light"):
+        values[name] = json.dumps(dict(values[name]), sort_keys=True) if values[name] else None
     values["warnings"] = list(culture.warnings)
     values["doubts"] = list(culture.doubts) or None
     values["time_s"] = None if culture.time_s is None else list(culture.time_s)
@@ -388,8 +389,7 @@ def _culture(row: Row) -> Culture:
     stored = row["culture"]
     values = {item.name: stored.get(item.name) for item in fields(Culture)}
     values["experiment"] = row["experiment"]
-    values["options"] = json.loads(stored.get("options") or "{}")
-    values["tissue"] = json.loads(stored.get("tissue") or "{}")
+    values |= {name: json.loads(stored.get(name) or "{}") for name in ("options", "tissue", "light")}
     values["warnings"] = tuple(stored.get("warnings") or ())
     values["doubts"] = tuple(stored.get("doubts") or ())
     values["time_s"] = tuple(stored["time_s"]) if stored.get("time_s") else None

@@ -22,7 +22,8 @@ def tissue_line(facts: Mapping[str, Any]) -> str:
     ...     "max_gap": 2})
     '60 cells found, 24 (40 %) left out under 400 px; they cover 63 % of the picture; gaps of up to 2 px are closed'
     """
-    parts = [f"{facts['found']} cells found"]
+    where = {"max": " in the maximum over time"}.get(facts.get("picture", ""), "")
+    parts = [f"{facts['found']} cells found{where}"]
     if facts["too_small"]:
         share = facts["too_small"] / facts["found"]
         parts.append(f"{facts['too_small']} ({100 * share:.0f} %) left out under {facts['min_area']} px")

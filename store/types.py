@@ -172,6 +172,8 @@ class Culture:
     """(T,), when each frame was taken, from 0; None where frames are even and the interval says it all."""
     tissue: Mapping[str, Any] = field(default_factory=dict)
     """Counts of the cells, their coverage, contacts and gaps, JSON-able (ingest.tissue_check); empty for traces."""
+    light: Mapping[str, Any] = field(default_factory=dict)
+    """Light that is not the cells' own, JSON-able (store.light); empty for traces."""
     doubts: tuple[str, ...] = ()
     """What speaks against the contacts or the traces: any of it makes the word of every k `weak` at best."""
 
@@ -273,6 +275,8 @@ class Subgraph:
     """Culture.doubts."""
     open_px: FloatArray | None = None
     """(n,), outline beside a place where a cell may have been missed, px; None where that was not measured."""
+    neighbours_light: float = 0.0
+    """Share of the light in the traces that is the neighbours', as far as the movie tells it."""
 
     @property
     def has_borders(self) -> bool:

@@ -1,4 +1,4 @@
-"""`calcigraph fit`: its options reach the fit, its help groups them, and --weights all ranks the weightings."""
+"""`calcigraph fit`: its options reach the fit, its help groups them, and --weights all tests the laws of weights."""
 
 from __future__ import annotations
 
@@ -61,15 +61,30 @@ def test_options_reach_the_fit(ask: Ask) -> None:
     assert len(ask("query", "fits", "-p", "culture=c")) == 3
 
 
-def test_all_weightings_are_ranked_and_stored_the_best_last(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_laws_of_the_weights_are_tested_and_stored_the_best_last(
+    ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
     ranked = ask("fit", "c", "--weights", "all", "--null", "0")
-    assert [row["error"] for row in ranked] == sorted(row["error"] for row in ranked)
+    assert [row["departure"] for row in ranked] == sorted(row["departure"] for row in ranked)
     assert {row["weights"] for row in ranked} == {"distance*border", "border/distance", "border", "uniform"}
-    assert ranked[0]["behind"] == 0 < ranked[1]["behind"]
+    left = [row["weights"] for row in ranked if row["possible"]]
+    assert {row["verdict"] for row in ranked} == {{0: "all are out", 1: "found"}.get(len(left), "cannot tell")}
     stored = ask("query", "fits", "-p", "culture=c")
     assert {row["run"] for row in stored} == {row["run"] for row in ranked}
+    kept = {row["run"]: json.loads(row["facts"])["weights_test"] for row in stored}
+    assert all(kept[row["run"]]["departure"] == row["departure"] for row in ranked)
+    assert all(test["left"] == left for test in kept.values())
     cells = [row for row in ask("query", "cells", "-p", "culture=c") if not row["border"]]
     assert {row["robust_k"] for row in cells} == {ranked[0]["k"]}
+
+
+def test_the_indicator_is_stored_with_the_run(ask: Ask) -> None:
+    row = ask("fit", "c", "--indicator", "hill:3.0", "--null", "0")[0]
+    assert options_of(row)["indicator"] == "hill:3"
+    facts = json.loads(row["facts"])
+    assert facts["f0"] in ("own", "shared")
+    low, high = facts["k_by_indicator"]
+    assert low <= row["k"] <= high
 
 
 def test_tables_have_no_walls_of_json(ask: Ask, ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +92,7 @@ def test_tables_have_no_walls_of_json(ask: Ask, ingested: Path, capsys: pytest.C
     assert run([*workspace, "fit", "c", "--null", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(("identified", "run")) for line in lines)
-    assert all(len(part) <= 60 for line in lines for part in line.split("  ") if part.strip().startswith("{"))
+    assert all(len(part.strip()) <= 60 for line in lines for part in line.split("  ") if part.strip().startswith("{"))
 
 
 def test_help_groups_the_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,19 +5,20 @@ Needs the extra `segment`. From the repository root:
     python training/train_segmenter.py --out ingest/weights/confluent.pt
 
 This trains in one run. It takes a quarter of an hour on two idle cores that have bfloat16 instructions, and several
-times that without. The shipped file was made in runs that continue one another; their commands are in
-ingest/weights/README.md.
+times that without; on a graphics card, larger batches and more worker processes pay (--batch, --workers). The shipped
+file was made in runs that continue one another; their commands are in ingest/weights/README.md.
 
-Every image is drawn from models/synthetic/tissue.py with a seed of its own: sample i uses the generator [seed, i].
-The order of crops is seeded too. The number of worker processes changes the speed only. So two runs on the same
-machine agree up to the order in which its threads add. `benchmarks/segmentation.py` measures the result on other
-seeds.
+Every image is drawn from models/synthetic/tissue.py or, with --variety, from varied_tissue.py, with a seed of its own:
+sample i uses the generator [seed, i]. The order of crops is seeded too. The number of worker processes changes the
+speed only. So two runs on the same machine agree up to the order in which it adds. `benchmarks/segmentation.py`
+measures the result on other seeds and on pictures of real tissue.
 
 What the network sees:
 
 * cells of 13 to 64 px across (root of the area), at their native size, in all `STYLES` of models/synthetic/options.py;
 * gaps of 0 to 4 px between them or none, whole or cut cells at the image edge, stretched cells;
 * patches without cells, lone cells, round cells among fibres and specks;
+* with --variety: cells of 11 to 95 px, of unlike sizes, ruffled or stretched, in the looks of varied_tissue.py;
 * additional differences in brightness between cells; linear, logarithmic or bent intensity scales;
 * shot and read noise, the 3 x 3 median of ingest, blur and low contrast.
 
@@ -41,6 +42,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from varied_tissue import varied_labels, varied_look
 
 from calcigraph.models.synthetic import tissue
 from calcigraph.models.synthetic.options import STYLES
@@ -49,13 +51,8 @@ SIDE_PX = 224
 """Side of a training image."""
 PAD_PX = 12
 """Zeros around it: cellpose pads images before the network."""
-POOL = 256
-"""Images that crops are drawn from."""
-CROPS_PER_BATCH = 6
-BATCHES_PER_SAMPLE = 2
-"""A new image replaces the oldest one every second batch."""
 IMAGES_AHEAD = 16
-"""Images that the workers may be ahead."""
+"""Images that the workers may be ahead, each one once more for every worker."""
 
 Array = NDArray[np.float32]
 
@@ -135,6 +132,11 @@ def photograph(labels: NDArray[np.int32], rng: np.random.Generator, clutter: flo
     image = tissue.render(labels, rng, style)
     if clutter and (labels == 0).mean() > 0.15 and rng.uniform() < clutter:
         image = _with_clutter(image, labels, rng)
+    return seen_by_camera(image, labels, rng)
+
+
+def seen_by_camera(image: Array, labels: NDArray[np.int32], rng: np.random.Generator) -> Array:
+    """The look of tissue with the activity of cells, blur, haze, noise and a scale; 0 and 1 at its quantiles."""
     # Cells differ in their mean activity.
     if rng.uniform() < 0.5:
         gain = np.exp(rng.normal(0, rng.uniform(0, 0.4), int(labels.max()) + 1))
@@ -173,13 +175,18 @@ def _across(labels: NDArray[np.int32]) -> float:
     return float(np.sqrt(np.median(areas[areas > 0]))) if (areas > 0).any() else 30.0
 
 
-def sample(key: tuple[int, int], clutter: float) -> tuple[Array, Array]:
+def sample(key: tuple[int, int], clutter: float, variety: float) -> tuple[Array, Array]:
     """Training image number key[1] of run key[0]: (Y, X) and its target (3, Y, X): cell or not, flow y, flow x."""
     from cellpose.dynamics import masks_to_flows_cpu
 
     rng = np.random.default_rng(key)
-    labels = synthetic_labels(rng, clutter)
-    image = photograph(labels, rng, clutter)
+    # Without variety nothing is drawn for it, so that older runs can be made again.
+    if variety and rng.uniform() < variety:
+        labels = varied_labels(rng, SIDE_PX)
+        image = seen_by_camera(varied_look(labels, rng), labels, rng)
+    else:
+        labels = synthetic_labels(rng, clutter)
+        image = photograph(labels, rng, clutter)
     target = np.zeros((3, *labels.shape), np.float32)
     if labels.any():
         target[0] = labels > 0
@@ -193,16 +200,18 @@ def batches(options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
 
     They are drawn from a pool in which new images replace the oldest, so that every image is used many times.
     """
-    side = options.crop
+    side, due = options.crop, 0.0
     rng = np.random.default_rng([options.seed, options.first, 1])
     with get_context("spawn").Pool(options.workers, _quiet) as workers:
         stream = _bounded(workers, options)
-        pool: deque[tuple[Array, Array]] = deque((next(stream) for _ in range(POOL // 8)), maxlen=POOL)
+        pool: deque[tuple[Array, Array]] = deque((next(stream) for _ in range(options.pool // 8)), maxlen=options.pool)
         while True:
-            for _ in range(BATCHES_PER_SAMPLE):
-                crops = [_crop(*pool[int(rng.integers(len(pool)))], side, rng) for _ in range(CROPS_PER_BATCH)]
-                yield np.stack([crop[0] for crop in crops]), np.stack([crop[1] for crop in crops])
-            pool.append(next(stream))
+            crops = [_crop(*pool[int(rng.integers(len(pool)))], side, rng) for _ in range(options.batch)]
+            yield np.stack([crop[0] for crop in crops]), np.stack([crop[1] for crop in crops])
+            due += options.fresh
+            while due >= 1:
+                pool.append(next(stream))
+                due -= 1
 
 
 def _bounded(workers: Any, options: argparse.Namespace) -> Iterator[tuple[Array, Array]]:
@@ -210,8 +219,9 @@ def _bounded(workers: Any, options: argparse.Namespace) -> Iterator[tuple[Array,
     numbers = count(options.first)
     waiting: deque[Any] = deque()
     while True:
-        while len(waiting) < IMAGES_AHEAD:
-            waiting.append(workers.apply_async(sample, ((options.seed, next(numbers)), options.clutter)))
+        while len(waiting) < IMAGES_AHEAD * options.workers:
+            given = ((options.seed, next(numbers)), options.clutter, options.variety)
+            waiting.append(workers.apply_async(sample, given))
         yield waiting.popleft().get()
 
 
@@ -243,7 +253,10 @@ def train(options: argparse.Namespace) -> None:
     from cellpose.train import _loss_fn_seg
 
     torch.manual_seed(options.seed)
-    net = _new_network(options.init)
+    device = torch.device("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
+    if options.device == "cuda" and device.type == "cpu":
+        raise SystemExit("--device cuda: torch finds no graphics card here")
+    net = _new_network(options.init).to(device)
     average = torch.optim.swa_utils.AveragedModel(
         net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.average), use_buffers=True
     )
@@ -256,19 +269,21 @@ def train(options: argparse.Namespace) -> None:
             group["lr"] = _learning_rate(step, options)
         images, targets = next(stream)
         net.train()
-        inputs = torch.from_numpy(images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        inputs = torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
             prediction = net(inputs)[0]
-        loss = _loss_fn_seg(targets, prediction.float(), torch.device("cpu"))
+        loss = _loss_fn_seg(targets, prediction.float(), device)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         average.update_parameters(net)
-        losses.append(float(loss.detach()))
+        # As a number only where it is printed: a graphics card would have to be waited for.
+        losses = [*losses[-49:], loss.detach()]
         if (step + 1) % options.save_every == 0 or step + 1 == last:
             save(average.module, options.out)
             minutes = (time.monotonic() - began) / 60
-            print(f"step {step + 1} loss {np.mean(losses[-50:]):.3f} after {minutes:.1f} min", flush=True)
+            loss_now = np.mean([float(each) for each in losses])
+            print(f"step {step + 1} loss {loss_now:.3f} after {minutes:.1f} min", flush=True)
 
 
 def _new_network(weights: Path | None) -> Any:
@@ -292,7 +307,7 @@ def save(net: Any, path: Path) -> None:
     """A file that `CellposeModel(pretrained_model=...)` loads: kernels in float16, the few other numbers in float32."""
     import torch
 
-    small = {name: value.half() if value.ndim >= 2 else value for name, value in net.state_dict().items()}
+    small = {name: value.cpu().half() if value.ndim >= 2 else value.cpu() for name, value in net.state_dict().items()}
     partial = path.with_suffix(".partial")
     torch.save({name: value.clone().contiguous() for name, value in small.items()}, partial)
     partial.replace(path)
@@ -304,9 +319,16 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="continue from these weights")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--stop", type=int, help="stop after so many steps of that schedule")
+    parser.add_argument("--variety", type=float, default=0.0, help="share of images from varied_tissue.py")
     parser.add_argument("--clutter", type=float, default=0.5, help="share of sparse images with round cells, fibres")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--crop", type=int, default=112)
+    parser.add_argument("--batch", type=int, default=6, help="crops a step")
+    parser.add_argument("--pool", type=int, default=256, help="images that crops are drawn from")
+    parser.add_argument("--fresh", type=float, default=0.5, help="new images a step, in place of the oldest")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a graphics card, if any"
+    )
     parser.add_argument("--seed", type=int, default=2025)
     parser.add_argument("--first", type=int, default=0, help="number of the first sample")
     parser.add_argument("--average", type=float, default=0.99, help="decay of the moving average of the weights")

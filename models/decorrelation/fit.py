@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.decorrelation.inversion import SHARED, Decorrelated, estimate
+from calcigraph.models.consensus import Operator
+from calcigraph.models.decorrelation.inversion import FASTEST_FILM, SHARED, Decorrelated, estimate
 from calcigraph.models.decorrelation.noise import measurement_noise
-from calcigraph.models.decorrelation.pair_moments import Contacts
+from calcigraph.models.decorrelation.pairs import Contacts
 from calcigraph.models.decorrelation.residuals import Sources, sources, whitener
 from calcigraph.models.decorrelation.sensitivity import LINEAR, Alternative, alternatives
 from calcigraph.models.estimate import Estimate, same_for_all
@@ -25,13 +27,12 @@ DRIFT_ORDER, FRAMES_A_DEGREE = 6, 40
 """Degree of the polynomial in time, and the frames that each degree needs."""
 PREFERRED = 3.0
 """Deviations from which another law of the weights is said to describe the cells better."""
-AT_ONCE, AT_ONCE_TOLD = 4.0, 0.15
+AT_ONCE, AT_ONCE_TOLD = 2.5, 0.15
 """Deviations from which neighbours change together at once, and k + leak times the frame interval up to which that can
 be told from coupling."""
+TINY = 1e-300
 SCALE_MATTERS = 0.05
 """Relative change of k by another scale of the brightness that is said."""
-FASTEST_FILM = 0.4
-"""k times the frame interval above which frames are too far apart."""
 
 
 def fit_decorrelation(task: Task) -> Solved:
@@ -62,6 +63,7 @@ def solved(task: Task, parts: Sources, contacts: Contacts, found: Decorrelated) 
     """The parameters of a task, its interval widened by what k would be under assumptions that the data allow too."""
     others = alternatives(task, parts, contacts, found)
     k = widened(found.k, others)
+    k = replace(k, low=0.0) if outweighed(found, found.k) else k
     own, feed = own_k(found), feeds(task, found)
     return Solved(
         k=same_for_all(k, task.op.coupled) if task.options.common_k else own,
@@ -70,7 +72,7 @@ def solved(task: Task, parts: Sources, contacts: Contacts, found: Decorrelated) 
         culture_k=k if task.options.common_k else _of_median(k, own.value),
         culture_feed=_median(feed),
         leak=found.leak,
-        culture_reasons=(*reasons(task, found, others), *scale_reasons(found, others)),
+        culture_reasons=(*own_reasons(task, found), *reasons(task, found, others), *scale_reasons(found, others)),
         facts=facts(contacts, found, others),
     )
 
@@ -79,13 +81,23 @@ def widened(k: Estimate[float], others: Sequence[Alternative]) -> Estimate[float
     """The interval of k and of what it would be under the other assumptions, each as wide as that of k itself."""
     low, high = k.low, k.high
     if k.value > 0:
-        low = min([low, *(each.k * k.low / k.value for each in others)])
-        high = max([high, *(each.k * k.high / k.value for each in others)])
+        moved = [each.k / k.value for each in others if each.widens]
+        low = min([low, *(share * k.low for share in moved)])
+        high = max([high, *(share * k.high for share in moved)])
     return Estimate(value=k.value, low=low, high=high)
 
 
+def outweighed(found: Decorrelated, k: Estimate[float]) -> bool:
+    """Whether neighbours share more within a frame than the coupling `k` passes on: then this may be of the same kind.
+
+    Both are compared in deviations of their own. Coupling without more makes the former 0.
+    """
+    deviations = NORMAL * k.value / max(k.value - k.low, TINY)
+    return found.checks.at_once > max(AT_ONCE, deviations)
+
+
 def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> tuple[str, ...]:
-    """The model's reasons to doubt the culture's k."""
+    """What the moments say against the culture's k, whichever estimator gives it."""
     said, checked = [], found.checks
     if checked.shared_drive > SHARED:
         said.append(
@@ -105,6 +117,19 @@ def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> t
             f"neighbours change together within a frame ({checked.at_once:.1f} deviations), as where the light of one "
             "falls into the mask of the other (cross-talk): k is then too large"
         )
+    return tuple(said)
+
+
+def own_reasons(task: Task, found: Decorrelated) -> tuple[str, ...]:
+    """What speaks against the k of this model alone."""
+    said = []
+    if found.unexplained:
+        said.append("no coupling and leak make the activity of neighbours independent: k cannot be told")
+    if found.leak * task.dt > FASTEST_FILM:
+        said.append(
+            f"what a cell takes in is gone within a frame or two (leak {found.leak:.2g} 1/s): light of its neighbours "
+            "in its mask (cross-talk) looks like this coupling; film faster"
+        )
     if found.k.value * task.dt > FASTEST_FILM:
         said.append(f"k times the frame interval is {found.k.value * task.dt:.2g}: film faster")
     return tuple(said)
@@ -115,7 +140,7 @@ def scale_reasons(found: Decorrelated, others: Sequence[Alternative]) -> tuple[s
     return tuple(
         f"k is {each.k:.3g} 1/s if calcium, not its logarithm, evens out between cells"
         for each in others
-        if each.name == LINEAR and abs(each.k - found.k.value) > SCALE_MATTERS * found.k.value
+        if each.name == LINEAR and each.widens and abs(each.k - found.k.value) > SCALE_MATTERS * found.k.value
     )
 
 
@@ -130,28 +155,29 @@ def _of_median(k: Estimate[float], own: FloatArray) -> Estimate[float]:
 
 def prepared(task: Task) -> tuple[Sources, Contacts]:
     """The residual sources and contacts of a task. Raises FitError as `fit_decorrelation`."""
-    frames = task.train.shape[1]
+    return prepared_traces(task.subgraph.culture, task.op, task.train, task.dt, task.options.drift_order)
+
+
+def prepared_traces(
+    culture: str, op: Operator, traces: FloatArray, dt: float, drift_order: int | None
+) -> tuple[Sources, Contacts]:
+    """The same from the traces to train on, (n, T)."""
+    frames = traces.shape[1]
     if frames < MIN_FRAMES:
         raise FitError(
-            f"culture {task.subgraph.culture} has {frames} frames to train on; model decorrelation needs at least "
-            f"{MIN_FRAMES}"
+            f"culture {culture} has {frames} frames to train on; model decorrelation needs at least {MIN_FRAMES}"
         )
-    order = task.options.drift_order
-    if order is None:
-        order = min(DRIFT_ORDER, frames // FRAMES_A_DEGREE)
-    parts = sources(task.op, task.train, task.dt, order)
-    noise = measurement_noise(task.train)
-    contacts = Contacts(task.op, np.full(task.op.cells, noise**2))
+    order = min(DRIFT_ORDER, frames // FRAMES_A_DEGREE) if drift_order is None else drift_order
+    parts = sources(op, traces, dt, order)
+    contacts = Contacts(op, np.full(op.cells, measurement_noise(traces) ** 2))
     pairs = len(contacts.weight) // 2
     if pairs < MIN_PAIRS:
         raise FitError(
-            f"culture {task.subgraph.culture} has {pairs} contacts between inner cells; model decorrelation needs at "
-            f"least {MIN_PAIRS}"
+            f"culture {culture} has {pairs} contacts between inner cells; model decorrelation needs at least "
+            f"{MIN_PAIRS}"
         )
     if not np.ptp(parts.parts[0], axis=1).any():
-        raise FitError(
-            f"no inner cell of culture {task.subgraph.culture} ever changes its intensity, so nothing can be fitted"
-        )
+        raise FitError(f"no inner cell of culture {culture} ever changes its intensity, so nothing can be fitted")
     return parts, contacts
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from calcigraph.models.decorrelation.pair_moments import Checks, Contacts, Moments, checks, moments
+from calcigraph.models.decorrelation.pair_moments import Checks, Moments, checks, moments
+from calcigraph.models.decorrelation.pairs import Contacts
 from calcigraph.models.decorrelation.residuals import Sources
 from calcigraph.models.estimate import Estimate
 from calcigraph.store.types import FloatArray
@@ -37,6 +38,8 @@ FASTEST = 0.5
 LEVEL = 0.95
 STEPS_OUT, WIDER, CUTS, CLOSE = 12, 1.6, 8, 0.03
 """Of the search for an end of the interval: steps out, their growth, cuts, and deviations from the limit that do."""
+FASTEST_FILM = 0.4
+"""k, or a leak, times the frame interval above which frames are too far apart."""
 SHARED = 3.0
 """Deviations from which cells two contacts apart share a drive."""
 LEAST_FREEDOM = 3.0
@@ -53,6 +56,8 @@ class Decorrelated:
     """1/s."""
     leak_score: float
     """How far the data speak for the leak, in deviations; 0 where the best leak is 0."""
+    unexplained: bool
+    """Whether no k and leak make the sources of neighbours independent."""
     at: Moments
     """The moments at the estimate."""
     checks: Checks
@@ -83,10 +88,16 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
     # A drive that neighbours share makes k too large, and what is left of it may be all that there is.
     checked = checks(parts, contacts, k, leak)
     low = 0.0 if checked.shared_drive > SHARED else low
+    unexplained = abs(_score(parts, contacts, k, leak)[0]) > limit
+    # Light of a cell in its neighbour's mask makes it too: what comes and goes within a frame looks the same. And where
+    # no k and leak make the sources independent, nothing is told.
+    if unexplained or leak * parts.dt > FASTEST_FILM:
+        low, high = 0.0, FASTEST / parts.dt
     return Decorrelated(
         k=Estimate(value=k, low=min(low, k), high=max(high, k)),
         leak=leak,
         leak_score=score,
+        unexplained=unexplained,
         at=now,
         checks=checked,
     )
@@ -94,24 +105,30 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
 
 def _best_start(parts: Sources, contacts: Contacts, k: float) -> tuple[float, float]:
     """k and leak from two starts, without leak and with a fast one: those whose moments both vanish."""
-    found, misfits = [], []
-    for leak in (0.0, FAST_LEAK / parts.dt):
-        found.append(settled(parts, contacts, k, leak))
-        at = moments(parts, contacts, *found[-1])
-        misfits.append(float(_tested(at, np.array([at.leak]))[1][0]))
+
+    def from_leak(leak: float) -> tuple[tuple[float, float], float]:
+        found = settled(parts, contacts, k, leak)
+        at = moments(parts, contacts, *found)
+        return found, float(_tested(at, np.array([at.leak]))[1][0])
+
+    with ThreadPoolExecutor(2) as pool:
+        (slow, misfit), (fast, misfit_fast) = pool.map(from_leak, (0.0, FAST_LEAK / parts.dt))
     # Without a leak unless the data speak for one.
-    return found[1] if misfits[0] > misfits[1] + LEAK_ASKED else found[0]
+    return fast if misfit > misfit_fast + LEAK_ASKED else slow
 
 
-def settled(parts: Sources, contacts: Contacts, k: float, leak: float) -> tuple[float, float]:
-    """k and leak at which the moments made for them vanish, 1/s, from values to start with."""
+def settled(parts: Sources, contacts: Contacts, k: float, leak: float, within: float = SETTLED) -> tuple[float, float]:
+    """k and leak at which the moments made for them vanish, 1/s, from values to start with.
+
+    The rounds end where k changes by less than `within` of itself.
+    """
     floor = parts.slowest
     for _ in range(ROUNDS):
         next_k, leak_now = _roots(moments(parts, contacts, k, leak), parts.dt)
         change = (abs(next_k - k) + abs(leak_now - leak)) / max(k, floor)
         k = float(np.clip(next_k, k / 4 if k > floor else 0.0, max(4 * k, 4 * floor)))
         leak = leak_now
-        if change < SETTLED:
+        if change < within:
             break
     return k, leak
 

@@ -36,6 +36,8 @@ class Settings:
     """Whether an extrusion rate is fitted."""
     correct: bool = True
     """Model tails and take noise out of the regressors; False leaves the plain weak form."""
+    common: bool = False
+    """Whether what all cells share in a frame is taken out (common_mode.py)."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ CONSTANT = 0.999
 """Share of the coupling regressor that a constant explains, above which k and feed cannot be told apart."""
 UNEXPLAINED = 4.0
 """Variance of a cell's residuals, in units of the culture's, above which the cell is unlike the others."""
+UNLIKE, SPREAD = 1.5, 0.05
+"""Scatter of the cells' own k, in standard errors, and spread beyond these, as a share of k, from which contacts or
+cells differ in what the weights do not tell. The spread is at most 0.02 on synthetic cultures whose weights and masks
+are right, 0.07 to 0.16 where contacts have conductances of their own or weights follow another law."""
 MIN_QUIET = 0.15
 """Share of frames without a transient below which a cell is active nearly all the time."""
 
@@ -48,6 +52,14 @@ def culture_reasons(solution: Solution, dt: float) -> tuple[str, ...]:
         reasons.append(f"k times the frame interval is {k_dt:.2g}: film faster")
     if pooled.attenuation[0] > ATTENUATED:
         reasons.append("most of what drives the cells is measurement noise")
+    k, scatter = float(pooled.theta[0, 0]), float(pooled.scatter[0])
+    known = pooled.k_cell_error[np.isfinite(pooled.k_cell_error)]
+    spread = float(np.sqrt(max(scatter**2 - 1, 0.0)) * np.median(known)) if len(known) else 0.0
+    if scatter > UNLIKE and spread > SPREAD * k > 0:
+        reasons.append(
+            f"the cells' own k differ by {100 * spread / k:.0f} % more than by chance ({scatter:.1f} times their "
+            "errors): contacts or cells are unlike in what the weights do not tell"
+        )
     if not solution.state.tailed and pooled.excess[0] > pooled.noise[0]:
         reasons.append(
             "the residuals are mostly not measurement noise: something drives the cells that is not modelled"
@@ -60,7 +72,8 @@ def facts(solution: Solution) -> dict[str, Any]:
 
     leak and leak_error (1/s, only if it is fitted), half_width_frames, trace_noise (intensity, the median cell's),
     source_frames (share of frames with a transient), tails (whether they are modelled), noise_share (of the
-    information on k) and cell_scatter (of the cells' own k, in standard errors).
+    information on k), cell_scatter (of the cells' own k, in standard errors) and common_mode (whether what all cells
+    share in a frame was taken out).
     """
     pooled, state = solution.pooled, solution.state
     assert state.transients is not None
@@ -76,4 +89,5 @@ def facts(solution: Solution) -> dict[str, Any]:
         "tails": bool(state.tailed),
         "noise_share": float(pooled.attenuation[0]),
         "cell_scatter": float(pooled.scatter[0]),
+        "common_mode": solution.common,
     }

@@ -37,5 +37,7 @@ class RobustOptions(Options):
     ] = None
     """Model the decay after spikes, and take the noise out of the regressors."""
     leak: Annotated[
-        bool | None, Option("Fit one extrusion rate r as well: y' = ... - r y.", panel=PANEL, stands_for=False)
+        bool | None,
+        Option("Fit one extrusion rate r as well: y' = ... - r y; default: where it shows in the data.", panel=PANEL),
     ] = None
+    """False: never."""

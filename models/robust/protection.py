@@ -1,21 +1,23 @@
 """Where sparse sources do not describe the cells, the estimate of `robust` gives way to that of `decorrelation`.
 
 `robust` is the more exact one while cells rest between brief events: it sets the events aside and fits the rest. Where
-cells are active all the time, leak, or drift, nothing tells it so from inside but its interval, which widens, and a k
-that decorrelation rejects. So it answers only if its interval is the narrower one, relative to its k, if its k lies in
-the interval of decorrelation, which needs only that cells' own sources are independent, and if no leak shows.
+cells are active all the time, or drift, nothing tells it so from inside but its interval, which widens, and a k that
+decorrelation rejects. So it answers only if its interval is the narrower one, relative to its k, if its k is not far
+outside the interval of decorrelation, which needs only that cells' own sources are independent, and if no leak shows
+that it does not fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.models.decorrelation.fit import FASTEST_FILM, prepared, reasons, solved, widened
-from calcigraph.models.decorrelation.inversion import SHARED, Decorrelated, estimate
-from calcigraph.models.decorrelation.sensitivity import alternatives
+from calcigraph.models.decorrelation.fit import outweighed, prepared, reasons, solved, widened
+from calcigraph.models.decorrelation.inversion import FASTEST_FILM, SHARED, Decorrelated, estimate
+from calcigraph.models.decorrelation.sensitivity import Alternative, alternatives
 from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.task import Solved, Task
 
@@ -25,7 +27,13 @@ LEAKS = 3.0
 """Deviations of a leak from which robust, fitted without one, does not hold: unless its interval is..."""
 MUCH = 0.5
 """...less than this share of that of decorrelation: a leak that is not modelled widens it."""
-TINY = 1e-300
+CERTAIN = 1 / 3
+"""Half-width over k up to which robust tells its k from 0."""
+TOLD = 1 / 2
+"""Half-width over k up to which decorrelation tells what other assumptions do to k."""
+OF_LEAK = ("leak", "leak_error")
+TINY = 1e-9
+"""1/s, below which there is no k to speak of."""
 
 
 def protected(task: Task, robust: Solved) -> Solved:
@@ -38,21 +46,40 @@ def protected(task: Task, robust: Solved) -> Solved:
     except FitError:  # too short, or too few contacts, to ask the other
         return alone
     found = estimate(parts, contacts)
-    told = {"robust_k": [robust.culture_k.low, robust.culture_k.value, robust.culture_k.high]}
     leaks = found.leak_score > LEAKS and not robust.leak and not narrower(robust.culture_k, found, MUCH)
     if leaks or not holds(robust.culture_k, found):
-        other = solved(task, parts, contacts, found)
-        advice = (
-            "brief events do not describe these cells, so k is the one at which their own activity is independent "
-            "(model decorrelation)"
-        )
-        return replace(other, facts=dict(robust.facts) | dict(other.facts) | told, advice=(*robust.advice, advice))
-    others = alternatives(task, parts, contacts, found)
+        return _given_way(robust, solved(task, parts, contacts, found))
+    return _kept(task, robust, found, alternatives(task, parts, contacts, found))
+
+
+def _given_way(robust: Solved, other: Solved) -> Solved:
+    """What `decorrelation` found, with what `robust` tells of the traces and of its own k."""
+    advice = (
+        "brief events do not describe these cells, so k is the one at which their own activity is independent "
+        "(model decorrelation)"
+    )
+    kept = {name: value for name, value in robust.facts.items() if name not in OF_LEAK}
     k = robust.culture_k
-    # What another assumption does to k it does to both estimates.
-    moved = [replace(each, k=each.k * k.value / max(found.k.value, TINY)) for each in others]
-    k = widened(k, moved)
-    if found.checks.shared_drive > SHARED:
+    facts = kept | dict(other.facts) | {"robust_k": [k.low, k.value, k.high]}
+    return replace(other, facts=facts, advice=(*robust.advice, advice))
+
+
+def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alternative]) -> Solved:
+    """What `robust` found, with the interval and the doubts that `decorrelation` leaves it."""
+    k = robust.culture_k
+    # What another assumption does to k it does to both estimates; a k that is hardly known does not tell it.
+    moved = [replace(each, k=each.k * k.value / found.k.value) for each in others] if found.k.value > TINY else []
+    k = widened(k, moved) if found.k.half <= TOLD * found.k.value else k
+    if not robust.culture_k.half <= CERTAIN * k.value:
+        # Activity that lasts pulls k to 0, and robust cannot tell that from no coupling.
+        k = Estimate(value=k.value, low=k.low, high=max(k.high, found.k.high))
+    apart: tuple[str, ...] = ()
+    if not found.k.low <= k.value <= found.k.high:
+        k = Estimate(value=k.value, low=min(k.low, found.k.low), high=max(k.high, found.k.high))
+        apart = (
+            f"model decorrelation gives another k, {found.k.value:.3g} 1/s ({found.k.low:.3g} to {found.k.high:.3g})",
+        )
+    if found.checks.shared_drive > SHARED or outweighed(found, robust.culture_k):
         k = Estimate(value=k.value, low=0.0, high=max(k.high, found.k.high))
     known = {
         "estimator": "robust",
@@ -66,7 +93,7 @@ def protected(task: Task, robust: Solved) -> Solved:
         robust,
         culture_k=k,
         k=same_for_all(k, task.op.coupled) if task.options.common_k else robust.k,
-        culture_reasons=(*robust.culture_reasons, *reasons(task, found, moved)),
+        culture_reasons=(*robust.culture_reasons, *apart, *reasons(task, found, moved)),
         facts=dict(robust.facts) | known,
     )
 

@@ -6,7 +6,8 @@
    (errors in variables).
 4. `pooling.pool` pools the cells by their precision. A cell whose own k departs from the others' loses its weight
    (bisquare), so that a few uncoupled cells do not bias the culture's k.
-5. When that has settled, tails after the transients become shared regressors, if they are significant.
+5. What all cells share in a frame is taken out of both sides where there is such (`common_mode`).
+6. When that has settled, tails after the transients become shared regressors, if they are significant.
 
 Noise level and half-width follow from the residuals' covariance at lags 0 and 1. Everything is computed again until
 it settles; `bootstrap.parametric_bootstrap` then measures the bias that is left. Cells come in batches, which a
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calcigraph.models.robust.batches import Batch, BatchResult, BatchState, Settings, State
+from calcigraph.models.robust.common_mode import residual_without, rows_without
 from calcigraph.models.robust.pooling import Pooled, pool
 from calcigraph.models.robust.start import first_state
 from calcigraph.models.robust.transients import tail_regressors, transient_frames, widened
@@ -46,6 +48,8 @@ class Solution:
     state: State
     batches: tuple[Batch, ...]
     settings: Settings
+    common: bool = False
+    """Whether what all cells share in a frame was taken out of the traces."""
 
     @property
     def leak(self) -> float:
@@ -103,16 +107,24 @@ def estimate(
 def _round(batches: Sequence[Batch], settings: Settings, distribute: Distribute, state: State) -> tuple[State, Pooled]:
     """Residuals, transients and normal equations, batch by batch; then the parameters from all of them."""
     calls = list(zip(batches, state.of_batches(batches), strict=True))
-    results: list[BatchResult] = distribute(_work_batch, calls, settings.feed == "per-cell", state.tailed)
+    results: list[BatchResult] = distribute(
+        _work_batch, calls, settings.feed == "per-cell", state.tailed, settings.common
+    )
     pooled = pool(batches, results, settings, state.tailed)
     return _next_state(batches, settings, state, pooled, results), pooled
 
 
-def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool) -> BatchResult:
-    """One round of one batch; `feed` if each cell has a feed of its own, `tailed` if tails are modelled."""
+def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool, common: bool) -> BatchResult:
+    """One round of one batch.
+
+    `feed` if each cell has a feed of its own, `tailed` if tails are modelled, `common` if what all cells share in a
+    frame is taken out.
+    """
     batch, at = call
     # Transients are looked for without the tails, because a long tail would otherwise be part of its transient.
     residual = batch.residual(at, tailed)
+    if common:
+        residual = residual_without(residual, at.transients, batch.group)
     rest = residual.without_coupling - residual.tail
     noise = np.sqrt(batch.noise_variance)
     found = transient_frames(rest / noise[:, None], float(np.median(batch.rounding / noise)))
@@ -124,6 +136,8 @@ def _work_batch(call: tuple[Batch, BatchState], feed: bool, tailed: bool) -> Bat
     used[:, :EDGE_FRAMES] = used[:, -EDGE_FRAMES:] = False
     no_tails = np.empty((0, *used.shape))
     rows = batch.rows(tail_regressors(found, residual.without_coupling) if tailed else no_tails)
+    if common:
+        rows = rows_without(rows, used, batch.group)
     noisy = batch.coefficients.shape[1]
     return BatchResult(
         transients=found,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcigraph.models.robust.batches import Batch, Settings, State
+from calcigraph.models.robust.common_mode import middle_part, shared_part
 from calcigraph.models.robust.transients import TAIL_FRAMES
 from calcigraph.models.scale import bisquare, mad_scale
 from calcigraph.store.types import FloatArray
@@ -40,6 +41,10 @@ def first_state(batches: Sequence[Batch], settings: Settings) -> State:
     """
     coupling = np.concatenate([batch.regressors[0] for batch in batches])
     increments = np.concatenate([batch.increments for batch in batches])
+    if settings.common:
+        every = np.zeros(len(increments), np.int64)
+        increments = increments - middle_part(increments, every)
+        coupling = coupling - shared_part(coupling, np.ones(coupling.shape, np.bool_), every)
     has_feed = settings.feed != "none"
     k, feed = np.zeros(len(increments)), np.median(increments, axis=1) * has_feed
     shared = 0.0

@@ -33,8 +33,8 @@ def movie_frames(culture: SyntheticCulture) -> Iterator[Frame]:
     """The movie of a culture, frame by frame.
 
     A pixel of cell i has brightness x look x light x exp(y_i - 0.5) photons, with the still look of the tissue, and the
-    light falling by bleaching and flickering. The image drifts; background, shot noise, read noise and hot pixels are
-    added.
+    light falling by bleaching and flickering. The light may be blurred, and the image drifts; background, shot noise,
+    read noise and hot pixels are added.
 
     Parameters
     ----------
@@ -85,6 +85,8 @@ class _Camera:
         import cv2
 
         photons = self.look * self.factor[:, frame][self.labels]
+        if self.options.blur_px > 0:
+            photons = cv2.GaussianBlur(photons, (0, 0), self.options.blur_px, borderType=cv2.BORDER_REPLICATE)
         shift_x, shift_y = self.shifts[:, frame]
         move = np.array([[1, 0, shift_x], [0, 1, shift_y]], dtype=np.float32)
         counts = np.asarray(cv2.warpAffine(photons, move, photons.shape[::-1], borderMode=cv2.BORDER_REPLICATE))

@@ -205,6 +205,10 @@ class SyntheticOptions:
         float,
         Option("Share of a cell's light that is the mean of all cells.", OPTICS, low=0, high=1, command_line=False),
     ] = 0.0
+    blur_px: Annotated[
+        float, Option("Standard deviation of the blur of the light, px.", OPTICS, low=0, high=100, command_line=False)
+    ] = 0.0
+    """Of a movie: light of each cell falls on the pixels of its neighbours, the more the nearer they are."""
     background: Annotated[
         float, Option("Counts added to every pixel.", OPTICS, low=0, high=20000, command_line=False)
     ] = 0.0

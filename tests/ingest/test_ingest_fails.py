@@ -63,23 +63,6 @@ def test_movies_that_cannot_be_used_leave_nothing(tmp_path, movie, words, run):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["masks.tif", "movie.tif"]
 
 
-def test_values_that_detrending_makes_too_small_are_an_input_error(tmp_path, run):
-    movie = np.full((5, SIZE, SIZE), 2, np.float32) + np.random.default_rng(0).random((5, SIZE, SIZE), np.float32)
-    movie[:, :10] = -0.6
-    run(tmp_path, movie)
-    run(tmp_path, movie, detrend="global")
-    movie[3, 10:] *= 0.6
-    run(tmp_path, movie)
-    with pytest.raises(InputError, match="frame 3 has values of -1 or less"):
-        run(tmp_path, movie, detrend="global")
-    movie[3] = 0
-    with pytest.raises(InputError, match="frame 3 has mean 0, which"):
-        run(tmp_path, movie, detrend="global")
-    movie[:], movie[3], movie[3, :8, :8] = 1e38, 1e-8, 1.0
-    with pytest.raises(InputError, match=r"frame 3 has mean 0.00\d+, too small"):
-        run(tmp_path, movie, detrend="global")
-
-
 def test_an_error_in_the_middle_is_the_users_error_and_leaves_nothing(tmp_path, run, tissue_movie):
     movie = tissue_movie().astype(np.float32)
     movie[-1, 5, 5] = np.inf

@@ -151,6 +151,40 @@ def test_cells_beyond_the_trained_sizes_are_rescaled() -> None:
     assert average_precision(truth, find_cells(image).labels) >= 0.8
 
 
+def squares(side: int, rows: int) -> LabelImage:
+    """rows x rows cells of side x side px."""
+    return np.kron(np.arange(1, rows * rows + 1).reshape(rows, rows), np.ones((side, side), int)).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "taken"),
+    [
+        # Sides of 71, 142 px are diameters of 80, 160 px. The network has cells at 30 px; large ones are brought to 40.
+        ([71, 142, 142], [60, 120], 142),
+        ([35], [], 35),  # 40 px are within 12 to 60
+        # Cells of 9 px in diameter are enlarged to 30 px, which is what `diameter` asks for.
+        ([8, 9], [9], 9),
+        # Enlarged, they show less of the picture: what was found first stays.
+        ([8, 0], [9], 8),
+    ],
+)
+def test_pictures_are_scaled_until_cells_fit(
+    monkeypatch: pytest.MonkeyPatch, found: list[int], asked: list[int], taken: int
+) -> None:
+    looks = [squares(side, 4) if side else np.zeros((16, 16), np.int32) for side in found]
+    diameters: list[float] = []
+
+    def look(network: Any, weights: Any, picture: Any, diameter: float) -> LabelImage:
+        diameters.append(diameter)
+        return looks[len(diameters)]
+
+    monkeypatch.setattr(segmentation, "_look", look)
+    network = namedtuple("Network", ["diam_mean", "diam_labels"])(30.0, 30.0)
+    labels = segmentation._looked_again(network, find_weights(), np.zeros((16, 16), np.float32), looks[0])
+    assert diameters == pytest.approx(asked, rel=0.02)
+    assert (labels == 1).sum() == taken**2
+
+
 @needs_cellpose
 @pytest.mark.segment
 def test_the_same_picture_gives_the_same_masks_quietly(capfd: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,12 @@ def test_a_drive_in_common_is_not_taken_for_coupling() -> None:
         assert any("two contacts apart" in why for why in found.why)
 
 
+def test_light_of_neighbours_is_not_taken_for_coupling() -> None:
+    found = [fitted(seed, k=0.0, leak=0.01, spikes=15, crosstalk=0.05) for seed in range(4)]
+    assert all(each.k_low == 0 and each.identified == "not identified" for each in found)
+    assert any("cross-talk" in why for each in found for why in each.why)
+
+
 def test_what_all_cells_share_does_no_harm() -> None:
     found = fitted(drive="global", drive_size=0.05)
     assert found.k_low < 0.01 < found.k_high

@@ -138,10 +138,14 @@ def test_a_leak_is_recovered(grid, leak):
 
 
 @pytest.mark.usefixtures("few_simulations")
-def test_a_leak_left_out_spoils_k(grid):
-    found = fit(driven_culture(grid, leak=0.01), options=QUICK)
-    assert "leak" not in found.cells
-    assert abs(found.k / 0.02 - 1) > 0.05
+def test_a_leak_left_out_spoils_k_so_it_is_asked_for(grid):
+    culture = driven_culture(grid, leak=0.01)
+    left_out = fit(culture, options=replace(QUICK, leak=False))
+    assert "leak" not in left_out.cells
+    assert abs(left_out.k / 0.02 - 1) > 0.05
+    asked = fit(culture, options=QUICK)
+    assert asked.cells["leak"][0] == pytest.approx(0.01, rel=0.02)
+    assert asked.k == pytest.approx(0.02, rel=0.02)
 
 
 @pytest.mark.usefixtures("few_simulations")

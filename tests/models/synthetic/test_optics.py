@@ -108,3 +108,14 @@ def test_brightness_drifts_slowly_and_apart(plain, size):
     like = np.corrcoef(drift)[np.triu_indices(36, 1)]
     assert abs(like.mean()) < 0.15
     assert np.ptp(drift, axis=1).min() > 0.5 * size
+
+
+def test_blurred_light_falls_on_the_neighbours_and_none_is_lost():
+    options = SyntheticOptions(cells=16, frames=2, size_px=128, drift_px=0, hot_pixels=0, read_noise=0, seed=4)
+    sharp, blurred = (
+        np.array(list(movie_frames(make_culture(replace(options, blur_px=blur)))), float) for blur in (0.0, 3.0)
+    )
+    assert blurred.mean() == pytest.approx(sharp.mean(), rel=0.01)
+    steps = [np.abs(np.diff(movie, axis=2)).mean() for movie in (sharp, blurred)]
+    assert steps[1] < steps[0]
+    assert not np.array_equal(sharp, blurred)
