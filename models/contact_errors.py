@@ -114,9 +114,4 @@ def with_unit_error(task: Task, solved: Solved) -> Solved:
 def _wider(k: Estimate[Value], share: float, box: Bounds) -> Estimate[Value]:
     """The interval of k with a relative error more, 1/s, inside the bounds of k."""
     more = share * np.abs(k.value)
-    low = k.value - np.hypot(k.value - k.low, more)
-    high = k.value + np.hypot(k.high - k.value, more)
-    low, high = np.minimum(np.maximum(low, box[0]), k.low), np.maximum(np.minimum(high, box[1]), k.high)
-    if isinstance(k.value, float):
-        return Estimate(value=k.value, low=float(low), high=float(high))
-    return Estimate(value=k.value, low=low, high=high)
+    return k.with_error(more, more, box)

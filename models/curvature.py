@@ -156,12 +156,8 @@ def _doubted(task: Task, solved: Solved, doubt: str, error: float, other: Estima
     """The parameters with a doubt, and an interval of k wider by a relative error, which holds another one too."""
     k = solved.culture_k
     more = error * k.value
-    low, high = k.value - np.hypot(k.value - k.low, more), k.value + np.hypot(k.high - k.value, more)
-    k = Estimate(
-        value=k.value,
-        low=float(max(min(low, other.low, k.low), 0.0)),
-        high=float(max(high, other.high, k.high)),
-    )
+    wider = k.with_error(more, more, (0.0, np.inf))
+    k = Estimate(value=k.value, low=max(min(wider.low, other.low), 0.0), high=max(wider.high, other.high))
     return replace(
         solved,
         culture_k=k,

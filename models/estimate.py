@@ -34,6 +34,22 @@ class Estimate(Generic[Value]):
         """The interval that reaches `half` to either side."""
         return Estimate(value=value, low=value - half, high=value + half)
 
+    def with_error(self, below: Value | float, above: Value | float, bounds: tuple[float, float]) -> Estimate[Value]:
+        """The interval with independent errors more below and above, inside the bounds; it never gets narrower.
+
+        Examples
+        --------
+        >>> wider = Estimate(value=0.010, low=0.007, high=0.013).with_error(0.004, 0.0, (0.0, 1.0))
+        >>> round(wider.low, 6), wider.high
+        (0.005, 0.013)
+        """
+        low = np.maximum(self.value - np.hypot(self.value - self.low, below), bounds[0])
+        high = np.minimum(self.value + np.hypot(self.high - self.value, above), bounds[1])
+        low, high = np.minimum(low, self.low), np.maximum(high, self.high)
+        if isinstance(self.value, float):
+            return Estimate(value=self.value, low=float(low), high=float(high))
+        return Estimate(value=self.value, low=low, high=high)
+
     @property
     def half(self) -> Value:
         """Half the interval's width."""

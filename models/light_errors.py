@@ -49,7 +49,4 @@ def lower(k: Estimate[Value], share: float, least: float) -> Estimate[Value]:
     >>> lower(Estimate(value=0.010, low=0.007, high=0.013), 0.4, 0.0)
     Estimate(value=0.01, low=0.005, high=0.013)
     """
-    moved = np.minimum(np.maximum(k.value - np.hypot(k.value - k.low, share * np.abs(k.value)), least), k.low)
-    if isinstance(k.value, float):
-        return Estimate(value=k.value, low=float(moved), high=k.high)
-    return Estimate(value=k.value, low=moved, high=k.high)
+    return k.with_error(share * np.abs(k.value), 0.0, (least, np.inf))

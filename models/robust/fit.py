@@ -122,9 +122,7 @@ def _with_leak(task: Task, solution: Solution, profile: FloatArray) -> Solution:
 def _beside_leak(k: Estimate[float], leak: float, box: Bounds) -> Estimate[float]:
     """The interval of k, 1/s, with what the leak beside it may add."""
     leak = max(leak, 0.0)
-    low = k.value - float(np.hypot(k.value - k.low, NEIGHBOURS_LIGHT * leak))
-    high = k.value + float(np.hypot(k.high - k.value, LEAK_SPILLS * leak))
-    return Estimate(value=k.value, low=min(k.low, max(low, box[0])), high=max(k.high, min(high, box[1])))
+    return k.with_error(NEIGHBOURS_LIGHT * leak, LEAK_SPILLS * leak, box)
 
 
 def _check(task: Task) -> None:
