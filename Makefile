@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STAMP := .venv/.set-up
 
-.PHONY: setup test test-fast lint docs bench identification tissue demo lock clean help
+.PHONY: setup test test-fast lint docs bench identification tissue events demo lock clean help
 
 setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
 
@@ -26,13 +26,20 @@ docs: $(STAMP)  ## the website of docs/ and docstrings, offline, into .cache/sit
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
-	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
 
 identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
 	$(PYTHON) benchmarks/page.py
 
 tissue: $(STAMP)  ## fit the recordings of $$CALCIGRAPH_TEST_DATA/lymph_gland, and write tables and picture of docs/tissue.md
 	$(PYTHON) benchmarks/tissue.py
+
+events: $(STAMP)  ## measure events and waves in simulations and in $$CALCIGRAPH_TEST_DATA/lymph_gland, and write the tables of docs/events.md
+	$(PYTHON) benchmarks/events.py --csv docs/events
+	$(PYTHON) benchmarks/waves.py --csv docs/events
+	$(PYTHON) benchmarks/own_share.py
+	$(PYTHON) benchmarks/events_tissue.py
+	$(PYTHON) benchmarks/events_page.py
 
 demo: $(STAMP)  ## the whole main job on two synthetic cultures
 	.venv/bin/calcigraph --workspace calcigraph-demo demo

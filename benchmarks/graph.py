@@ -64,7 +64,7 @@ def fit(data: CultureData) -> Fit:
     labels = data.cells.labels
     values = dict.fromkeys(("k", "feed", "k_cell", "mse_train"), labels * 1e-05)
     return Fit(
-        culture=data.culture.uid, model="crlsm", case="cell", options={}, labels=labels, k=0.01, feed=0.0, cells=values
+        culture=data.culture.uid, model="crlsm", case="cell", settings={}, labels=labels, k=0.01, feed=0.0, cells=values
     )
 
 

@@ -1,4 +1,4 @@
-"""Named queries on a large culture, and how much slower the naive ways are.
+"""Named queries on a large culture with its fit, events and waves, and how much slower the naive ways are.
 
     python benchmarks/queries.py [--cells 10000] [--frames 361]
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from planted_run import planted_run
 
 from calcigraph import queries
 from calcigraph.store.graph import Graph
@@ -108,7 +109,8 @@ def timed(graph: Graph, text: str) -> float:
 
 
 def named(graph: Graph, name: str) -> float:
-    given = {} if name == "cultures" else {"culture": NAME}
+    given: dict[str, Any] = {} if name == "cultures" else {"culture": NAME}
+    given |= {"wave": 1} if name == "wave" else {"model": "crlsm"} if name == "anomalies" else {}
     return best(lambda: queries.run(graph, name, **given))
 
 
@@ -120,6 +122,10 @@ def report(graph: Graph, data: CultureData) -> None:
     print(f"  {'write the culture':28} {time.perf_counter() - start:7.2f} s")
     fit = fitted(data)
     print(f"  {'write a fit':28} {best(lambda: graph.write_fit(fit, CREATED, '0'), 1):7.2f} s")
+    run = planted_run(data)
+    dff = np.random.default_rng(2).random((total, data.culture.frames))
+    took = best(lambda: graph.write_events(run, dff, CREATED, "0"), 1)
+    print(f"  {'write events and waves':28} {took:7.2f} s   ({len(run.events)} events, {len(run.links)} links)")
     seconds: dict[str, float] = {"subgraph to arrays": best(lambda: queries.subgraph(graph, NAME))}
     for name in queries.names():
         seconds[f"query {name}"] = named(graph, name)

@@ -2,6 +2,7 @@
 
 from calcigraph.errors import CalcigraphError
 from calcigraph.ingest.options import IngestOptions, TraceOptions
+from calcigraph.models.event_options import EventOptions
 from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.models.table import FitOptions
 from calcigraph.version import __version__
@@ -9,6 +10,7 @@ from calcigraph.workspace import Workspace
 
 __all__ = [
     "CalcigraphError",
+    "EventOptions",
     "FitOptions",
     "IngestOptions",
     "SyntheticOptions",

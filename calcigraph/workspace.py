@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +14,6 @@ from calcigraph.errors import ConflictError, InputError, WorkspaceError
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.store.folder import MovieFolder
-from calcigraph.store.light import light_line
-from calcigraph.store.tissue import tissue_line
 from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
 from calcigraph.version import __version__
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
     from calcigraph.ingest import IngestOptions
     from calcigraph.models import FitOptions, Ranked, SyntheticOptions
+    from calcigraph.models.event_options import EventOptions
     from calcigraph.store import Graph
+    from calcigraph.store.event_types import EventRun
 
 DEFAULT_FOLDER = "calcigraph-workspace"
 FORBIDDEN_IN_NAMES = set('/\\:*?"<>|~')
@@ -80,11 +81,20 @@ class Workspace:
     def graph(self) -> Graph:
         """The graph, opened on first use. Raises GraphError, WorkspaceError."""
         if self._graph is None:
-            from calcigraph.store import Graph
+            from calcigraph.store import Graph, chosen_heap_mb
 
             self.make_folder()
-            self._graph = Graph.open(self.folder, heap_mb=_heap_mb())
+            self._graph = Graph.open(self.folder, heap_mb=chosen_heap_mb())
         return self._graph
+
+    def migrate(self, progress: Progress = silent) -> int:
+        """Bring an older graph to this version, on a server too. Returns the schema's version; raises as `graph`."""
+        from calcigraph.store import Graph, chosen_heap_mb
+
+        self.close()
+        self.make_folder()
+        self._graph = Graph.open(self.folder, heap_mb=chosen_heap_mb(), migrating=True, progress=progress)
+        return self._graph.schema_version
 
     def make_folder(self, name: str = "") -> Path:
         """Make the workspace, or a folder inside it. Raises WorkspaceError."""
@@ -255,6 +265,25 @@ class Workspace:
             self.graph.write_fit(each.fit, created=_now(), version=__version__)
         return ranked
 
+    def events(self, culture: str, options: EventOptions | None = None, *, progress: Progress = silent) -> EventRun:
+        """Find the calcium events of a culture and the waves they make, and store them in place of those it has.
+
+        The latest fit of the default model, where it tells k, gives own shares.
+
+        Raises NotFoundError for an unknown culture, InputError for a recording too short for the options, ConflictError
+        if another process does the same at this moment.
+        """
+        from calcigraph.coupling import coupling_of
+        from calcigraph.models.event_run import find_events
+        from calcigraph.store.event_properties import relative_light
+
+        graph = self.subgraph(culture)
+        coupling, missing = coupling_of(self.rows("fits", culture=culture)[1])
+        found = find_events(graph, options, coupling=coupling, progress=progress)
+        found = replace(found, advice=(*found.advice, missing)) if missing else found
+        self.graph.write_events(found, relative_light(graph, found), _now(), __version__, progress)
+        return found
+
     # Queries.
 
     def query(self, name: str, **parameters: Any) -> pandas.DataFrame:
@@ -279,22 +308,18 @@ class Workspace:
         self,
         cultures: Sequence[str] = (),
         *,
-        experiment: str | None = None,
+        experiment: str | Sequence[str] | None = None,
         by: str = "condition",
+        within: str | None = None,
         model: str = DEFAULT_MODEL,
         allow_different_options: bool = False,
     ) -> pandas.DataFrame:
-        """Compare fitted parameters between conditions; the unit is the culture (median over inner cells)."""
+        """Compare what was fitted, events and waves; the unit is the culture. See `queries.compare_cultures`."""
         from calcigraph.queries import compare_cultures
 
         _check_model(model)
         return compare_cultures(
-            self.graph,
-            cultures=list(cultures),
-            experiment=experiment,
-            by=by,
-            model=model,
-            allow_different_options=allow_different_options,
+            self.graph, list(cultures), experiment, by, model, allow_different_options, within=within
         )
 
     def picture(
@@ -306,6 +331,7 @@ class Workspace:
         model: str = DEFAULT_MODEL,
         frame: int = 0,
         cell: int | None = None,
+        wave: int | None = None,
     ) -> Path:
         """Draw a culture into a PNG, PDF or SVG file, and return its path.
 
@@ -319,41 +345,27 @@ class Workspace:
             From 0; for the kinds that draw one frame.
         cell
             The label of one cell. Kind traces draws this cell alone; on maps its outline is marked.
+        wave
+            The number of one wave, which kind waves draws alone.
 
         Raises
         ------
-        NotFoundError for no such culture, cell or fit; InputError for no such kind or frame, for a culture without
-        the movie that is needed, and for a file that cannot be written.
+        NotFoundError for no such culture, cell, wave, fit or events; InputError for no such kind or frame, for a
+        culture without the movie that is needed, and for a file that cannot be written.
         """
         from calcigraph.pictures import draw, picture_data
 
         about = self.culture(culture)
         _check_model(model)
         movie = None if about.movie is None else self.folder / about.movie
-        data = picture_data(self.graph, about, movie, kind=kind, model=model, frame=frame)
+        data = picture_data(self.graph, about, movie, kind=kind, model=model, frame=frame, wave=wave)
         return draw(kind, data, out, frame=frame, cell=cell)
 
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
-        graph, totals = self.graph, self.rows("cultures")[1]
-        cultures = [culture for culture in graph.cultures() if culture.complete]
-        rows: list[tuple[str, str | None, Any]] = [
-            ("calcigraph", None, __version__),
-            ("engine", None, f"{graph.engine} {graph.version}"),
-            ("graph", None, graph.where),
-            ("workspace", None, str(self.folder.resolve())),
-            ("cultures", None, len(cultures)),
-            *((name, None, sum(row[name] for row in totals)) for name in ("cells", "contacts", "fits")),
-        ]
-        for culture in cultures:
-            rows += [("masks", culture.uid, tissue_line(culture.tissue))] if culture.tissue else []
-            rows += [("light", culture.uid, light_line(culture.light))] if culture.light else []
-            rows += [("warning", culture.uid, warning) for warning in culture.warnings]
-            if culture.movie is not None and not self._movies.has(culture.movie):
-                rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
-        rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
-        rows += [("incomplete", *what) for what in self._movies.unreferenced([each.movie for each in graph.cultures()])]
-        return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
+        from calcigraph.store.status import status_rows
+
+        return status_rows(self.graph, self.folder, self._movies, self.rows("cultures")[1])
 
     def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:
         """Write a synthetic movie OUT.tif with OUT_labels.tif and OUT_truth.json; needs no graph.
@@ -369,11 +381,6 @@ class Workspace:
         return write_simulation(out, options, progress)
 
 
-def _unfinished(row: Mapping[str, Any]) -> str:
-    remedy = "run the delete again" if row["state"] == "delete" else "run the same ingest again, or delete it"
-    return f"{row['state']} was broken off after {row['cells']} cells: {remedy}"
-
-
 def _check_model(model: str) -> None:
     if model not in MODELS:
         raise InputError(f"unknown model {model!r}; there are {', '.join(MODELS)}")
@@ -387,13 +394,6 @@ def _unchanged(stored: Culture, digest: str, replacing: bool) -> bool:
             "or give --replace to put this one in its place (the fits of the old one go with it)"
         )
     return stored.input_digest == digest
-
-
-def _heap_mb() -> int:
-    text = os.environ.get("CALCIGRAPH_HEAP_MB", "256")
-    if not text.isdigit() or int(text) < 64:
-        raise InputError(f"CALCIGRAPH_HEAP_MB is {text!r}: give the engine's heap in MB, 64 or more")
-    return int(text)
 
 
 def _now() -> str:

@@ -13,9 +13,11 @@ import typer
 from calcigraph.cli.compare import compare
 from calcigraph.cli.delete import delete
 from calcigraph.cli.demo import demo
+from calcigraph.cli.events import events
 from calcigraph.cli.fit import fit
 from calcigraph.cli.ingest import ingest, ingest_traces
-from calcigraph.cli.output import Interrupt
+from calcigraph.cli.migrate import migrate
+from calcigraph.cli.output import Interrupt, note
 from calcigraph.cli.picture import picture
 from calcigraph.cli.query import query
 from calcigraph.cli.simulate import simulate
@@ -37,7 +39,7 @@ app = typer.Typer(
     add_completion=False,
     help="From a calcium movie of a cell culture to a queried graph of cells, contacts and fitted coupling.",
 )
-for command in (ingest, ingest_traces, fit, query, compare, picture, simulate, status, delete, demo):
+for command in (ingest, ingest_traces, fit, events, query, compare, picture, simulate, status, delete, migrate, demo):
     app.command(name=command.__name__.replace("_", "-"))(command)
 
 
@@ -79,6 +81,14 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(run(arguments))
 
 
+class Told(logging.Handler):
+    """What calcigraph itself warns of while it works, as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line."""
+        note(f"calcigraph: {record.getMessage()}")
+
+
 def _silence_libraries() -> None:
     """Keep what libraries say to programmers from the user: what matters of it becomes a message of ours.
 
@@ -88,6 +98,7 @@ def _silence_libraries() -> None:
         warnings.simplefilter("ignore")
     # Without any handler, logging writes what libraries log to stderr.
     logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("calcigraph").addHandler(Told(logging.WARNING))
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -16,26 +16,40 @@ from calcigraph.workspace import Workspace
 def compare(
     context: typer.Context,
     cultures: Annotated[list[str] | None, typer.Argument(help="Cultures to compare.", show_default=False)] = None,
-    experiment: Annotated[str | None, typer.Option(help="Compare the cultures of this experiment.")] = None,
-    by: Annotated[str, typer.Option(help="What makes the groups.")] = "condition",
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="Compare the cultures of this experiment; may be repeated.", metavar="NAME")
+    ] = None,
+    by: Annotated[str, typer.Option(help="What makes the groups: condition, culture or experiment.")] = "condition",
+    within: Annotated[
+        str | None,
+        typer.Option(
+            help="experiment: compare conditions inside each, with experiments as replicates.", metavar="WHAT"
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="Whose parameters.")] = DEFAULT_MODEL,
     allow_different_options: Annotated[
-        bool, typer.Option("--allow-different-options", help="Compare fits made with different options.")
+        bool, typer.Option("--allow-different-options", help="Compare fits and events made with different options.")
     ] = False,
     form: FormatOption = Format.table,
 ) -> None:
-    """Compare fitted parameters between cultures or conditions; the unit is the culture.
+    """Compare what was fitted, events and waves between cultures or conditions; the unit is the culture.
 
     Synchrony is the mean correlation of intensity changes between contacts, without what a smooth drive gives.
     """
     from calcigraph.queries import records
     from calcigraph.queries.compare import medians
 
-    if bool(cultures) == bool(experiment):
+    everything = "experiment" in (by, within)
+    if bool(cultures and experiment) or not (cultures or experiment or everything):
         raise InputError("give two or more CULTUREs, or --experiment NAME with --by condition")
     workspace: Workspace = context.obj
     found = workspace.compare(
-        cultures or [], experiment=experiment, by=by, model=model, allow_different_options=allow_different_options
+        cultures or [],
+        experiment=experiment,
+        by=by,
+        model=model,
+        allow_different_options=allow_different_options,
+        within=within,
     )
     columns, rows = [str(column) for column in found.columns], records(found)
     if form is not Format.table:

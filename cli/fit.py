@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -11,8 +10,7 @@ import typer
 
 from calcigraph import FitOptions
 from calcigraph.cli.options import takes
-from calcigraph.cli.output import Format, FormatOption, note, progress_bar, show
-from calcigraph.errors import CalcigraphError, GraphError
+from calcigraph.cli.output import Format, FormatOption, failing_last, note, show
 from calcigraph.models.table import DEFAULT_MODEL, MODEL_HELP
 from calcigraph.store.types import Progress
 from calcigraph.workspace import Workspace
@@ -58,7 +56,7 @@ def _fit(
         runs.append((culture, fitted.run))
         _advise(culture, fitted.advice)
 
-    with _failing_last(cultures, one):
+    with failing_last(cultures, one):
         _show_runs(workspace, runs, form)
 
 
@@ -75,7 +73,7 @@ def _rank(
         _advise(culture, ranked[0].fit.advice)
         note(f"{culture}: {ranked[0].said}")
 
-    with _failing_last(cultures, one):
+    with failing_last(cultures, one):
         if rows or form is not Format.table:
             show(RANKING, rows, form)
 
@@ -87,25 +85,6 @@ def _column(ranked: Any, name: str) -> Any:
 def _advise(culture: str, advice: Sequence[str]) -> None:
     for line in advice:
         note(f"{culture}: {line}")
-
-
-@contextmanager
-def _failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> Iterator[None]:
-    """Do `one` for every culture, then the body; report at the end what went wrong with single cultures."""
-    failures: list[CalcigraphError] = []
-    with progress_bar() as progress:
-        for culture in cultures:
-            try:
-                one(culture, progress)
-            except GraphError:
-                raise  # without the graph no culture can be fitted
-            except CalcigraphError as error:
-                failures.append(error)
-    yield
-    for failure in failures[:-1]:
-        note(f"calcigraph: {failure}")
-    if failures:
-        raise failures[-1]
 
 
 def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from types import FrameType
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calcigraph.errors import spelt
+from calcigraph.errors import CalcigraphError, GraphError, spelt
 from calcigraph.store.types import Progress
 
 Record = Mapping[str, Any]
@@ -217,3 +217,22 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[stage], completed=done, total=max(total, 1))
 
         yield report
+
+
+@contextmanager
+def failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> Iterator[None]:
+    """Do `one` for every culture, then the body; report at the end what went wrong with single cultures."""
+    failures: list[CalcigraphError] = []
+    with progress_bar() as progress:
+        for culture in cultures:
+            try:
+                one(culture, progress)
+            except GraphError:
+                raise  # without the graph nothing can be done
+            except CalcigraphError as error:
+                failures.append(error)
+    yield
+    for failure in failures[:-1]:
+        note(f"calcigraph: {failure}")
+    if failures:
+        raise failures[-1]

@@ -26,7 +26,8 @@ def picture(
     model: Annotated[str, typer.Option(help="Whose fit to draw.")] = DEFAULT_MODEL,
     frame: Annotated[int, typer.Option(help="Frame to draw, from 0.")] = 0,
     cell: Annotated[int | None, typer.Option(help="Label of one cell to draw.", metavar="LABEL")] = None,
+    wave: Annotated[int | None, typer.Option(help="Number of one wave to draw alone.", metavar="N")] = None,
 ) -> None:
-    """Draw a culture: the paper's figures 2-7, 13-16 and 19."""
+    """Draw a culture: the paper's figures 2-7, 13-16 and 19, and its events and waves."""
     workspace: Workspace = context.obj
-    note(f"wrote {workspace.picture(culture, kind, out, model=model, frame=frame, cell=cell)}")
+    note(f"wrote {workspace.picture(culture, kind, out, model=model, frame=frame, cell=cell, wave=wave)}")

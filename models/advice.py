@@ -7,12 +7,12 @@ from math import isfinite
 
 import numpy as np
 
-from calcigraph.models.contacts import ENOUGH_CONTACTS
 from calcigraph.models.identify import at_bound
 from calcigraph.models.options import Bounds
 from calcigraph.models.task import Solved, Task
 from calcigraph.store.types import FloatArray
 from calcigraph.store.units import ALL_CONTACTS
+from calcigraph.store.weights import ENOUGH_CONTACTS
 
 RAW_DEVIATION = 10.0
 """Normalised intensities (eq. 23) vary by well under 1; traces stored as given may be camera counts."""

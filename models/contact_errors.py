@@ -11,13 +11,13 @@ from math import hypot, sqrt
 
 import numpy as np
 
-from calcigraph.models.contacts import between_inner, raw_weights, unit_contacts
 from calcigraph.models.estimate import Estimate, Value
 from calcigraph.models.options import Bounds
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.task import Solved, Task
 from calcigraph.store.doubtful import beside_missing, beside_place, merged_cells
 from calcigraph.store.types import Subgraph
+from calcigraph.store.weights import between_inner, raw_weights, unit_contacts
 
 ALIKE = 1.7
 """Standard deviation of the mean weight of a field's contacts, over that if they were independent: measured on 90

@@ -8,16 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from calcigraph.errors import FitError
-from calcigraph.store.doubtful import beside_missing, merged_cells
+from calcigraph.store.doubtful import beside_missing
 from calcigraph.store.types import BoolArray, FloatArray, Subgraph
 from calcigraph.store.units import ALL_CONTACTS, EQUAL_CONTACTS, INNER_CONTACTS
+from calcigraph.store.weights import raw_weights, unit_contacts, weights_and_scale
 
 WEIGHTS = ("distance*border", "border/distance", "border", "uniform")
 """The weightings of contacts there are; `distance*border` is the paper's (eq. 4)."""
 SETUPS = (1, 2, 3)
 """How many rings of cells follow the data: border cells only, and one or two rings more."""
-ENOUGH_CONTACTS = 10
-"""Contacts between inner cells from which the mean is over them. Weights scatter too much for a mean of fewer."""
 MOST_BESIDE = 0.5
 """Share of the inner cells beside places without a mask, up to which these are driven. More are no few missed cells."""
 ENOUGH_CELLS = 10
@@ -63,44 +62,14 @@ def contact_weights(subgraph: Subgraph, weights: str) -> tuple[FloatArray, float
     (True, True)
     """
     _check(subgraph, weights)
-    raw = raw_weights(subgraph, weights)
-    scale = float(np.mean(raw[unit_contacts(subgraph)]))
-    if not (np.isfinite(raw).all() and scale > 0 and raw.min() >= 0):
+    found = weights_and_scale(subgraph, weights)
+    if found is None:
+        mean = float(np.mean(raw_weights(subgraph, weights)))
         raise FitError(
-            f"the {weights!r} weights of culture {subgraph.culture} have mean {float(np.mean(raw)):g}; contacts need "
+            f"the {weights!r} weights of culture {subgraph.culture} have mean {mean:g}; contacts need "
             "positive borders and distances, ingest it again or use weights 'uniform'"
         )
-    return raw / scale, scale
-
-
-def unit_contacts(subgraph: Subgraph) -> BoolArray:
-    """The contacts whose mean weight is 1, (m,): those between inner cells, or all where these are fewer than 10.
-
-    The edge of the image cuts border cells, and with them their contacts. What is left of such a contact is often a
-    sliver. The share of slivers depends on the size of the field, so a mean over all contacts would do so too.
-
-    The contacts of a mask that may hold two cells are left out too, unless fewer than 10 remain: they are longer than
-    those of cells, and their centroids lie farther away.
-
-    Examples
-    --------
-    >>> from calcigraph.models import SyntheticOptions, make_culture
-    >>> large = make_culture(SyntheticOptions(cells=40, frames=12, size_px=256)).subgraph()
-    >>> small = make_culture(SyntheticOptions(cells=12, frames=12, size_px=128)).subgraph()
-    >>> bool(unit_contacts(large).all()), bool(unit_contacts(small).all())
-    (False, True)
-    """
-    inner = between_inner(subgraph)
-    single = inner & ~merged_cells(subgraph)[subgraph.pairs].any(axis=1)
-    for chosen in (single, inner):
-        if chosen.sum() >= ENOUGH_CONTACTS:
-            return chosen
-    return np.ones_like(inner)
-
-
-def between_inner(subgraph: Subgraph) -> BoolArray:
-    """The contacts between two inner cells, (m,)."""
-    return np.asarray(~subgraph.border.astype(np.bool_)[subgraph.pairs].any(axis=1))
+    return found
 
 
 def weight_unit(subgraph: Subgraph, weights: str) -> str:
@@ -133,20 +102,6 @@ def _check(subgraph: Subgraph, weights: str) -> None:
             f"weights {weights!r} need shared borders, which culture {subgraph.culture} (traces only) does not have; "
             "use weights 'uniform'"
         )
-
-
-def raw_weights(subgraph: Subgraph, weights: str) -> FloatArray:
-    """Weights in the unit of their lengths, (m,)."""
-    border, distance = subgraph.shared_border_px, subgraph.centroid_distance_px
-    # A distance of 0 gives an infinite weight; the caller's check refuses it.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raw: dict[str, FloatArray] = {
-            "distance*border": distance * border,
-            "border/distance": border / distance,
-            "border": border,
-            "uniform": np.ones(len(subgraph.pairs)),
-        }
-    return raw[weights]
 
 
 def driven_cells(subgraph: Subgraph, setup: int) -> BoolArray:

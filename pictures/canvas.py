@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import PathCollection
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.path import Path
@@ -188,7 +188,7 @@ def fill(
     chart: Map,
     paths: Sequence[Path],
     values: FloatArray,
-    cmap: str,
+    cmap: str | Colormap,
     norm: Normalize,
     edge: str = "white",
 ) -> PathCollection:

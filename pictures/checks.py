@@ -19,7 +19,7 @@ def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
     InputError
         No such frame, or a culture without the movie or the outlines that the kind draws.
     NotFoundError
-        No such cell, or no fit that the kind could draw.
+        No such cell, or no fit or events that the kind could draw.
     """
     if cell is not None:
         data.row(cell)
@@ -27,8 +27,12 @@ def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
     if kind.needs_movie:
         _check_image(kind, data, frame)
     if kind.needs_outlines and data.from_traces:
-        others = _names(other for other in TABLE if not other.needs_outlines and not other.needs_fit)
+        others = _names(other for other in TABLE if not (other.needs_outlines or other.needs_fit or other.needs_events))
         raise InputError(f"culture {data.culture!r} has no cell outlines; choose one of {others}")
+    if kind.needs_events and data.firing is None:
+        raise NotFoundError(
+            f"culture {data.culture!r} has no events, which {kind.name} draws; run: {command('events', [data.culture])}"
+        )
     own_check = kind.checker()
     if own_check is not None:
         own_check(data, cell)
@@ -44,7 +48,7 @@ def _check_frame(data: PictureData, frame: int) -> None:
 
 def _check_image(kind: Kind, data: PictureData, frame: int) -> None:
     if data.image is None:
-        others = _names(other for other in TABLE if not other.needs_movie and not other.check)
+        others = _names(other for other in TABLE if not (other.needs_movie or other.needs_events or other.check))
         raise InputError(f"culture {data.culture!r} has no movie, which {kind.name} draws; choose one of {others}")
     if data.image_frame != frame:
         raise InputError(f"frame {frame} was asked for, the image given is frame {data.image_frame}")

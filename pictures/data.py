@@ -9,7 +9,8 @@ import numpy as np
 
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.models.table import DEFAULT_MODEL
-from calcigraph.store.types import BoolArray, FloatArray, Subgraph
+from calcigraph.store.event_types import Events, Links, Wave
+from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,18 @@ class Training:
         moved = np.flatnonzero(self.data_loss != self.data_loss[:1])
         # A loss that changes at once means that the network was never held.
         return int(moved[0]) if len(moved) and moved[0] > 1 else 0
+
+
+@dataclass(frozen=True)
+class Firing:
+    """The events and waves of a culture, as a detection found them (store.event_types.EventRun)."""
+
+    events: Events
+    links: Links
+    waves: tuple[Wave, ...]
+    """Numbered from 1, flashes included."""
+    labels: IntArray
+    """(n,), the cells that were looked at, sorted."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,10 @@ class PictureData:
     """label -> (T,), the trace that the model's network gives, if it has one; NaN in frames it was not trained on."""
     training: tuple[Training, ...] = ()
     """One per network that was trained; empty for a model without training."""
+    firing: Firing | None = None
+    """The events and waves; None where they were never looked for."""
+    wave: int | None = None
+    """The number of the wave that is drawn alone; None: the largest ones."""
 
     def __post_init__(self) -> None:
         n, frames = self.subgraph.intensity.shape

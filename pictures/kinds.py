@@ -39,6 +39,8 @@ class Kind:
     """It draws a fit, which must have at least one of these values in at least one cell. Empty: it draws no fit."""
     needs_model_traces: bool = False
     """It draws `PictureData.traces`, the free run of the fitted model."""
+    needs_events: bool = False
+    """It draws `PictureData.firing`, the events and waves that were found."""
     draws_curves: bool = False
     """It draws what the training of a model left: `PictureData.training` or `network`, if there is any."""
     check: str = ""
@@ -94,6 +96,14 @@ TABLE = (
         fitted_values=ANY_VALUE,
         draws_curves=True,
         check="training:check_training",
+    ),
+    Kind(name="events", draws="raster:draw_events", detail="of every cell against time", needs_events=True),
+    Kind(
+        name="waves",
+        draws="wave_maps:draw_waves",
+        detail="when each cell rose",
+        needs_events=True,
+        check="wave_maps:check_waves",
     ),
 )
 KINDS = tuple(kind.name for kind in TABLE)

@@ -10,6 +10,7 @@ import numpy as np
 
 from calcigraph.pictures.data import PictureData, Training
 from calcigraph.pictures.kinds import Kind, named
+from calcigraph.pictures.pull_events import firing_of
 from calcigraph.queries import rows, run
 from calcigraph.queries import subgraph as pull
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from calcigraph.store.types import Culture, FloatArray
 
 
-def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, model: str, frame: int) -> PictureData:
+def picture_data(
+    graph: Graph, about: Culture, movie: Path | None, kind: str, model: str, frame: int, wave: int | None = None
+) -> PictureData:
     """Pull what a kind of picture draws of a culture, and no more.
 
     Parameters
@@ -36,6 +39,8 @@ def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, mo
         kinds that need them.
     frame
         The frame to draw, from 0.
+    wave
+        The number of the wave that is drawn alone; None for the largest ones.
 
     Raises
     ------
@@ -58,6 +63,8 @@ def picture_data(graph: Graph, about: Culture, movie: Path | None, kind: str, mo
         image_frame=frame,
         condition=about.condition,
         model=model,
+        wave=wave,
+        firing=firing_of(graph, about.uid) if chosen.needs_events else None,
     )
     return _with_fit(graph, data, chosen) if chosen.needs_fit else data
 

@@ -1,4 +1,8 @@
-"""Cells that depart from their culture or from their neighbours, by medians and the median absolute deviation (MAD)."""
+"""Cells that depart from their culture or from their neighbours.
+
+Fitted quantities are judged by medians and the median absolute deviation (MAD), events and waves by their own chance
+(queries/unusual_firing.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 
 from calcigraph.errors import InputError
 from calcigraph.models.scale import NORMAL, mad_scale
+from calcigraph.queries.unusual_firing import Stood, find_firing
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
@@ -41,8 +46,9 @@ def find_anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, 
         z_culture = (v - median of the culture) / s
         z_neighbours = (v - median of the fitted neighbours) / s
 
-    z_neighbours is null where a cell has no fitted neighbour. A quantity whose MAD is 0 gives no row. Each cell appears
-    once, with its worst quantity; the worst cell comes first.
+    z_neighbours is null where a cell has no fitted neighbour. A quantity whose MAD is 0 gives no row. For events and
+    waves z_culture is the deviate of a normal distribution with the same tail, and z_neighbours is null. Each cell
+    appears once, with its worst quantity and the reasons of all, the worst first; the worst cell comes first.
 
     Where the rows know a value's 95 % interval, a departure must fulfil more:
 
@@ -56,7 +62,8 @@ def find_anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, 
     ----------
     rows
         Those of queries/anomalies.cypher, one per cell: label, uid, k_cell, feed, mse_train, neighbours (labels), and
-        the ends of the 95 % intervals (k_cell_low, k_cell_high, feed_low, feed_high).
+        the ends of the 95 % intervals (k_cell_low, k_cell_high, feed_low, feed_high); and where events were looked for
+        events, duration_s, started and links. What is not known is null or left out.
     culture, model
         What the rows are of; they are written into the table.
     threshold
@@ -84,64 +91,70 @@ def find_anomalies(rows: Sequence[Mapping[str, Any]], culture: str, model: str, 
         raise InputError(f"threshold must be a positive number of robust deviations, not {threshold:g}")
     # By label, so that of two equally bad quantities or cells the same one is taken on every engine.
     rows = sorted(rows, key=lambda row: int(row["label"]))
-    worst: dict[int, _Departure] = {}
-    for quantity in QUANTITIES:
-        for departure in _departures(quantity, rows, threshold):
-            known = worst.get(departure.index)
-            if known is None or departure.score > known.score:
-                worst[departure.index] = departure
-    found = sorted(worst.values(), key=lambda departure: (-departure.score, rows[departure.index]["label"]))
-    records = [_record(departure, rows[departure.index], culture, model) for departure in found]
+    departures = [each for quantity in QUANTITIES for each in _departures(quantity, rows, model, threshold)]
+    departures += [_of_firing(each) for each in find_firing(rows, threshold)]
+    by_cell: dict[int, list[Departure]] = {}
+    for each in sorted(departures, key=lambda each: -each.score):
+        by_cell.setdefault(each.index, []).append(each)
+    worst_first = sorted(by_cell.values(), key=lambda of_cell: (-of_cell[0].score, rows[of_cell[0].index]["label"]))
+    records = [_record(of_cell, rows[of_cell[0].index], culture) for of_cell in worst_first]
     return pandas.DataFrame(records, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 @dataclass(frozen=True)
-class _Departure:
+class Departure:
     """One value of one cell that is beyond the threshold."""
 
     index: int
     """The cell's row."""
     quantity: str
-    """One of QUANTITIES."""
+    """As the table calls it."""
     value: float
-    medians: tuple[float, float]
-    """Of the culture, and of the fitted neighbours (NaN: none)."""
     z: tuple[float, float]
-    """The departure from each, in robust standard deviations."""
-    holds: tuple[bool, bool]
-    """Which of the two count."""
-
-    @property
-    def score(self) -> float:
-        """The larger departure of those that count."""
-        return max(abs(z) for z, holds in zip(self.z, self.holds, strict=True) if holds)
-
-    @property
-    def reason(self) -> str:
-        """Such as "coupling 0.0512 is 9.1 robust deviations above the culture's median of 0.0121"."""
-        parts = [
-            f"{abs(z):.1f} robust deviations {'above' if z > 0 else 'below'} {whose} of {median:.3g}"
-            for whose, median, z, holds in zip(_MEDIANS, self.medians, self.z, self.holds, strict=True)
-            if holds
-        ]
-        return f"{QUANTITIES[self.quantity]} {self.value:.3g} is " + " and ".join(parts)
+    """The departure from the culture and from the neighbours (NaN: from none), in robust standard deviations."""
+    score: float
+    """The larger departure of those that count."""
+    reason: str
+    """Such as "coupling 0.0512 is 9.1 robust deviations above the culture's median of 0.0121"."""
 
 
-def _record(departure: _Departure, row: Mapping[str, Any], culture: str, model: str) -> dict[str, Any]:
-    """The table's row of one cell."""
+def _reason(quantity: str, value: float, z: Sequence[float], medians: Sequence[float], holds: Sequence[bool]) -> str:
+    """Why a fitted value is named: its departures from the culture and the neighbours, of those that count."""
+    parts = [
+        f"{abs(each):.1f} robust deviations {'above' if each > 0 else 'below'} {whose} of {median:.3g}"
+        for whose, median, each, held in zip(_MEDIANS, medians, z, holds, strict=True)
+        if held
+    ]
+    return f"{QUANTITIES[quantity]} {value:.3g} is " + " and ".join(parts)
+
+
+def _of_firing(stood: Stood) -> Departure:
+    return Departure(
+        index=stood.index,
+        quantity=stood.quantity,
+        value=stood.value,
+        z=(stood.deviate, math.nan),
+        score=abs(stood.deviate),
+        reason=stood.reason,
+    )
+
+
+def _record(of_cell: Sequence[Departure], row: Mapping[str, Any], culture: str) -> dict[str, Any]:
+    """The table's row of one cell; its departures, the worst first."""
+    worst = of_cell[0]
     return {
         "culture": culture,
         "label": row["label"],
         "uid": row["uid"],
-        "quantity": f"{model}_{departure.quantity}",
-        "value": departure.value,
-        "z_culture": departure.z[0],
-        "z_neighbours": departure.z[1],
-        "reason": departure.reason,
+        "quantity": worst.quantity,
+        "value": worst.value,
+        "z_culture": worst.z[0],
+        "z_neighbours": worst.z[1],
+        "reason": "; ".join(each.reason for each in of_cell),
     }
 
 
-def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], threshold: float) -> list[_Departure]:
+def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], model: str, threshold: float) -> list[Departure]:
     """The cells beyond the threshold; none where the MAD is 0."""
     values, errors = _column(rows, quantity), _errors(rows, quantity)
     known = np.isfinite(values)
@@ -168,17 +181,21 @@ def _departures(quantity: str, rows: Sequence[Mapping[str, Any]], threshold: flo
         # The median of a few neighbours is uncertain itself: its standard error is sqrt(pi / 2) of the mean's.
         of_median = threshold * scale * np.sqrt(np.pi / 2 / np.maximum(count, 1))
         from_neighbours &= ~with_interval | (np.abs(values - usual) > np.fmax(np.hypot(least, of_median), floor))
-    return [
-        _Departure(
-            index=i,
-            quantity=quantity,
-            value=float(values[i]),
-            medians=(middle, float(around[i])),
-            z=(float(z_culture[i]), float(z_neighbours[i])),
-            holds=(bool(from_culture[i]), bool(from_neighbours[i])),
+    found = []
+    for i in np.flatnonzero(from_culture | from_neighbours).tolist():
+        z, medians = (float(z_culture[i]), float(z_neighbours[i])), (middle, float(around[i]))
+        holds = (bool(from_culture[i]), bool(from_neighbours[i]))
+        found.append(
+            Departure(
+                index=i,
+                quantity=f"{model}_{quantity}",
+                value=float(values[i]),
+                z=z,
+                score=max(abs(each) for each, held in zip(z, holds, strict=True) if held),
+                reason=_reason(quantity, float(values[i]), z, medians, holds),
+            )
         )
-        for i in np.flatnonzero(from_culture | from_neighbours).tolist()
-    ]
+    return found
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> FloatArray:

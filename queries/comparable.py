@@ -1,6 +1,9 @@
-"""What two groups of fits allow to be compared: k only in one unit, and a test of k only where the data tell k.
+"""What two groups of cultures allow to be compared.
 
-Synchrony is always compared, but it changes with the number of cells, so a difference in that is told beside it.
+k is compared only in one unit, and tested only where the data tell it. Synchrony is always compared, but it changes
+with the number of cells, so a difference in that is told beside it. Events are tested only where they were looked for
+alike, and speeds are compared only in one unit. Where noise is larger, small events are missed, so a difference in
+noise is told beside rates and amplitudes.
 """
 
 from __future__ import annotations
@@ -11,11 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcigraph.errors import command, spelt
+from calcigraph.queries.fired import Fired
 from calcigraph.queries.fitted import Fitted
+from calcigraph.queries.observed import Observed
+from calcigraph.queries.quantities import FIRED, K_CELL, SPEEDS, SYNCHRONY, K
 from calcigraph.store.units import ALL_CONTACTS
 
 UNLIKE_CELLS = 1.2
 """Ratio of median cell numbers from which two groups are called unlike in size."""
+UNLIKE_NOISE = 1.2
+"""Ratio of median noise from which two groups are called unlike in it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How events were looked for in all cultures that are compared."""
+
+    differing: str = ""
+    """The settings that differ, and where they are what; "" where all agree."""
+    accepted: bool = False
+    """Whether events are tested all the same."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,58 @@ class Allowed:
     """Whether there is a test, with its intervals, where there are enough cultures."""
     notes: tuple[str, ...] = ()
     """Sentences beside it, without a full stop."""
+
+
+def allowed(quantity: str, a: Sequence[Observed], b: Sequence[Observed], options: Options) -> Allowed:
+    """What the cultures of two groups allow to be said of a quantity.
+
+    Parameters
+    ----------
+    quantity
+        One of queries/quantities.py.
+    a, b
+        The cultures of the two groups.
+    options
+        How events were looked for.
+    """
+    if quantity in FIRED:
+        events = tuple([each.fired for each in group if each.fired is not None] for group in (a, b))
+        return of_events(quantity, events[0], events[1], options)
+    fits = tuple([each.fitted for each in group if each.fitted is not None] for group in (a, b))
+    if quantity in (K, K_CELL):
+        return of_k(fits[0], fits[1])
+    return of_synchrony(fits[0], fits[1]) if quantity == SYNCHRONY else Allowed()
+
+
+def of_events(quantity: str, a: Sequence[Fired], b: Sequence[Fired], options: Options) -> Allowed:
+    """What may be said of events and waves.
+
+    Parameters
+    ----------
+    quantity
+        One of quantities.FIRED.
+    a, b
+        The events of the two groups.
+    options
+        How they were looked for.
+    """
+    if quantity in SPEEDS.values():
+        units = {unit for unit, name in SPEEDS.items() for each in (*a, *b) if name in each.values}
+        if len(units) > 1:
+            note = "wave speed is not compared, because the pixel size is known of some cultures only"
+            return Allowed(compared=False, tested=False, notes=(note,))
+    notes = []
+    tested = not options.differing or options.accepted
+    if options.differing:
+        said = "" if tested else "no test of events: "
+        notes.append(f"{said}they were looked for with different options: {options.differing}")
+    noise = [float(np.median([each.noise for each in group])) for group in (a, b)]
+    if quantity not in SPEEDS.values() and max(noise) >= UNLIKE_NOISE * min(noise):
+        notes.append(
+            f"the groups differ in the noise of their traces (median {noise[0]:.2g} and {noise[1]:.2g}), "
+            "and small events are missed where it is larger, so a difference need not come from the condition"
+        )
+    return Allowed(tested=tested, notes=tuple(notes))
 
 
 def of_k(a: Sequence[Fitted], b: Sequence[Fitted]) -> Allowed:

@@ -1,11 +1,11 @@
 """What distinguishes two groups of cultures in one parameter: difference, ratio, their intervals, and a test.
 
 With 3 or more cultures in each group, there is Welch's t interval (95 %) of the difference of means, and its two-sided
-test. The coupling is a positive rate and is compared by its ratio: where all values are positive, the interval of the
-ratio and the test are Welch's on the logarithms.
+test. Coupling, event rates, amplitudes and speeds are positive and are compared by their ratio: where all values are
+positive, the interval of the ratio and the test are Welch's on the logarithms.
 
-Synchrony need not be normally distributed. So a test is given only where an exact permutation test of the cultures
-could reach 5 % too.
+Synchrony and the few waves of a culture need not be normally distributed. So a test is given only where an exact
+permutation test of the cultures could reach 5 % too.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from calcigraph.queries.quantities import AMPLITUDE, DFF, EVENT_RATE, K_CELL, SPEEDS, SYNCHRONY, WAVE_RATE, K
 from calcigraph.store.types import FloatArray
 
 ENOUGH = 3
 """Cultures on each side from which an interval and a test are given."""
 LEVEL = 0.05
 """Level of the tests."""
-SYNCHRONY = "synchrony"
-RATES = ("k", "k_cell")
+RATIOS = (K, K_CELL, EVENT_RATE, AMPLITUDE, DFF, *SPEEDS.values())
 """Parameters that are compared by their ratio too."""
+UNUSUAL = (SYNCHRONY, WAVE_RATE)
+"""Parameters whose values need not be normally distributed."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ def effect_of(parameter: str, a: FloatArray, b: FloatArray) -> Effect:
     Parameters
     ----------
     parameter
-        Its name decides whether there is a ratio (RATES) and when there is a test (SYNCHRONY).
+        Its name decides whether there is a ratio (RATIOS) and when there is a test (UNUSUAL).
     a, b
         One value per culture of each group, at least one.
     """
-    rate = parameter in RATES and bool((a > 0).all() and (b > 0).all())
+    rate = parameter in RATIOS and bool((a > 0).all() and (b > 0).all())
     effect = Effect(
         difference=float(b.mean() - a.mean()),
         ratio=math.exp(float(np.log(b).mean() - np.log(a).mean())) if rate else None,
@@ -83,9 +85,9 @@ def effect_of(parameter: str, a: FloatArray, b: FloatArray) -> Effect:
         return replace(effect, note=note)
     # An exact permutation test forms the groups in all ways; its p is at least that of the two most extreme ones.
     ways = math.comb(len(a) + len(b), len(a))
-    if parameter == SYNCHRONY and 2 / ways > LEVEL:
+    if parameter in UNUSUAL and 2 / ways > LEVEL:
         note = (
-            f"no interval and no test of synchrony: {len(a)} and {len(b)} cultures can be dealt in {ways} ways, "
+            f"no interval and no test of {parameter}: {len(a)} and {len(b)} cultures can be dealt in {ways} ways, "
             f"so that no exact two-sided p is below {2 / ways:.2g}"
         )
         return replace(effect, note=note)

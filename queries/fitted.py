@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.errors import NotFoundError, command, spelt
 from calcigraph.models.scale import mad_scale
-from calcigraph.queries.effects import SYNCHRONY
 from calcigraph.queries.library import Reader, fetch, load
+from calcigraph.queries.quantities import FEED, FITTED, SYNCHRONY
 from calcigraph.queries.recorded import Recorded
 from calcigraph.store.units import unit_of_k
-
-PARAMETERS = ("k", "k_cell", "feed", SYNCHRONY, "mse_train", "mse_test")
-"""What is compared, in the order of the rows."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +47,23 @@ class Fitted:
         return unit_of_k(self.settings, self.facts)
 
 
-def latest_fits(graph: Reader, names: Sequence[str], model: str) -> list[Fitted]:
-    """The latest fit of each culture, in the order of the names.
+def latest_fits(graph: Reader, names: Sequence[str], model: str) -> dict[str, Fitted]:
+    """The latest fit of each culture that has one, by culture.
 
-    Raises
-    ------
-    NotFoundError
-        `model` was not fitted to a culture.
+    Parameters
+    ----------
+    graph
+        Where the fits are.
+    names
+        Of the cultures.
+    model
+        Whose fits.
     """
     query = load("comparison")
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model})):
-        rows[row["culture"]].append(row)
-    without = [name for name in names if not rows[name]]
-    if without:
-        raise NotFoundError(
-            f"no fit of {model} is stored for {spelt(*without)}: run `{command('fit', without, '--model', model)}`"
-        )
-    return [_fitted(rows[name], model) for name in names]
+        rows.setdefault(row["culture"], []).append(row)
+    return {name: _fitted(rows[name], model) for name in names if name in rows}
 
 
 def _fitted(rows: Sequence[Mapping[str, Any]], model: str) -> Fitted:
@@ -77,10 +72,10 @@ def _fitted(rows: Sequence[Mapping[str, Any]], model: str) -> Fitted:
     recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
-    for name in PARAMETERS:
+    for name in FITTED:
         values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
         # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
-        values = values[np.isfinite(values)] / (gain if name == "feed" else 1.0)
+        values = values[np.isfinite(values)] / (gain if name == FEED else 1.0)
         if len(values):
             medians[name] = float(np.median(values))
             spreads[name] = mad_scale(values - medians[name])

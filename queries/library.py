@@ -31,7 +31,7 @@ from calcigraph.errors import InputError, NotFoundError, spelt
 log = logging.getLogger(__name__)
 
 TYPES = ("string", "int", "float", "bool", "list", "map", "any")
-INTERNAL = frozenset({"comparison", "curves"})
+INTERNAL = frozenset({"comparison", "curves", "firing", "links", "waves_of"})
 """Queries of other functions, which are not offered to users."""
 
 _DECLARATION = re.compile(r"(parameter|column)\s+(\w+)\s*:\s*(\w+)(?:\s*=\s*(.*?))?(?:\s{2,}(.*))?$")
@@ -212,7 +212,7 @@ def names() -> tuple[str, ...]:
     """The names of all queries, sorted.
 
     >>> names()[:4]
-    ('anomalies', 'cells', 'contacts', 'cultures')
+    ('anomalies', 'cells', 'contacts', 'crossings')
     """
     stems = (item.name.removesuffix(".cypher") for item in _folder().iterdir() if item.name.endswith(".cypher"))
     return tuple(sorted(stem for stem in stems if stem not in INTERNAL))

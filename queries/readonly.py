@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from calcigraph.errors import InputError, ReadOnlyError
 from calcigraph.queries import policy
 from calcigraph.queries.library import Declared, Query, parse, parse_value
+from calcigraph.queries.misspelt import hints
 from calcigraph.queries.tables import column, plain
+from calcigraph.store.rows import iso
 
 if TYPE_CHECKING:
     import pandas
@@ -83,6 +85,8 @@ def run_user(
     log.debug("user query: %s", clean)
     names, rows = graph.read_only(clean, values, timeout_s, row_limit)
     names = names or policy.columns_of(clean)  # the embedded engine names no columns when there are no rows
+    for hint in hints(graph, clean):
+        log.warning(hint)
     import pandas
 
     columns = [column([_plain(row[index]) for row in rows]) for index in range(len(names))]
@@ -215,9 +219,11 @@ def _graph_value(value: Any) -> Any:
         }
     if isinstance(value, Point):
         return {"srid": value.srid, "coordinates": [plain(item) for item in value]}
+    if type(value).__name__ == "DateTime":
+        return iso(value)
     # The driver's dates and durations have the first, Python's own the second.
-    iso = getattr(value, "iso_format", None) or getattr(value, "isoformat", None)
-    return iso() if iso else plain(value)
+    text = getattr(value, "iso_format", None) or getattr(value, "isoformat", None)
+    return text() if text else plain(value)
 
 
 def _end(node: Any) -> str:

@@ -12,9 +12,11 @@ import numpy as np
 from calcigraph.errors import NotFoundError, command, spelt
 from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.doubtful import find_doubtful
+from calcigraph.queries.event_tables import OF_EVENTS, require_events, shaped
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
 from calcigraph.store.light import neighbours_share
+from calcigraph.store.rows import iso
 from calcigraph.store.types import Subgraph
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _CELL_FACTS = frozenset(
-    {"uid", "label", "area_px", "x_px", "y_px", "border", "polygon", "flags", "intensity", "open_px"}
+    {"uid", "name", "label", "area_px", "x_px", "y_px", "place", "border", "polygon", "flags", "intensity", "open_px"}
 )
 """Properties of a Cell node that an ingest wrote; all others are fitted."""
 _PARAMETERS = (
@@ -79,7 +81,11 @@ def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row
     values = query.bind(params)
     if "culture" in values:
         require_culture(graph, values["culture"])
-    found = fetch(graph, query, values)
+    if name in OF_EVENTS:
+        require_events(graph, values["culture"])
+    found = shaped(name, fetch(graph, query, values), values)
+    if any(each.name == "created" for each in query.columns):
+        found = [row | {"created": iso(row["created"]) or None} for row in found]
     if name == "fits":
         found = [row | Recorded.of(row).texts() for row in found]
     return query, found, values
@@ -125,6 +131,7 @@ def _graph_of(rows: Sequence[Row], culture: str) -> Subgraph:
         shared_border_px=shared_border_px,
         centroid_distance_px=distance_px,
         intensity_gain=1.0 if rows[0]["intensity_gain"] is None else float(rows[0]["intensity_gain"]),
+        intensity_offset=rows[0].get("intensity_offset"),
         area_px=_floats(rows, "area_px"),
         doubts=tuple(rows[0]["doubts"] or ()),
         open_px=None if any(row["open_px"] is None for row in rows) else _floats(rows, "open_px"),
@@ -273,25 +280,40 @@ def _parameters(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
 
 
 def _traces(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
+    return _wide(rows, "intensity")
+
+
+def _dff(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
+    frames = max((len(row["dff"]) for row in rows if row["dff"] is not None), default=0)
+    if not frames:
+        raise NotFoundError(
+            f"culture {spelt(values['culture'])} has no dF/F: the light at the baseline is positive in no cell"
+        )
+    return _wide([row | {"dff": row["dff"] or [np.nan] * frames} for row in rows], "dff")
+
+
+def _wide(rows: list[Row], name: str) -> pandas.DataFrame:
     """One row per frame: its number, its time, and a column for each cell."""
     import pandas
 
-    intensity = np.array([row["intensity"] for row in rows], dtype=np.float64)
-    intensity = intensity.reshape(len(rows), -1 if rows else 0)  # (n, T), also of no cell
-    frame = np.arange(intensity.shape[1])
+    traces = np.array([row[name] for row in rows], dtype=np.float64)
+    traces = traces.reshape(len(rows), -1 if rows else 0)  # (n, T), also of no cell
+    frame = np.arange(traces.shape[1])
     interval = float(rows[0]["frame_interval_s"]) if rows else 0.0
     names = [str(row["label"]) for row in rows]
-    table = pandas.DataFrame(np.ascontiguousarray(intensity.T), columns=names)
+    table = pandas.DataFrame(np.ascontiguousarray(traces.T), columns=names)
     kept = rows[0]["time_s"] if rows else None
     times = pandas.DataFrame({"frame": frame, "time_s": frame * interval if kept is None else kept})
     return pandas.concat([times, table], axis=1)
 
 
 def _anomalies(query: Query, rows: list[Row], values: Row) -> pandas.DataFrame:
-    if not rows:
+    looked_at = ("k_cell", "feed", "mse_train", "events")
+    if all(row[name] is None for row in rows for name in looked_at):
+        culture, model = values["culture"], values["model"]
         raise NotFoundError(
-            f"culture {spelt(values['culture'])} has no fit of {values['model']}: "
-            f"run `{command('fit', [values['culture']], '--model', values['model'])}`"
+            f"culture {spelt(culture)} has no fit of {model}: run `{command('fit', [culture], '--model', model)}`, "
+            f"or `{command('events', [culture])}` for the anomalies of events"
         )
     return find_anomalies(rows, values["culture"], values["model"], values["threshold"])
 
@@ -309,6 +331,7 @@ _SHAPES: dict[str, Callable[[Query, list[Row], Row], pandas.DataFrame]] = {
     "cells": _cells,
     "parameters": _parameters,
     "traces": _traces,
+    "dff": _dff,
     "subgraph": _subgraph,
     "anomalies": _anomalies,
     "doubtful": _doubtful,

@@ -15,7 +15,20 @@ TEXT, NUMBER = "text", "number"
 
 TEXT_FUNCTIONS = frozenset(
     {"tolower", "toupper", "lower", "upper", "trim", "ltrim", "rtrim", "btrim", "replace", "split", "substring"}
-    | {"left", "right", "tostring", "tostringornull", "type", "labels", "keys", "elementid", "normalize"}
+    | {
+        "left",
+        "right",
+        "tostring",
+        "tostringornull",
+        "type",
+        "labels",
+        "keys",
+        "elementid",
+        "normalize",
+        "datetime",
+        "date",
+        "duration",
+    }
 )
 """Functions whose arguments or results are text."""
 NUMBER_FUNCTIONS = frozenset({"count", "size", "length", "abs", "round", "sum", "avg", "tointeger", "tofloat"})

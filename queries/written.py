@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any, Protocol
 
 from calcigraph.errors import CalcigraphError, InputError
 from calcigraph.queries.library import Declared
 from calcigraph.queries.readonly import declared_parameters, parse_parameters
 from calcigraph.queries.usage import NUMBER, TEXT, Use, uses_of
-from calcigraph.store.types import Culture
+from calcigraph.store import described
 
-TEXTS = frozenset(
-    {"uid", "name", "condition", "movie", "masks", "input_digest", "options", "warnings", "created", "version"}
-    | {"polygon", "flags", "model", "case", "settings", "settings_hash", "advice", "identified", "why", "facts"}
-    | {"curves", "parameters", "group", "last_fit"}
-)
+_KINDS = [(name, line.kind) for table in described.tables() for line in table.lines for name in line.names]
+TEXTS = frozenset(name for name, kind in _KINDS if kind in ("text", "list of text"))
 """Properties of the graph that are texts, or lists of them."""
 ENDINGS = ("_identified", "_why", "_group")
 """Of a cell's properties that are texts, such as robust_identified."""
-NUMBERS = frozenset(field.name for field in fields(Culture)) - TEXTS | frozenset(
-    {"label", "area_px", "x_px", "y_px", "border", "intensity", "k", "k_low", "k_high", "k_cell", "feed", "feed_low"}
-    | {"feed_high", "leak", "mse_train", "mse_test", "null_k", "null_k_p", "null_k_z", "null_sync", "null_sync_p"}
-    | {"shared_border_px", "centroid_distance_px", "open_px"}
-) - {"experiment"}
+TIMES = frozenset(name for name, kind in _KINDS if kind == "time")
+"""Properties that are compared with datetime($parameter)."""
+NUMBERS = frozenset(name for name, kind in _KINDS if kind not in ("", "point") and "<" not in name) - TEXTS - TIMES
 """Properties of the graph that are numbers, lists of them, or true and false."""
+PREFIXES = {
+    "setting_": ":FitRun|EventRun", "fact_": ":FitRun|EventRun", "option_": ":Culture", "tissue_": ":Culture",
+    "light_": ":Culture",
+}  # fmt: skip
+"""What properties begin with that may be of any kind, and the labels of the nodes that have them."""
 LOOKING_S = 5.0
 """Longest time to look in the graph for a property that is not one of these."""
 
@@ -98,6 +97,7 @@ def _meant(graph: Looking, parameter: Declared, raw: str, value: Any, uses: set[
         if wrong is not None:
             what = kinds[NUMBER].property
             told = f"{what}, which is no text" if what else "numbers"
+            told = f"{what}, which is a time (write datetime(${name}))" if what in TIMES else told
             raise InputError(f"parameter {name} is compared with {told}, but {wrong!r} is text")
     return value
 
@@ -108,14 +108,15 @@ def _kind(graph: Looking | None, use: Use) -> str | None:
         return use.kind
     if use.property in TEXTS or use.property.endswith(ENDINGS):
         return TEXT
-    if use.property in NUMBERS:
+    if use.property in NUMBERS | TIMES:
         return NUMBER
     if graph is None:
         return None
+    labels = next((labels for prefix, labels in PREFIXES.items() if use.property.startswith(prefix)), "")
     quoted = "`" + use.property.replace("`", "``") + "`"
     try:
         _, rows = graph.read_only(
-            f"MATCH (n) WHERE n.{quoted} IS NOT NULL RETURN n.{quoted} AS v LIMIT 1", {}, LOOKING_S, 1
+            f"MATCH (n{labels}) WHERE n.{quoted} IS NOT NULL RETURN n.{quoted} AS v LIMIT 1", {}, LOOKING_S, 1
         )
     except CalcigraphError:
         return None

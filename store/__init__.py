@@ -1,6 +1,6 @@
 """Storage: the graph of cultures over Bolt, and the OME-Zarr movie beside it (calcigraph.store.movie)."""
 
-from calcigraph.store.endpoint import Endpoint, open_endpoint
+from calcigraph.store.endpoint import Endpoint, chosen_heap_mb, open_endpoint
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import (
     Cells,
@@ -28,5 +28,6 @@ __all__ = [
     "Normalisation",
     "Progress",
     "Subgraph",
+    "chosen_heap_mb",
     "open_endpoint",
 ]

@@ -8,17 +8,18 @@ its own, then takes its place.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
+from calcigraph.store import events
 from calcigraph.store.bolt import Bolt, Row, rows_of
-from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Progress
+from calcigraph.store.rows import cell_rows, culture_of, culture_properties, moment
+from calcigraph.store.types import Cells, Contacts, Culture, CultureData, FloatArray, Progress
+from calcigraph.store.weights import PROPERTY, contact_graph, stored_weights
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -36,7 +37,7 @@ BATCH_CONTACTS = 10_000
 
 _BEGIN = """
 MERGE (k:Culture {uid: $uid})
-SET k = $properties
+SET k = $properties, k.created = datetime($created)
 RETURN k.uid AS uid
 """
 _LINK = """
@@ -58,11 +59,13 @@ CREATE (c:Cell)
 SET c = row
 CREATE (c)<-[:HAS_CELL]-(k)
 """
-_CONTACTS = """
+_OF_CONTACTS = ("shared_border_px", "centroid_distance_px", *PROPERTY.values())
+# Rows as lists: as maps, whose keys go along with every row, they took the engine twice as long.
+_CONTACTS = f"""
 UNWIND $rows AS row
-MATCH (a:Cell {uid: row.a})
-MATCH (b:Cell {uid: row.b})
-CREATE (a)-[:ADJACENT {shared_border_px: row.border, centroid_distance_px: row.distance}]->(b)
+MATCH (a:Cell {{uid: row[0]}})
+MATCH (b:Cell {{uid: row[1]}})
+CREATE (a)-[:ADJACENT {{{", ".join(f"{name}: row[{place}]" for place, name in enumerate(_OF_CONTACTS, start=2))}}}]->(b)
 """
 _STATE = """
 MATCH (k:Culture {uid: $uid})
@@ -81,14 +84,21 @@ DETACH DELETE c
 """
 _COUNT_CELLS = "MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell) RETURN count(c) AS cells"
 _DELETE_CULTURE = "MATCH (k:Culture {uid: $uid}) DETACH DELETE k"
-_DELETE_EMPTY_EXPERIMENTS = "MATCH (e:Experiment) WHERE NOT (e)-[:INCLUDES]->() DETACH DELETE e"
+_EXPERIMENTS = "MATCH (:Culture {uid: $uid})<-[:INCLUDES]-(e:Experiment) RETURN e.name AS name"
+# Of these names only: in a shared database another program may have nodes of this label.
+_DELETE_EMPTY_EXPERIMENTS = """
+UNWIND $names AS name
+MATCH (e:Experiment {name: name})
+WHERE NOT (e)-[:INCLUDES]->()
+DETACH DELETE e
+"""
 _MARK_DELETED = "MATCH (k:Culture {uid: $uid}) SET k.complete = false, k.state = 'delete' RETURN k.uid AS uid"
 _RENAME_CELLS = """
 MATCH (:Culture {uid: $before})-[:HAS_CELL]->(c:Cell)
 SET c.uid = $after + ':' + toString(c.label)
 """
 _RENAME_CULTURE = "MATCH (k:Culture {uid: $before}) SET k.uid = $after"
-_RETIRE_RUNS = "MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid}) SET r.uid = $after + r.uid"
+_RETIRE_RUNS = "MATCH (r)-[:OF]->(:Culture {uid: $uid}) SET r.uid = $after + r.uid"  # of fits and of events
 _RETIRE_CULTURE = """
 MATCH (k:Culture {uid: $after})
 SET k.complete = false, k.state = 'replace', k.replaces = $uid
@@ -130,13 +140,13 @@ def retired(uid: str) -> str:
 
 def list_cultures(bolt: Bolt) -> list[Culture]:
     """All cultures, incomplete ones too, by name; replacements under way are not cultures yet."""
-    return [_culture(row) for row in bolt.rows(_CULTURES, {}, write=False)]
+    return [culture_of(row) for row in bolt.rows(_CULTURES, {}, write=False)]
 
 
 def find_culture(bolt: Bolt, uid: str) -> Culture | None:
     """The culture of that name, complete or not."""
     rows = bolt.rows(_CULTURE, {"uid": uid}, write=False)
-    return _culture(rows[0]) if rows else None
+    return culture_of(rows[0]) if rows else None
 
 
 def incomplete(bolt: Bolt) -> list[Row]:
@@ -164,8 +174,9 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     bolt.require_room()
     # An incomplete culture is simply written anew; a complete one stays visible until the new one is whole.
     target = staged(uid) if complete else uid
-    token = _begin(bolt, data.culture, target)
-    batches = _write_batches(bolt, data, target, token, progress)
+    weights, scales = stored_weights(contact_graph(data))
+    token = _begin(bolt, data.culture, scales, target)
+    batches = _write_batches(bolt, data, weights, target, token, progress)
     bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches), write=True)
     if complete:
         remove_leftovers(bolt, uid)
@@ -200,16 +211,16 @@ def check(data: CultureData) -> None:
         )
 
 
-def _begin(bolt: Bolt, culture: Culture, target: str) -> str:
+def _begin(bolt: Bolt, culture: Culture, scales: dict[str, float], target: str) -> str:
     """Make the culture's node, incomplete, under the uid `target`; return this writer's token."""
     token = secrets.token_hex(8)
-    properties = culture_properties(culture) | {"uid": target, "token": token, "batch": 0, "complete": False}
+    properties = culture_properties(culture) | scales | {"uid": target, "token": token, "batch": 0, "complete": False}
     properties["state"] = "ingest" if target == culture.uid else "replace"
     if target != culture.uid:
         properties["replaces"] = culture.uid
 
     def work(tx: ManagedTransaction) -> None:
-        rows_of(tx, _BEGIN, uid=target, properties=properties)
+        rows_of(tx, _BEGIN, uid=target, properties=properties, created=moment(culture.created))
         if culture.experiment is not None:
             rows_of(tx, _LINK, uid=target, experiment=culture.experiment)
 
@@ -217,13 +228,15 @@ def _begin(bolt: Bolt, culture: Culture, target: str) -> str:
     return token
 
 
-def _write_batches(bolt: Bolt, data: CultureData, target: str, token: str, progress: Progress) -> int:
+def _write_batches(
+    bolt: Bolt, data: CultureData, weights: dict[str, FloatArray], target: str, token: str, progress: Progress
+) -> int:
     """Write cells, then contacts, which need both their cells; return the number of batches."""
     done, batch = {"cells": 0, "contacts": 0}, 0
     total = {"cells": len(data.cells), "contacts": len(data.contacts)}
     parts = (
-        ("cells", _CELLS, cell_batches(data.cells, target)),
-        ("contacts", _CONTACTS, contact_batches(data, target)),
+        ("cells", _CELLS, cell_batches(data.cells, target, data.culture.uid)),
+        ("contacts", _CONTACTS, contact_batches(data.contacts, weights, target)),
     )
     for stage, text, batches in parts:
         for rows in batches:
@@ -234,7 +247,7 @@ def _write_batches(bolt: Bolt, data: CultureData, target: str, token: str, progr
     return batch
 
 
-def _write_batch(bolt: Bolt, text: str, rows: list[Row], target: str, token: str, batch: int) -> None:
+def _write_batch(bolt: Bolt, text: str, rows: list[Any], target: str, token: str, batch: int) -> None:
     """Write one batch in one transaction, unless it is there already."""
 
     def work(tx: ManagedTransaction) -> None:
@@ -289,13 +302,15 @@ def _remove(bolt: Bolt, uid: str) -> bool:
     """Delete a culture in batches; it is incomplete from the first one on. False when there is none."""
     if not bolt.rows(_MARK_DELETED, {"uid": uid}, write=True):
         return False
+    events.remove_runs(bolt, uid)
     while bolt.rows(_COUNT_CELLS, {"uid": uid}, write=False)[0]["cells"]:
         bolt.rows(_DELETE_SOME_CELLS, {"uid": uid, "limit": BATCH_CELLS}, write=True)
 
     def last(tx: ManagedTransaction) -> None:
+        names = [row["name"] for row in rows_of(tx, _EXPERIMENTS, uid=uid)]
         rows_of(tx, _DELETE_RUNS, uid=uid)
         rows_of(tx, _DELETE_CULTURE, uid=uid)
-        rows_of(tx, _DELETE_EMPTY_EXPERIMENTS)
+        rows_of(tx, _DELETE_EMPTY_EXPERIMENTS, names=names)
 
     bolt.run(last, write=True)
     return True
@@ -306,11 +321,11 @@ def _state(bolt: Bolt, uid: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def cell_batches(cells: Cells, culture: str) -> Iterator[list[Row]]:
+def cell_batches(cells: Cells, uid: str, culture: str) -> Iterator[list[Row]]:
     """Rows of cell properties, in lists that fit one Bolt message."""
     rows: list[Row] = []
     room = MESSAGE_BYTES
-    for row in _cell_rows(cells, culture):
+    for row in cell_rows(cells, uid, culture):
         size = NUMBER_BYTES * len(row["intensity"]) + len(row["polygon"] or "") + CELL_BYTES
         if rows and (size > room or len(rows) == BATCH_CELLS):
             yield rows
@@ -321,80 +336,15 @@ def cell_batches(cells: Cells, culture: str) -> Iterator[list[Row]]:
         yield rows
 
 
-def _cell_rows(cells: Cells, culture: str) -> Iterator[Row]:
-    """One cell's node properties at a time: all traces as Python numbers would take several times their memory."""
-    columns = zip(
-        cells.labels.tolist(),
-        cells.area_px.tolist(),
-        cells.x_px.tolist(),
-        cells.y_px.tolist(),
-        cells.border.tolist(),
-        cells.polygons,
-        cells.flags,
-        [None] * len(cells) if cells.open_px is None else cells.open_px.tolist(),
-        strict=True,
-    )
-    for index, (label, area, x, y, border, polygon, flags, open_px) in enumerate(columns):
-        yield {
-            "uid": f"{culture}:{label}",
-            "label": label,
-            "area_px": area if np.isfinite(area) else None,
-            "x_px": x,
-            "y_px": y,
-            "border": border,
-            "polygon": polygon,
-            "flags": flags or None,
-            "open_px": open_px,
-            "intensity": cells.intensity[index].tolist(),
-        }
-
-
-def contact_batches(data: CultureData, culture: str) -> Iterator[list[Row]]:
-    """Rows of contacts; a shared border that is not known is null."""
-    contacts: Contacts = data.contacts
-    columns = zip(
-        contacts.label_a.tolist(),
-        contacts.label_b.tolist(),
-        contacts.shared_border_px.tolist(),
+def contact_batches(contacts: Contacts, weights: dict[str, FloatArray], uid: str) -> Iterator[list[list[Any]]]:
+    """Rows of contacts of the culture's node `uid`: both ends, then _OF_CONTACTS, null for what is not known."""
+    unknown = [None] * len(contacts)
+    columns = [
+        [None if np.isnan(border) else border for border in contacts.shared_border_px.tolist()],
         contacts.centroid_distance_px.tolist(),
-        strict=True,
-    )
-    rows = [
-        {
-            "a": f"{culture}:{a}",
-            "b": f"{culture}:{b}",
-            "border": None if np.isnan(border) else border,
-            "distance": distance,
-        }
-        for a, b, border, distance in columns
+        *(weights[name].tolist() if name in weights else unknown for name in PROPERTY.values()),
     ]
+    ends = zip(contacts.label_a.tolist(), contacts.label_b.tolist(), strict=True)
+    rows = [[f"{uid}:{a}", f"{uid}:{b}", *each] for (a, b), each in zip(ends, zip(*columns, strict=True), strict=True)]
     for start in range(0, len(rows), BATCH_CONTACTS):
         yield rows[start : start + BATCH_CONTACTS]
-
-
-def culture_properties(culture: Culture) -> Row:
-    """A Culture as node properties: options as JSON, and without the experiment, which is a node of its own."""
-    values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name != "experiment"}
-    values["options"] = json.dumps(dict(culture.options), sort_keys=True)
-    for name in ("tissue", "light"):
-        values[name] = json.dumps(dict(values[name]), sort_keys=True) if values[name] else None
-    values["warnings"] = list(culture.warnings)
-    values["doubts"] = list(culture.doubts) or None
-    values["time_s"] = None if culture.time_s is None else list(culture.time_s)
-    return values
-
-
-def _culture(row: Row) -> Culture:
-    """The Culture of a row of _CULTURE or _CULTURES."""
-    stored = row["culture"]
-    values = {item.name: stored.get(item.name) for item in fields(Culture)}
-    values["experiment"] = row["experiment"]
-    values |= {name: json.loads(stored.get(name) or "{}") for name in ("options", "tissue", "light")}
-    values["warnings"] = tuple(stored.get("warnings") or ())
-    values["doubts"] = tuple(stored.get("doubts") or ())
-    values["time_s"] = tuple(stored["time_s"]) if stored.get("time_s") else None
-    values["complete"] = bool(stored.get("complete"))
-    # calcigraph writes these with the node's first transaction; they are absent only where another program made it.
-    for name in ("masks", "input_digest", "created", "version"):
-        values[name] = values[name] or ""
-    return Culture(**values)

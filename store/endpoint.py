@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from calcigraph.errors import GraphError
+from calcigraph.errors import GraphError, InputError
 from calcigraph.store import embedded, engine
 from calcigraph.store.credentials import ADMIN, READER
+from calcigraph.store.database import own_database
 
 if TYPE_CHECKING:
     from neo4j import Driver
+
+HEAP_MB = 384
+"""Heap of the embedded engine: a fit of 10,000 cells of 361 frames, in one transaction, takes up to 250."""
+LEAST_HEAP_MB = 64
 
 _DRIVER_OPTIONS: dict[str, Any] = {
     "max_transaction_retry_time": 0.0,  # store.bolt retries, because it can also re-open the embedded engine
@@ -52,6 +57,8 @@ class Endpoint:
     """The embedded engine's folder; None for a server."""
     release: Callable[[], None]
     """Gives back this process's use of an embedded engine that it started."""
+    named: bool = True
+    """Whether the user named the database; on the embedded engine there is only one."""
     port: int = 0
     """The embedded engine's; it deletes `endpoint.json` before it stops."""
 
@@ -63,7 +70,15 @@ class Endpoint:
         self.release()
 
 
-def open_endpoint(workspace: Path, heap_mb: int = 256) -> Endpoint:
+def chosen_heap_mb() -> int:
+    """Heap of the embedded engine: $CALCIGRAPH_HEAP_MB, else 384 MB. Raises InputError for what is no such number."""
+    text = os.environ.get("CALCIGRAPH_HEAP_MB", str(HEAP_MB))
+    if not text.isdigit() or int(text) < LEAST_HEAP_MB:
+        raise InputError(f"CALCIGRAPH_HEAP_MB is {text!r}: give the engine's heap in MB, {LEAST_HEAP_MB} or more")
+    return int(text)
+
+
+def open_endpoint(workspace: Path, heap_mb: int = HEAP_MB) -> Endpoint:
     """Connect to Neo4j if NEO4J_URI is set, else to the embedded engine in `<workspace>/graph`.
 
     Parameters
@@ -126,7 +141,7 @@ def _open_neo4j(uri: str) -> Endpoint:
     neo4j = import_driver()
     where = address_without_login(uri)
     user, password = os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD")
-    database = os.environ.get("NEO4J_DATABASE") or "neo4j"
+    named = os.environ.get("NEO4J_DATABASE") or None
     try:
         if urlsplit(uri).scheme.partition("+")[0] not in ("bolt", "neo4j"):
             raise ValueError("not a Bolt scheme")
@@ -138,7 +153,8 @@ def _open_neo4j(uri: str) -> Endpoint:
             "neo4j+s://host, without user name or password"
         ) from error
     try:
-        version = _verify(driver, database, where).rpartition("/")[2]
+        version = _verify(driver, named, where).rpartition("/")[2]
+        database = named or _chosen(driver, where)
     except BaseException:
         driver.close()
         raise
@@ -152,7 +168,17 @@ def _open_neo4j(uri: str) -> Endpoint:
         where=where,
         folder=None,
         release=lambda: None,
+        named=named is not None,
     )
+
+
+def _chosen(driver: Driver, where: str) -> str:
+    """The database to use where the user named none."""
+    neo4j = import_driver()
+    try:
+        return own_database(driver)
+    except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
+        raise connection_error(error, where, "neo4j") from error
 
 
 def address_without_login(uri: str) -> str:
@@ -169,14 +195,14 @@ def address_without_login(uri: str) -> str:
     return f"{parts.scheme}://{host}{port}" if parts.scheme and host else "an address without a scheme"
 
 
-def _verify(driver: Driver, database: str, where: str, *, ours: bool = False) -> str:
+def _verify(driver: Driver, database: str | None, where: str, *, ours: bool = False) -> str:
     """Log in, reach the database, and return what the server calls itself."""
     neo4j = import_driver()
     try:
         with driver.session(database=database, default_access_mode="READ") as session:
             return str(session.execute_read(lambda tx: tx.run("RETURN 1").consume()).server.agent)
     except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
-        raise connection_error(error, where, database, ours=ours) from error
+        raise connection_error(error, where, database or "neo4j", ours=ours) from error
 
 
 def connection_error(error: Exception, where: str, database: str, *, ours: bool = False) -> GraphError:
@@ -187,7 +213,7 @@ def connection_error(error: Exception, where: str, database: str, *, ours: bool 
     if ours:
         return GraphError(
             f"{where} does not answer: it may have run out of memory, or another program keeps its port busy; repeat "
-            "the command, with more than 256 in CALCIGRAPH_HEAP_MB if this comes again"
+            f"the command, with more than {HEAP_MB} in CALCIGRAPH_HEAP_MB if this comes again"
         )
     code = str(getattr(error, "code", "") or "")
     if ".Security." in code:

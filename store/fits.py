@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.store.bolt import Bolt, Row, rows_of
+from calcigraph.store.rows import flat, moment
 from calcigraph.store.types import Fit
+from calcigraph.store.weights import PROPERTY
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -24,7 +27,7 @@ _LOCK = """
 MATCH (k:Culture {uid: $culture})
 WHERE k.complete = true
 SET k.last_fit = $run
-RETURN k.uid AS uid
+RETURN properties(k) AS culture
 """
 _FORMER = """
 MATCH (r:FitRun)-[:OF]->(:Culture {uid: $culture})
@@ -39,7 +42,7 @@ DELETE f
 """
 _RUN = """
 MERGE (r:FitRun {uid: $run})
-SET r = $properties
+SET r = $properties, r.created = datetime($created)
 WITH r
 MATCH (k:Culture {uid: $culture})
 MERGE (r)-[:OF]->(k)
@@ -65,19 +68,21 @@ def write_fit(bolt: Bolt, fit: Fit, created: str, version: str) -> None:
     """See Graph.write_fit."""
     _check(fit)
     bolt.require_room()
-    properties = _run_properties(fit) | {"created": created, "version": version}
-    rows = _cell_rows(fit)
-    bolt.run(lambda tx: _write(tx, fit, properties, rows), write=True)
+    properties = _run_properties(fit) | {"version": version}
+    rows, when = _cell_rows(fit), moment(created)
+    bolt.run(lambda tx: _write(tx, fit, properties, rows, when), write=True)
 
 
-def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row]) -> None:
+def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row], created: str | None) -> None:
     culture, run = fit.culture, fit.run
-    if not rows_of(tx, _LOCK, culture=culture, run=run):
+    locked = rows_of(tx, _LOCK, culture=culture, run=run)
+    if not locked:
         raise NotFoundError(
             f"there is no complete culture {culture} to store a fit of; `calcigraph status` tells what is incomplete"
         )
     former = rows_of(tx, _FORMER, culture=culture, model=fit.model)
-    rows_of(tx, _RUN, run=run, properties=properties, culture=culture)
+    properties = properties | {"weight": weight_property(fit.settings, fit.facts, locked[0]["culture"])}
+    rows_of(tx, _RUN, run=run, properties=properties, created=created, culture=culture)
     _clear_stale(tx, fit, properties["parameters"], former)
     fitted = 0
     for start in range(0, len(rows), BATCH_FITS):
@@ -115,6 +120,7 @@ def _check(fit: Fit) -> None:
 
 def _run_properties(fit: Fit) -> Row:
     values: Row = {name: finite(getattr(fit, name)) for name in _CULTURE_VALUES}
+    values |= run_facts(fit.culture, fit.model, fit.settings, fit.facts)
     return values | {
         "uid": fit.run,
         "model": fit.model,
@@ -128,6 +134,18 @@ def _run_properties(fit: Fit) -> Row:
         "curves": json.dumps(dict(fit.curves), separators=(",", ":")) if fit.curves else None,
         "parameters": sorted({*fit.cells, *fit.words}),
     }
+
+
+def run_facts(culture: str, model: str, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
+    """What a FitRun has beside its settings and facts as JSON, so that Cypher can ask for them."""
+    return {"name": f"{model} of {culture}"} | flat("setting", settings) | flat("fact", facts)
+
+
+def weight_property(settings: Mapping[str, Any], facts: Mapping[str, Any], culture: Mapping[str, Any]) -> str | None:
+    """The property of ADJACENT with the weights that a fit's k goes with; None where the graph has another unit."""
+    name, scale = PROPERTY.get(settings.get("weights", "")), facts.get("weight_scale")
+    stored = None if name is None else culture.get(f"{name}_scale")
+    return name if scale is not None and stored is not None and math.isclose(scale, stored, rel_tol=1e-9) else None
 
 
 def _cell_rows(fit: Fit) -> list[Row]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from calcigraph.store import cultures, fits
+from calcigraph.store import cultures, events, fits, meta, migration
 from calcigraph.store.bolt import Bolt, Row
 from calcigraph.store.cypher import RIGHTS, UPDATING
-from calcigraph.store.types import Culture, CultureData, Fit, Progress, silent
+from calcigraph.store.endpoint import HEAP_MB
+from calcigraph.store.event_types import EventRun
+from calcigraph.store.types import Culture, CultureData, Fit, FloatArray, Progress, silent
 
 _QUOTED = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
 """Comments, strings and quoted names, in which a word means nothing."""
@@ -34,7 +35,9 @@ class Graph:
         self._bolt = bolt
 
     @classmethod
-    def open(cls, workspace: Path, heap_mb: int = 256) -> Graph:
+    def open(
+        cls, workspace: Path, heap_mb: int = HEAP_MB, *, migrating: bool = False, progress: Progress = silent
+    ) -> Graph:
         """Open the graph: Neo4j where NEO4J_URI is set, else the embedded engine in the workspace.
 
         Parameters
@@ -43,18 +46,22 @@ class Graph:
             The workspace's folder; the embedded graph, `<workspace>/graph`, is made on first use.
         heap_mb
             Heap of the embedded engine in MB; for `calcigraph` the variable CALCIGRAPH_HEAP_MB.
+        migrating
+            Whether the graph of an older version may be changed on a server; in a workspace it always is.
+        progress
+            Called while it is.
 
         Raises
         ------
         GraphError
-            No server, the login was refused, no such database, or no engine is installed.
+            No server, the login was refused, no such database, or no engine is installed; or a newer version of
+            calcigraph made the graph, or an older one did on a server.
         WorkspaceError
             The folder cannot be written or is damaged, or the disk is full.
         """
         bolt = Bolt(Path(workspace), heap_mb)
         try:
-            for text in schema():
-                bolt.rows(text, {}, write=True)
+            meta.prepare(bolt, migrating=migrating, progress=progress)
         except BaseException:
             bolt.close()
             raise
@@ -81,6 +88,15 @@ class Graph:
     def version(self) -> str:
         """The engine's version."""
         return self._bolt.endpoint.version
+
+    @property
+    def schema_version(self) -> int:
+        """Of the schema that docs/graph.md describes."""
+        return meta.SCHEMA_VERSION
+
+    def outdated(self) -> list[str]:
+        """The cultures that a version of calcigraph with an older schema wrote, or fitted, into this graph."""
+        return migration.outdated(self._bolt)
 
     @property
     def where(self) -> str:
@@ -234,9 +250,43 @@ class Graph:
         """
         fits.write_fit(self._bolt, fit, created, version)
 
+    def write_events(
+        self, run: EventRun, dff: FloatArray, created: str, version: str, progress: Progress = silent
+    ) -> bool:
+        """Store the events and waves of a culture in place of those it has; NaN is stored as absent.
 
-def schema() -> list[str]:
-    """The statements of schema.cypher."""
-    text = files("calcigraph.store").joinpath("schema.cypher").read_text()
-    lines = [line for line in text.splitlines() if not line.startswith("//")]
-    return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
+        Nobody sees the new run before its last transaction. The next write removes what a killed one left.
+
+        Parameters
+        ----------
+        run
+            What was found.
+        dff
+            (n, T), dF/F in the order of `run.labels`; a row that is not finite throughout is stored as absent.
+        created
+            When, UTC, ISO 8601.
+        version
+            Of calcigraph.
+        progress
+            Called with the stages "storing dF/F", "storing events", "storing links" and "storing waves".
+
+        Returns
+        -------
+        Whether anything was written: not if the very same run is there already.
+
+        Raises
+        ------
+        NotFoundError
+            The culture is absent or incomplete.
+        InputError
+            The run's values do not fit together, or it names cells that the culture lacks.
+        ConflictError
+            Another process began to write the culture's events.
+        GraphError, WorkspaceError
+            As `write_culture`.
+        """
+        return events.write_events(self._bolt, run, dff, created, version, progress)
+
+    def incomplete_events(self) -> list[str]:
+        """The cultures with a run of events that was broken off, or that is not deleted to its end."""
+        return events.incomplete(self._bolt)

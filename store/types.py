@@ -267,6 +267,8 @@ class Subgraph:
     """(m,)."""
     intensity_gain: float = 1.0
     """Normalised intensity per unit of log(x + 1)."""
+    intensity_offset: float | None = None
+    """The value of log(x + 1) that becomes 0; None for traces stored as given, which are brightness itself."""
     area_px: FloatArray | None = None
     """(n,)."""
     time_s: FloatArray | None = None
@@ -282,6 +284,12 @@ class Subgraph:
     def has_borders(self) -> bool:
         """Whether every contact has a shared border length (False for cultures that came as traces)."""
         return not bool(np.isnan(self.shared_border_px).any())
+
+    def brightness(self) -> FloatArray:
+        """(n, T), the light x of the cells, in the movie's counts or as the traces were given (eq. 23 undone)."""
+        if self.intensity_offset is None:
+            return self.intensity
+        return np.asarray(np.expm1(self.intensity / self.intensity_gain + self.intensity_offset))
 
     def to_networkx(self, frame: int = 0) -> networkx.Graph[int]:
         """The paper's graph at one frame.

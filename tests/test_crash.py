@@ -96,6 +96,29 @@ def test_a_killed_replacement_leaves_the_old_culture(movie: Path, tmp_path: Path
     assert len(list((home / "movies").glob("*.ome.zarr"))) == 1
 
 
+def test_killed_searches_for_events_leave_the_events_there_were(movie: Path, tmp_path: Path) -> None:
+    home = tmp_path / "workspace"
+    assert subprocess.run(ingest(home, movie, "a"), check=False).returncode == 0
+    begun = time.monotonic()
+    assert subprocess.run(command(home, "events", "a"), check=False).returncode == 0
+    whole = time.monotonic() - begun
+    with Workspace(home) as workspace:
+        old = records(workspace.query("events", culture="a"))
+    other = command(home, "events", "a", "--min-snr", "7")
+    seen, killed = [], 0
+    for share in np.linspace(0.5, 1.0, 6):
+        killed += kill_after(other, float(share) * whole) != 0
+        with Workspace(home) as workspace:
+            seen.append(records(workspace.query("events", culture="a")))
+    assert killed, "no run was slow enough to be killed"
+    assert subprocess.run(other, check=False).returncode == 0
+    with Workspace(home) as workspace:
+        new = records(workspace.query("events", culture="a"))
+        assert not [row for row in workspace.status() if row["item"] == "incomplete"]
+    assert 0 < len(new) < len(old)
+    assert all(events in (old, new) for events in seen)
+
+
 def test_ctrl_c_says_so_in_one_line(movie: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         ingest(tmp_path / "workspace", movie, "new"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "queries": {"queries", "store", "models.scale"},
     "pictures": {"pictures", "queries", "models", "store"},
     "simulation": {"simulation", "store", "models"},
-    "workspace": {"workspace", "simulation", "store", "ingest", "models", "queries", "pictures"},
+    "coupling": {"coupling", "store", "models", "queries"},
+    "workspace": {"workspace", "simulation", "coupling", "store", "ingest", "models", "queries", "pictures"},
     "cli": {"cli", "workspace", "store", "queries", "models.table", "pictures.kinds"},
 }
 """A room, and what it may import beside errors; a dotted name allows that module only."""
@@ -34,6 +35,8 @@ MAY_IMPORT_IN_MODELS = {
     "crlsm": {"crlsm", "robust"},
     "pinn": {"pinn"},
     "synthetic": {"synthetic"},
+    "events": {"events"},
+    "waves": {"waves"},
 }
 """An estimator's folder, and the folders of models/ it may import beside the files of models/ itself."""
 MOST_LINES = 400

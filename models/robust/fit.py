@@ -15,6 +15,7 @@ from calcigraph.models.robust.diagnostics import cell_reasons, culture_reasons, 
 from calcigraph.models.robust.intervals import cell_feeds, culture_feed, moved_to_median, own_k, shared_k
 from calcigraph.models.robust.protection import protected
 from calcigraph.models.robust.rounds import Solution, estimate
+from calcigraph.models.robust.same_frame import measure_same_frame
 from calcigraph.models.robust.shared_light import without_common
 from calcigraph.models.scale import noise_level
 from calcigraph.models.task import Solved, Task
@@ -51,7 +52,8 @@ def fit_robust(task: Task) -> Solved:
     FitError
         Fewer than 12 frames to train on, or no inner cell whose intensity ever changes.
     """
-    solution, bootstrap = estimated(task)
+    solution, bootstrap, traces = estimated(task)
+    together = measure_same_frame(solution, task.op, traces)
     culture = _beside_leak(shared_k(solution, bootstrap, task.k_box), solution.leak, task.k_box)
     cells = own_k(task, solution, bootstrap)
     if task.options.common_k:
@@ -68,14 +70,14 @@ def fit_robust(task: Task) -> Solved:
         culture_feed=culture_feed(solution, feed),
         leak=solution.leak,
         reasons=cell_reasons(solution),
-        culture_reasons=culture_reasons(solution, task.dt),
-        facts=facts(solution),
+        culture_reasons=(*culture_reasons(solution, task.dt), *together.reasons),
+        facts=facts(solution) | {"same_frame": together.share},
     )
     return protected(task, robust) if solution.settings.correct else robust
 
 
-def estimated(task: Task) -> tuple[Solution, Bootstrap]:
-    """The estimate of a culture, and its errors by the bootstrap.
+def estimated(task: Task) -> tuple[Solution, Bootstrap, FloatArray]:
+    """The estimate of a culture, its errors by the bootstrap, and the traces from which it was made, (n, T).
 
     Raises
     ------
@@ -107,7 +109,7 @@ def estimated(task: Task) -> tuple[Solution, Bootstrap]:
         seed=options.seed,
         k_per_cell=not options.common_k,
     )
-    return solution, bootstrap
+    return solution, bootstrap, traces
 
 
 def _with_leak(task: Task, solution: Solution, profile: FloatArray) -> Solution:

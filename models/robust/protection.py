@@ -32,6 +32,10 @@ CERTAIN = 1 / 3
 TOLD = 1 / 2
 """Half-width over k up to which decorrelation tells what other assumptions do to k."""
 OF_LEAK = ("leak", "leak_error")
+LIKE = 0.5
+"""Share of the k of decorrelation from which the k of robust, if it is certain, shows that brief events do describe
+most of these cells. Then its doubts count too. Where cells are active all the time it is 0.1 or less, where contacts
+have conductances of their own 0.5 to 0.75."""
 TINY = 1e-9
 """1/s, below which there is no k to speak of."""
 
@@ -61,7 +65,9 @@ def _given_way(robust: Solved, other: Solved) -> Solved:
     kept = {name: value for name, value in robust.facts.items() if name not in OF_LEAK}
     k = robust.culture_k
     facts = kept | dict(other.facts) | {"robust_k": [k.low, k.value, k.high]}
-    return replace(other, facts=facts, advice=(*robust.advice, advice))
+    like = k.half <= CERTAIN * k.value and k.value >= LIKE * other.culture_k.value
+    doubts = (*other.culture_reasons, *(robust.culture_reasons if like else ()))
+    return replace(other, facts=facts, advice=(*robust.advice, advice), culture_reasons=doubts)
 
 
 def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alternative]) -> Solved:

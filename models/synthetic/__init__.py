@@ -6,6 +6,8 @@ biology.py         rates, spikes, and the course of calcium
 activity.py        what cells do all the time: fluctuations, white noise, oscillations
 drive.py           what excites neighbours together: the bath, plane waves, blobs, released substances
 transients.py      spikes, waves, and the traces of border cells
+excitable.py       make_waves: calcium waves over contacts, flashes and own events, whose truth is known
+wave_options.py    their options
 grid.py            the times at which a culture is simulated
 indicator.py       brightness from calcium: logarithm, saturation, delay
 optics.py          slow drift of brightness, cross-talk, glow and the lamp

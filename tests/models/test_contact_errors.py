@@ -9,9 +9,10 @@ import pytest
 
 from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, operator
 from calcigraph.models.contact_errors import unit_error
-from calcigraph.models.contacts import between_inner, contact_weights, driven_cells, unit_contacts
+from calcigraph.models.contacts import contact_weights, driven_cells
 from calcigraph.models.scale import NORMAL
 from calcigraph.store.doubtful import beside_missing, merged_cells
+from calcigraph.store.weights import between_inner, unit_contacts
 
 SIZE = {"cells": 60, "frames": 120, "size_px": 384, "k": 0.02}
 

@@ -9,12 +9,13 @@ import pytest
 
 from calcigraph.errors import FitError
 from calcigraph.models import WEIGHTS, FitOptions, SyntheticOptions, fit, make_culture, operator, predict, simulate
-from calcigraph.models.contacts import ENOUGH_CONTACTS, contact_weights, unit_contacts, weight_unit
+from calcigraph.models.contacts import contact_weights, weight_unit
 from calcigraph.models.synthetic.culture import as_subgraph
 from calcigraph.models.synthetic.ground_truth import truth
 from calcigraph.models.synthetic.label_geometry import measure_labels
 from calcigraph.models.synthetic.tissue import confluent_labels
 from calcigraph.store.units import ALL_CONTACTS, EQUAL_CONTACTS, INNER_CONTACTS, unit_of_k
+from calcigraph.store.weights import ENOUGH_CONTACTS, unit_contacts
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)

@@ -15,8 +15,9 @@ from matplotlib.text import Text
 from scipy.spatial import cKDTree
 
 from calcigraph.pictures import style
-from calcigraph.pictures.data import PictureData, Training
+from calcigraph.pictures.data import Firing, PictureData, Training
 from calcigraph.pictures.kinds import named
+from calcigraph.store.event_types import Events, Links, Wave, no_events
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Subgraph
 
 
@@ -108,7 +109,39 @@ def fitted_culture(cells: int = 40, side: int = 180, frames: int = 91) -> Pictur
         k=0.011,
         feed=2e-5,
         traces=traces,
+        firing=made_up_run(graph),
     )
+
+
+def made_up_events(label: IntArray, half_s: FloatArray) -> Events:
+    """Events of half a minute with these half rises, sorted by cell and time."""
+    order = np.lexsort((half_s, label))
+    same = {name: np.full(len(label), value) for name, value in (("amplitude", 0.3), ("dff", 0.4), ("snr", 9.0))}
+    times = {name: half_s[order] + shift for name, shift in (("onset_s", -5), ("half_s", 0), ("peak_s", 5))}
+    rest = {name: np.zeros(len(label), column.dtype) for name, column in vars(no_events()).items()}
+    return Events(**rest | same | times | {"label": label[order], "end_s": half_s[order] + 30})
+
+
+def made_up_run(graph: Subgraph, speed: float = 3.0) -> Firing:
+    """After 2/9 of the recording a wave from the first cell, after 5/9 a flash, after 7/9 an event of the last cell."""
+    ninth = (graph.intensity.shape[1] - 1) * graph.frame_interval_s / 9
+    far = np.hypot(graph.x_px - graph.x_px[0], graph.y_px - graph.y_px[0])
+    half_s = np.concatenate([2 * ninth + far / speed, np.full(len(far), 5 * ninth), [7 * ninth]])
+    events = made_up_events(np.append(np.tile(graph.labels, 2), graph.labels[-1]), half_s)
+    first = np.flatnonzero(events.number() == 1)
+    in_turn = first[np.argsort(events.half_s[first], kind="stable")]
+    ends = np.sort(events.half_s[first[graph.pairs]], axis=1)
+    order = np.argsort(events.half_s[first[graph.pairs]], axis=1)
+    before, after = np.take_along_axis(first[graph.pairs], order, axis=1).T
+    links = Links(before=before, after=after, lag_s=ends[:, 1] - ends[:, 0], tie=ends[:, 1] == ends[:, 0], p=ends[:, 0])
+    known = {"speed_low_px_s": 0.9 * speed, "speed_high_px_s": 1.1 * speed, "direction_deg": None, "radial": True}
+    wave = Wave(
+        kind="wave", events=in_turn, starts=graph.labels[:1], onset_s=2 * ninth, duration_s=float(far.max()) / speed,
+        speed_px_s=speed, origin_x_px=float(graph.x_px[0]), origin_y_px=float(graph.y_px[0]), p=0.005, q=0.01, **known,
+    )  # fmt: skip
+    nothing = dict.fromkeys(("speed_px_s", *known, "origin_x_px", "origin_y_px")) | {"duration_s": 0.0}
+    flash = replace(wave, kind="flash", events=first + 1, starts=graph.labels[:0], onset_s=5 * ninth, **nothing)
+    return Firing(events=events, links=links, waves=(wave, flash), labels=graph.labels)
 
 
 def made_up_fit(
@@ -221,6 +254,7 @@ def one_cell(frames: int = 1) -> PictureData:
         image=np.full((20, 20), 0.4),
         cells={"crlsm_k_cell": np.array([0.01]), "crlsm_feed": np.zeros(1), "crlsm_mse_train": np.zeros(1)},
         traces={7: np.full(frames, 0.4)},
+        firing=made_up_run(graph),
     )
 
 
@@ -279,6 +313,11 @@ def trained() -> Callable[..., PictureData]:
 @pytest.fixture(scope="session")
 def for_kind() -> Callable[[str, PictureData], PictureData]:
     return fit_for
+
+
+@pytest.fixture(scope="session")
+def firing() -> Callable[..., Firing]:
+    return made_up_run
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,9 @@ from calcigraph.store.types import Subgraph
 NEEDS_MOVIE = {kind.name for kind in TABLE if kind.needs_movie}
 NEEDS_OUTLINES = {kind.name for kind in TABLE if kind.needs_outlines}
 NEEDS_FIT = {kind.name for kind in TABLE if kind.needs_fit}
-DOUBLE_COLUMN = {"traces", "error", "parameters", "training"}
+DOUBLE_COLUMN = {"traces", "error", "parameters", "training", "events"}
+ABOUT = {"events": "81 events in 40 of 40 cells, 1 wave, 1 flash", "waves": "1 wave"}
+"""What the captions say that name neither fit nor frame."""
 NO_MOVIE = ("traces", "wide", "tall")
 WITH_MOVIE = (
     "usual",
@@ -140,6 +142,10 @@ CHANGES: dict[str, Callable[[PictureData], PictureData]] = {
     ),
     "parameters": lambda data: replace(data, k=0.02),
     "training": lambda data: replace(data, k_interval=(0.009, 0.012)),
+    "events": lambda data: replace(data, firing=replace(data.firing, waves=data.firing.waves[1:])),
+    "waves": lambda data: replace(
+        data, firing=replace(data.firing, waves=(replace(data.firing.waves[0], starts=np.array([2])),))
+    ),
 }
 
 
@@ -167,7 +173,9 @@ def test_the_suffix_decides_the_format_and_no_date_is_kept(
     assert one == two
 
 
-@pytest.mark.parametrize("kind", ["frame", "outlines", "cells", "graph", "traces", "error", "parameters"])
+@pytest.mark.parametrize(
+    "kind", ["frame", "outlines", "cells", "graph", "traces", "error", "parameters", "events", "waves"]
+)
 def test_a_cell_can_be_singled_out(tmp_path: Path, kind: str, culture: PictureData) -> None:
     label = int(culture.subgraph.labels[~culture.subgraph.border][0])
     plain = draw(kind, culture, tmp_path / "all.png", dpi=80)
@@ -193,7 +201,7 @@ def test_every_picture_says_what_it_shows(
     texts: Callable[[Figure], set[str]],
 ) -> None:
     data = replace(for_kind(kind, culture), condition="10 mM $Ca$", case="shared")
-    about = f"{data.model}, shared" if kind in NEEDS_FIT else "$t$ = 0 s, frame 0"
+    about = f"{data.model}, shared" if kind in NEEDS_FIT else ABOUT.get(kind, "$t$ = 0 s, frame 0")
     assert rf"dish (10 mM \$Ca\$), {about}" in texts(figure_of(kind, data))
 
 
@@ -213,7 +221,7 @@ def test_long_names_are_cut_and_what_is_shown_stays(
     assert (
         cut.get_text()
         .split("…")[1]
-        .startswith(f", {data.model}, per-cell" if kind in NEEDS_FIT else ", $t$ = 0 s, frame 0")
+        .startswith(f", {data.model}, per-cell" if kind in NEEDS_FIT else f", {ABOUT.get(kind, '$t$ = 0 s, frame 0')}")
     )
     assert cut.get_window_extent().x1 <= figure.bbox.x1
 

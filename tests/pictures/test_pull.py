@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from calcigraph import queries
+from calcigraph.errors import NotFoundError
 from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.pull import picture_data
+from calcigraph.store.event_types import EventRun, Wave
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit
 
@@ -73,3 +75,35 @@ def test_other_kinds_and_models_pull_no_training(fitted: Graph) -> None:
 def test_the_text_behind_it_is_not_a_question_of_its_own() -> None:
     assert "curves" not in queries.names()
     assert queries.load("curves").description.endswith(".")
+
+
+def test_events_links_and_waves_come_back(
+    empty: Graph,
+    make_culture: Callable[..., CultureData],
+    make_event_run: Callable[..., EventRun],
+    make_wave: Callable[..., Wave],
+) -> None:
+    data = make_culture("acting", frames=100)
+    wave = make_wave([0, 2, 3], starts=[7, 13], duration_s=40.0, speed_low_px_s=1.5, speed_high_px_s=2.5)
+    flash = make_wave([1], kind="flash", speed=None, radial=None, origin_x_px=None, onset_s=300.0)
+    run = make_event_run(data, {7: [100, 300], 10: [120], 13: [140]}, waves=[wave, flash], precedes=[(0, 2), (2, 3)])
+    empty.write_culture(data)
+    about = empty.culture("acting")
+    assert about is not None
+    with pytest.raises(NotFoundError, match="run `calcigraph events acting`"):
+        picture_data(empty, about, None, "events", "robust", 0)
+    empty.write_events(run, np.zeros((30, 100)), CREATED, "0.1.0")
+    pulled = picture_data(empty, about, None, "waves", "robust", 0, wave=1)
+    firing = pulled.firing
+    assert firing is not None
+    assert pulled.wave == 1
+    for name, column in vars(run.events).items():
+        np.testing.assert_array_equal(getattr(firing.events, name), column)
+    for name, column in vars(run.links).items():
+        np.testing.assert_array_equal(getattr(firing.links, name), column)
+    assert firing.labels.tolist() == data.cells.labels.tolist()
+    for one, other in zip(firing.waves, run.waves, strict=True):
+        assert one.events.tolist() == other.events.tolist()
+        assert one.starts.tolist() == other.starts.tolist()
+        assert vars(one) | {"events": 0, "starts": 0} == vars(other) | {"events": 0, "starts": 0}
+    assert picture_data(empty, about, None, "cells", "robust", 0).firing is None

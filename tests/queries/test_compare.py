@@ -170,7 +170,7 @@ def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None
     for both in ({}, {"cultures": []}, {"cultures": ["w1", "w2"], "experiment": "gap"}):
         with pytest.raises(InputError, match="either two or more cultures or an experiment"):
             queries.compare_cultures(graph, **both)
-    with pytest.raises(InputError, match="by condition or by culture"):
+    with pytest.raises(InputError, match="by condition, culture or experiment"):
         queries.compare_cultures(graph, ["w1", "w2"], by="day")
 
 

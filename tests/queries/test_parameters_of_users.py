@@ -163,13 +163,30 @@ def test_cultures_with_names_that_look_like_numbers_are_found(stored: Graph) -> 
     assert records(run_user(stored, many, written_parameters(stored, many, ["names=[101]"]))) == [{"n": 1}]
 
 
+def test_settings_and_times_are_compared_as_what_they_are(stored: Graph) -> None:
+    asked = "MATCH (r:FitRun) WHERE r.setting_setup = $setup AND r.setting_weights = $law RETURN count(r) AS n"
+    values = written_parameters(stored, asked, ["setup=1", "law=distance*border"])
+    assert records(run_user(stored, asked, values)) == [{"n": 1}]
+    since = "MATCH (r:FitRun) WHERE r.created > datetime($since) RETURN count(r) AS n"
+    for text, count in (("2026-01-01", 1), ("2027", 0)):
+        values = written_parameters(stored, since, [f"since={text}"])
+        assert records(run_user(stored, since, values)) == [{"n": count}]
+    with pytest.raises(InputError, match=r"created, which is a time \(write datetime\(\$since\)\)"):
+        written_parameters(stored, "MATCH (r:FitRun) WHERE r.created > $since RETURN r", ["since=2026-01-01"])
+
+
 def test_every_text_of_the_graph_is_known_as_one(stored: Graph) -> None:
-    from calcigraph.queries.written import ENDINGS, NUMBERS, TEXTS
+    from calcigraph.queries.written import ENDINGS, NUMBERS, PREFIXES, TEXTS, TIMES
 
     for label in ("Culture", "Experiment", "FitRun", "Cell"):
         found = run_user(stored, f"MATCH (n:{label}) RETURN properties(n) AS p")["p"].tolist()
         for name, value in ((name, value) for row in found for name, value in row.items()):
             first = value[0] if isinstance(value, list) and value else value
+            if name.startswith(tuple(PREFIXES)):
+                continue  # these are looked up
             is_text = name in TEXTS or name.endswith(ENDINGS)
+            assert (name in TIMES) == (name == "created")
+            if name in TIMES | {"place"}:
+                continue
             assert isinstance(first, str) == is_text or first == [], name
             assert not (is_text and name in NUMBERS)

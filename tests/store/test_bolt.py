@@ -11,7 +11,8 @@ import pytest
 
 from calcigraph.errors import InputError, LimitError, ReadOnlyError
 from calcigraph.store import endpoint
-from calcigraph.store.graph import Graph, schema
+from calcigraph.store.graph import Graph
+from calcigraph.store.meta import schema
 
 STORE = Path(endpoint.__file__).resolve().parent
 
@@ -47,7 +48,7 @@ def test_user_queries_only_read(graph: Graph) -> None:
             graph.read_only(text, {}, 10, 10)
     assert graph.query_type("MATCH (k) WHERE k.set = 'CREATE' // SET\n RETURN k", {}) == "r"
     assert "r" not in graph.query_type("CREATE INDEX few IF NOT EXISTS FOR (c:Cell) ON (c.label)", {})
-    assert graph.read("MATCH (n) RETURN n.uid AS uid") == [{"uid": "A"}]
+    assert graph.read("MATCH (n:Culture|Cell) RETURN n.uid AS uid") == [{"uid": "A"}]
 
 
 def test_user_queries_are_limited(graph: Graph) -> None:
@@ -76,12 +77,13 @@ def test_the_driver_says_nothing_on_its_own(graph: Graph, caplog: pytest.LogCapt
 def test_constraints_are_there(graph: Graph) -> None:
     rows = graph.read("SHOW CONSTRAINTS")
     assert {(row["labelsOrTypes"][0], row["properties"][0]) for row in rows} >= {
+        ("Meta", "name"),
         ("Experiment", "name"),
         ("Culture", "uid"),
         ("Cell", "uid"),
         ("FitRun", "uid"),
     }
-    assert len(schema()) == 4
+    assert len(schema()) == 9
 
 
 def test_writes_go_only_through_transactions() -> None:

@@ -222,7 +222,7 @@ def test_a_half_made_database_is_made_anew(tmp_path: Path) -> None:
     for path in (tmp_path / "graph" / "databases" / "calcigraph").glob("*.bucket"):
         path.unlink()
     with Graph.open(tmp_path) as graph:
-        assert graph.read("MATCH (n) RETURN count(n) AS n") == [{"n": 0}]
+        assert graph.read("MATCH (n:Culture) RETURN count(n) AS n") == [{"n": 0}]
 
 
 def test_a_damaged_folder_is_one_clear_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData, Fit
 
 Make = Callable[..., CultureData]
+CREATED = "2026-01-02T03:04:05+00:00"
 MakeFit = Callable[..., Fit]
 
 
@@ -40,7 +42,11 @@ def test_a_fit_is_stored_as_run_relationships_and_properties(
     assert stored["uid"] == fit.run
     assert stored["settings_hash"] == fit.settings_hash
     assert stored["settings"] == '{"ridge": 0.001}'
-    assert (stored["k"], stored["created"], stored["version"]) == (0.01, "2025-01-01", "0.1.0")
+    assert (stored["k"], stored["created"].to_native(), stored["version"]) == (
+        0.01,
+        datetime(2025, 1, 1, tzinfo=UTC),
+        "0.1.0",
+    )
     assert stored["advice"] == ["k is at its bound"]
     assert "feed" not in stored
     rows = graph.read("MATCH (c:Cell)-[f:FITTED]->(:FitRun) RETURN c.label AS label, properties(f) AS f ORDER BY label")
@@ -53,18 +59,18 @@ def test_a_fit_is_stored_as_run_relationships_and_properties(
 def test_the_same_fit_again_overwrites_its_run(graph: Graph, make_culture: Make, make_fit: MakeFit) -> None:
     data = make_culture()
     graph.write_culture(data)
-    graph.write_fit(make_fit(data), "first", "0.1.0")
-    graph.write_fit(make_fit(data, labels=[3, 6]), "second", "0.1.0")
-    assert graph.read("MATCH (r:FitRun) RETURN r.created AS created") == [{"created": "second"}]
+    graph.write_fit(make_fit(data), CREATED, "0.1.0")
+    graph.write_fit(make_fit(data, labels=[3, 6]), "2027-01-02T03:04:05", "0.1.0")
+    assert graph.read("MATCH (r:FitRun) RETURN r.created.year AS year") == [{"year": 2027}]
     assert graph.read("MATCH (c:Cell)-[f:FITTED]->(:FitRun) RETURN count(f) AS n") == [{"n": 2}]
 
 
 def test_a_later_fit_removes_what_the_earlier_one_left(graph: Graph, make_culture: Make, make_fit: MakeFit) -> None:
     data = make_culture()
     graph.write_culture(data)
-    graph.write_fit(make_fit(data, ("k", "feed", "k_cell")), "first", "0.1.0")
-    graph.write_fit(replace(make_fit(data, ("k",)), model="crlsm_x"), "first", "0.1.0")
-    graph.write_fit(make_fit(data, ("k",), labels=[9, 12], ridge=1.0), "second", "0.1.0")
+    graph.write_fit(make_fit(data, ("k", "feed", "k_cell")), CREATED, "0.1.0")
+    graph.write_fit(replace(make_fit(data, ("k",)), model="crlsm_x"), CREATED, "0.1.0")
+    graph.write_fit(make_fit(data, ("k",), labels=[9, 12], ridge=1.0), "2027-01-02T03:04:05", "0.1.0")
     stored = properties(graph)
     other = {"crlsm_x_k", "crlsm_x_group"}
     assert set(stored[9]) == {"crlsm_k", "crlsm_group"} | other
@@ -77,11 +83,11 @@ def test_only_complete_cultures_are_fitted(
 ) -> None:
     data = make_culture()
     with pytest.raises(NotFoundError, match="no complete culture A"):
-        graph.write_fit(make_fit(data), "now", "0.1.0")
+        graph.write_fit(make_fit(data), CREATED, "0.1.0")
     monkeypatch.setattr(cultures, "_finish", lambda *arguments: None)
     graph.write_culture(data)
     with pytest.raises(NotFoundError, match="no complete culture A"):
-        graph.write_fit(make_fit(data), "now", "0.1.0")
+        graph.write_fit(make_fit(data), CREATED, "0.1.0")
     assert graph.read("MATCH (r:FitRun) RETURN count(r) AS n") == [{"n": 0}]
 
 
@@ -89,7 +95,7 @@ def test_a_fit_of_cells_that_are_not_there_leaves_nothing(graph: Graph, make_cul
     data = make_culture()
     graph.write_culture(data)
     with pytest.raises(InputError, match="has only 1 of them"):
-        graph.write_fit(make_fit(data, labels=[3, 4]), "now", "0.1.0")
+        graph.write_fit(make_fit(data, labels=[3, 4]), CREATED, "0.1.0")
     assert graph.read("MATCH (r:FitRun) RETURN count(r) AS n") == [{"n": 0}]
     assert properties(graph)[3] == {}
 
@@ -97,6 +103,6 @@ def test_a_fit_of_cells_that_are_not_there_leaves_nothing(graph: Graph, make_cul
 def test_values_must_match_the_cells(embedded_graph: Graph, make_culture: Make, make_fit: MakeFit) -> None:
     fit = make_fit(make_culture())
     with pytest.raises(InputError, match="one value for each"):
-        embedded_graph.write_fit(replace(fit, cells={"k": np.ones(2)}), "now", "0.1.0")
+        embedded_graph.write_fit(replace(fit, cells={"k": np.ones(2)}), CREATED, "0.1.0")
     with pytest.raises(InputError, match="twice"):
-        embedded_graph.write_fit(replace(fit, labels=np.full(30, 3)), "now", "0.1.0")
+        embedded_graph.write_fit(replace(fit, labels=np.full(30, 3)), CREATED, "0.1.0")

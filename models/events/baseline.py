@@ -1,0 +1,139 @@
+"""The running baseline of a trace: the level to which it returns between events."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import eval_legendre
+
+from calcigraph.store.types import FloatArray, IntArray
+
+BINS = 30
+"""A window is cut into about so many bins: short enough to fall between events, few enough to be fast."""
+KNOTS = 6
+"""Points of the baseline in a window, joined by straight lines."""
+BUSY, RESTING = 0.2, 0.5
+"""Percentiles from which the search begins: below the first, cells that are active four fifths of the time still rest;
+the second suits cells without events."""
+NEAR, WIDE = 2.0, 3.0
+"""Deviations around the last guess that count as rest, for the same two."""
+ROUNDS = 5
+PIECES = 12
+"""Parts of a recording through whose low levels a bleaching curve is laid."""
+DEGREE, FRAMES_A_DEGREE = 3, 100
+"""Highest power of that curve, and the frames that each power needs: in short recordings it would follow events."""
+ABOVE = 2.0
+"""Deviations above the curve from which a part counts as active."""
+
+
+def running_baseline(traces: FloatArray, window: int, active: FloatArray | None = None) -> FloatArray:
+    """The level at which each cell rests, in windows of so many frames.
+
+    A smooth curve over the whole recording, for bleaching, is taken off first. In every window the search then begins
+    at a percentile and moves to the mean of the values near it, which ends at the level around which values gather
+    (mean shift; Fukunaga and Hostetler 1975). It begins at a low percentile where cells may be active: events only
+    raise a trace.
+
+    Parameters
+    ----------
+    traces
+        (n, T).
+    window
+        Frames.
+    active
+        (n,), share of the time in which events are known and have been taken off; None where nothing is known yet.
+
+    Returns
+    -------
+    (n, T).
+    """
+    cells, frames = traces.shape
+    # With few known events a cell is mostly at rest, and its middle is the best guess.
+    busy = np.ones(cells) if active is None else np.clip(active / 0.5, 0.0, 1.0)
+    trend = _bleaching(traces, busy)
+    size = max(1, round(window / BINS))
+    edges = np.arange(0, frames, size)
+    counts = np.diff(np.append(edges, frames))
+    binned = np.add.reduceat(traces - trend, edges, axis=1) / counts
+    half = max(2, min(round(window / size / 2), (binned.shape[1] - 1) // 2))
+    starts = _starts(binned.shape[1], 2 * half + 1, max(1, 2 * half // KNOTS))
+    level = _resting(sliding_window_view(binned, 2 * half + 1, axis=1)[:, starts], busy)
+    middles = edges + (counts - 1) / 2
+    return trend + _joined(level, middles[starts + half], frames)
+
+
+def _bleaching(traces: FloatArray, busy: FloatArray) -> FloatArray:
+    """A polynomial through the low levels of parts of the recording, without those parts in which a cell is active."""
+    frames = traces.shape[1]
+    bounds = np.linspace(0, frames, PIECES + 1).astype(int)
+    share = BUSY * busy + RESTING * (1 - busy)
+    middle = np.median(traces, axis=1, keepdims=True)
+    low = np.stack([_quantile(traces[:, a:b], share) for a, b in pairwise(bounds.tolist())], axis=1) - middle
+    degree = int(np.clip(frames // FRAMES_A_DEGREE, 1, DEGREE))
+    at = (bounds[:-1] + bounds[1:]) / 2 / frames * 2 - 1
+    powers = _powers(at, degree)
+    weight = np.ones_like(low)
+    curve = low
+    for _ in range(ROUNDS):
+        normal = np.einsum("pi,np,pj->nij", powers, weight, powers) + 1e-9 * np.eye(degree + 1)
+        right = np.einsum("pi,np->ni", powers, weight * low)
+        factors = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+        curve = factors @ powers.T
+        above = low - curve
+        spread = 1.4826 * np.median(np.abs(above), axis=1, keepdims=True) + 1e-12
+        # Cells at rest depart from the curve to both sides alike.
+        off = np.where(above > 0, above, (1 - busy)[:, None] * above)
+        weight = 1 / (1 + (off / (ABOVE * spread)) ** 4)
+    every = _powers(np.linspace(-1, 1, frames), degree)
+    return np.asarray(middle + factors @ every.T)
+
+
+def _powers(at: FloatArray, degree: int) -> FloatArray:
+    """Legendre polynomials at places from -1 to 1, one column each."""
+    return np.stack([eval_legendre(power, at) for power in range(degree + 1)], axis=1)
+
+
+def _quantile(values: FloatArray, share: FloatArray) -> FloatArray:
+    """Each row's own quantile over the last axis."""
+    order = np.sort(values, axis=-1)
+    place = np.rint(share * (order.shape[-1] - 1)).astype(int)
+    return np.asarray(order[np.arange(len(order)), ..., place])
+
+
+def _starts(bins: int, width: int, step: int) -> IntArray:
+    last = bins - width
+    return np.asarray(np.unique(np.append(np.arange(0, last + 1, step), last)), dtype=np.int64)
+
+
+def _resting(windows: FloatArray, busy: FloatArray) -> FloatArray:
+    """The level around which the values of each window gather, (n, w)."""
+    within = (NEAR * busy + WIDE * (1 - busy))[:, None, None]
+    level = _quantile(windows, BUSY * busy + RESTING * (1 - busy))
+    for _ in range(ROUNDS):
+        below = level[:, :, None] - windows
+        near = np.abs(below) <= within * _lower_deviation(below)[:, None, None]
+        count = near.sum(axis=2)
+        moved = np.where(near, windows, 0.0).sum(axis=2) / np.maximum(count, 1)
+        level = np.where(count > 0, moved, level)
+    return np.asarray(level)
+
+
+def _lower_deviation(below: FloatArray) -> FloatArray:
+    """Deviation of the values under the level, one for each cell."""
+    flat = below.reshape(len(below), below.shape[1] * below.shape[2])
+    order = np.sort(np.where(flat > 0, flat, np.inf), axis=1)
+    count = np.isfinite(order).sum(axis=1)
+    median = order[np.arange(len(order)), np.maximum(count - 1, 0) // 2]
+    return np.asarray(np.where(count > 0, median, 0.0) / 0.6745)
+
+
+def _joined(level: FloatArray, at: FloatArray, frames: int) -> FloatArray:
+    """Straight lines between the points, level beyond the first and the last."""
+    if len(at) == 1:
+        return np.repeat(level, frames, axis=1)
+    frame = np.arange(frames)
+    place = np.clip(np.searchsorted(at, frame, side="right") - 1, 0, len(at) - 2)
+    share = np.clip((frame - at[place]) / (at[place + 1] - at[place]), 0.0, 1.0)
+    return np.asarray(level[:, place] * (1 - share) + level[:, place + 1] * share)

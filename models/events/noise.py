@@ -1,0 +1,145 @@
+"""Noise of a trace, from the trace itself: how far it falls below its baseline, over one frame and over many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calcigraph.store.types import BoolArray, FloatArray
+
+SCALES = (1, 2, 4, 8, 16, 32)
+"""Frames over which sums are taken."""
+FEWEST_SUMS = 10
+"""Sums that do not overlap, from which a scale is measured."""
+FEWEST_FREE = 12
+"""Negative values outside known events, from which the noise is measured there alone."""
+FEWEST_QUIET = 5
+"""Resting cells from which those that hardly rest take the colour of their noise."""
+HIGHEST = 2.0
+"""Deviations up to which values above the baseline count."""
+ONE_SIDED = np.sqrt(np.pi / 2)
+"""Deviation over the mean of the absolute values, of a normal distribution."""
+RELATIVE_ERROR = 1.07
+"""Standard error of a logarithm of a deviation, times the root of the values below 0."""
+CAUTION = 0.5
+"""Standard errors by which the noise of a single cell is taken to be larger than measured."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of n cells at several lengths of time."""
+
+    frame: FloatArray
+    """(n,), deviation of one frame."""
+    scales: FloatArray
+    """(s,), frames."""
+    ratio: FloatArray
+    """(n, s), deviation of a sum over so many frames, over what white noise would give: 1 for white noise."""
+
+    def at(self, widths: FloatArray) -> FloatArray:
+        """(n, w), the ratio at other widths."""
+        if len(self.scales) == 1:
+            return np.ones((len(self.frame), len(widths)))
+        steps = np.log(self.scales)
+        logs = np.log(np.clip(widths, self.scales[0], self.scales[-1]))
+        place = np.clip(np.searchsorted(steps, logs, side="right") - 1, 0, len(steps) - 2)
+        share = (logs - steps[place]) / (steps[place + 1] - steps[place])
+        return np.asarray(self.ratio[:, place] * (1 - share) + self.ratio[:, place + 1] * share)
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """What the resting cells of a culture tell of the noise of those that hardly rest."""
+
+    over_steps: float
+    """Noise of a frame over the deviation of steps from frame to frame: 1 for white noise."""
+    ratio: FloatArray
+    """(s,), as `Noise.ratio`."""
+
+
+def quiet_cells(noise: Noise, rest: FloatArray, resting: BoolArray) -> Quiet:
+    """From resting cells, (n,) of traces without baseline and events, (n, T); from the quietest where too few rest."""
+    steps = _step_deviation(rest)
+    some = steps > 0
+    if not some.any():
+        return Quiet(1.0, np.ones(len(noise.scales)))
+    over = noise.frame[some] / steps[some]
+    if (resting & some).sum() >= FEWEST_QUIET:
+        chosen = resting[some]
+        return Quiet(float(np.median(over[chosen])), np.median(noise.ratio[some][chosen], axis=0))
+    return Quiet(float(np.quantile(over, 0.25)), np.quantile(noise.ratio[some], 0.25, axis=0))
+
+
+def held_down(noise: Noise, rest: FloatArray, busy: BoolArray, quiet: Quiet) -> Noise:
+    """Noise of busy cells, (n,), at most what steps between frames allow.
+
+    What a fit leaves of many events is not noise. It is smooth, so that steps from frame to frame hardly show it.
+    """
+    most = quiet.over_steps * _step_deviation(rest)
+    frame = np.where(busy, np.minimum(noise.frame, most), noise.frame)
+    ratio = np.where(busy[:, None], np.minimum(noise.ratio, quiet.ratio), noise.ratio)
+    return replace(noise, frame=frame, ratio=ratio)
+
+
+def _step_deviation(rest: FloatArray) -> FloatArray:
+    """(n,), deviation of a frame if noise is white, from steps between frames."""
+    steps = np.diff(rest, axis=1)
+    return np.asarray(1.4826 * np.median(np.abs(steps), axis=1) / 2**0.5)
+
+
+def measure_noise(rest: FloatArray, active: BoolArray | None = None) -> Noise:
+    """The noise of traces whose baseline has been taken off, (n, T).
+
+    Events only raise a trace. What lies below the baseline is noise, so that its deviation follows from the mean m of
+    the absolute negative values: sqrt(pi / 2) m for noise with a normal distribution. Sums over 2, 4, ... frames tell
+    its colour in the same way. The colour of a cell is drawn towards that of the culture as far as cells do not differ
+    by more than chance (empirical Bayes). Frames with known events, (n, T), are left out where enough others remain.
+    """
+    cells, frames = rest.shape
+    scales = np.array([scale for scale in SCALES if scale == 1 or scale * FEWEST_SUMS <= frames])
+    sums = np.concatenate([np.zeros((cells, 1)), np.cumsum(rest, axis=1)], axis=1)
+    busy = None
+    if active is not None:
+        busy = np.concatenate([np.zeros((cells, 1)), np.cumsum(active, axis=1)], axis=1)
+    measured = [_at_scale(sums, busy, scale) for scale in scales.tolist()]
+    deviation, error = (np.stack(column, axis=1) for column in zip(*measured, strict=True))
+    frame = deviation[:, 0]
+    ratio = np.log(np.maximum(deviation / np.where(frame > 0, frame, 1.0)[:, None], 0.1))
+    ratio = np.exp(_towards_culture(ratio, error))
+    return Noise(frame, scales.astype(float), np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
+
+
+def _at_scale(sums: FloatArray, busy: FloatArray | None, scale: int) -> tuple[FloatArray, FloatArray]:
+    """Deviation of sums over so many frames, over its root, and the standard error of its logarithm, each (n,)."""
+    step = max(1, scale // 4)
+    values = (sums[:, scale:] - sums[:, :-scale])[:, ::step] / scale**0.5
+    below, used = values < 0, np.ones(values.shape, dtype=bool)
+    if busy is not None:
+        free = (busy[:, scale:] - busy[:, :-scale])[:, ::step] == 0
+        enough = ((below & free).sum(axis=1) >= FEWEST_FREE * step)[:, None]
+        below, used = below & (free | ~enough), free | ~enough
+    count = np.maximum(below.sum(axis=1), 1)
+    deviation = ONE_SIDED * np.where(below, -values, 0.0).sum(axis=1) / count
+    if busy is not None:
+        # What rises above the baseline once events are known is mostly noise too; what is left of events is cut.
+        above = used & (values > 0)
+        capped = np.minimum(values, HIGHEST * deviation[:, None])
+        more = above.sum(axis=1)
+        upper = ONE_SIDED * np.where(above, capped, 0.0).sum(axis=1) / np.maximum(more, 1)
+        deviation = (count * deviation + more * upper) / (count + more)
+        count = count + more
+    return deviation, RELATIVE_ERROR / np.sqrt(np.maximum(count * step / scale, 1))
+
+
+def _towards_culture(logs: FloatArray, error: FloatArray) -> FloatArray:
+    """Each cell's value drawn to the median over cells as far as chance explains the differences, each (n, s)."""
+    cells = len(logs)
+    if cells < 2:
+        return logs + CAUTION * error
+    middle = np.median(logs, axis=0)
+    scatter = (1.4826 * np.median(np.abs(logs - middle), axis=0)) ** 2
+    # The median of few cells is itself uncertain.
+    true = np.maximum(scatter - np.median(error, axis=0) ** 2, 0.0) + error**2 / cells
+    own = true / (true + error**2)
+    return np.asarray(own * logs + (1 - own) * middle + CAUTION * error * np.sqrt(own))

@@ -1,0 +1,200 @@
+"""Where events are: the places at which a template stands out of the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import fft
+
+from calcigraph.models.events.refinement import Expected
+from calcigraph.models.events.shapes import START, Bank, Reals, heights
+from calcigraph.store.types import BoolArray, IntArray
+
+LEAST_INSIDE = 0.25
+"""Share of a template's energy that must lie within the recording."""
+AT_ONCE = 24
+"""Steps of a search: each gives a cell an event, or a shorter template."""
+SHORTER = 0.7
+"""Of the width of a template that does not fit, where shorter ones are tried."""
+CORE = 0.1
+"""Share of its height above which a template is compared with the trace."""
+SURE, OFF = 4.0, 0.18
+"""Deviations, and a share of the score, by which a template may lie above the trace."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Templates as spectra, for traces of one length."""
+
+    shapes: Bank
+    spectra: Reals
+    size: int
+    root_energy: Reals
+    """(k, T), root of the energy that lies within the recording for a middle at each frame; infinite if too little."""
+    bonus: Reals
+    """(k,), added to the square of a template's score: twice the log of how usual it is among the culture's events."""
+
+    def expected(self, ratio: Reals) -> Expected:
+        """The templates as what is to be expected of noise, (n, k), and shapes."""
+        return Expected(ratio, self.shapes.shape, self.shapes.width, self.bonus)
+
+
+def filters(shapes: Bank, frames: int) -> Filters:
+    """Spectra of the templates."""
+    # Frames beyond the recording are 0, on either side of the circle.
+    size = fft.next_fast_len(frames + shapes.middle + 1, real=True)
+    circle = np.zeros((len(shapes), size), dtype=np.float32)
+    places = np.arange(shapes.values.shape[1]) - shapes.middle
+    short = np.abs(places) < size / 2
+    circle[:, places[short] % size] = shapes.values[:, short]
+    inside = np.zeros(size, dtype=np.float32)
+    inside[:frames] = 1
+    squares = np.conj(fft.rfft(circle**2, axis=1))
+    energy = fft.irfft(fft.rfft(inside) * squares, size, axis=1)[:, :frames]
+    whole = (shapes.values**2).sum(axis=1)[:, None]
+    root = np.where(energy >= LEAST_INSIDE * whole, np.sqrt(np.maximum(energy, 1e-9)), np.inf).astype(np.float32)
+    return Filters(shapes, np.conj(fft.rfft(circle, axis=1)), size, root, np.zeros(len(shapes)))
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Places where a template stands out, one value each."""
+
+    cell: IntArray
+    shape: Reals
+    """(e, 5)."""
+    height: Reals
+    score: Reals
+    bonus: Reals
+
+
+class _Best:
+    """The best template at every frame, among those that are short enough there."""
+
+    def __init__(self, every: Reals, given: Filters, longest: Reals | None) -> None:
+        # In place: scores are the largest array of all, and nobody needs them again.
+        np.maximum(every, 0, out=every)
+        np.square(every, out=every)
+        every += given.bonus.astype(np.float32)[:, None]
+        self._squares = every
+        self._width = given.shapes.width
+        self._longest = np.full((len(every), every.shape[2]), np.inf) if longest is None else longest.copy()
+        self.template = self._squares.argmax(axis=1)
+        self.score = self._root(self._squares, self.template)
+        if longest is not None:
+            self._choose(np.arange(len(every)))
+
+    @staticmethod
+    def _root(squares: Reals, template: IntArray) -> Reals:
+        return np.asarray(np.sqrt(np.maximum(np.take_along_axis(squares, template[:, None], axis=1)[:, 0], 0)))
+
+    def limit(self, rows: IntArray, reach: BoolArray, width: Reals) -> None:
+        """Only templates up to so wide, (r,), where `reach`, (r, T)."""
+        self._longest[rows] = np.where(reach, np.minimum(self._longest[rows], width[:, None]), self._longest[rows])
+        self._choose(rows)
+
+    def _choose(self, rows: IntArray) -> None:
+        squares = np.where(self._width[:, None] <= self._longest[rows, None], self._squares[rows], -1)
+        self.template[rows] = squares.argmax(axis=1)
+        self.score[rows] = self._root(squares, self.template[rows])
+
+
+def _range(at: IntArray, k: IntArray, given: Filters) -> tuple[IntArray, IntArray]:
+    """First frame of templates at these middles, and the frame after the last."""
+    first, last = given.shapes.first[k], given.shapes.last[k]
+    return at + np.floor(first).astype(np.int64), at + np.ceil(last).astype(np.int64) + 1
+
+
+def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Reals, given: Filters) -> BoolArray:
+    """Whether templates lie so far above the trace that they cannot be its events, each (r,)."""
+    rows = np.arange(len(at))
+    raw = np.sqrt(np.maximum(score**2 - given.bonus[k], 0))
+    height = raw * ratio[rows, k] / given.root_energy[k, at]
+    column = np.arange(left.shape[1]) - at[:, None] + given.shapes.middle
+    inside = (column >= 0) & (column < given.shapes.values.shape[1])
+    value = np.where(inside, given.shapes.values[k[:, None], np.where(inside, column, 0)], 0.0)
+    core = value > CORE
+    above = np.where(core, np.maximum(height[:, None] * value - left, 0), 0)
+    excess = (above**2).sum(axis=1) - core.sum(axis=1) / 2
+    return np.asarray(excess > (SURE * ratio[rows, k]) ** 2 + (OFF * score) ** 2)
+
+
+def scores(left: Reals, ratio: Reals, given: Filters) -> Reals:
+    """(n, k, T): height of each template at each middle, over its standard error."""
+    spectrum = fft.rfft(left.astype(np.float32), given.size, axis=1)
+    values = fft.irfft(spectrum[:, None, :] * given.spectra[None], given.size, axis=2)[:, :, : left.shape[1]]
+    values /= given.root_energy[None]
+    values /= ratio.astype(np.float32)[:, :, None]
+    return np.asarray(values)
+
+
+def picks(left: Reals, every: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None = None) -> Picks:
+    """The highest scores of every cell that pass the floor, (n, T), and do not overlap. `every` is overwritten.
+
+    A template that lies above the trace `left`, (n, T), in much of its range, such as a long one over two short events,
+    gives way to shorter ones there: events add up, so that nothing else could have pulled the trace down. No template
+    wider than `longest`, (n, T) frames, is tried.
+    """
+    best = _Best(every, given, longest)
+    frames = left.shape[1]
+    score, template = best.score, best.template
+    over = np.where(score > floor, score, -np.inf)
+    rows = np.arange(len(left))
+    found = []
+    for _ in range(AT_ONCE):
+        rows = rows[np.isfinite(over[rows]).any(axis=1)]
+        if not len(rows):
+            break
+        at = over[rows].argmax(axis=1)
+        k = template[rows, at]
+        wrong = _overshoots(left[rows], at, k, score[rows, at], ratio[rows], given)
+        fine = ~wrong
+        found.append((rows[fine], at[fine], k[fine], score[rows[fine], at[fine]]))
+        # What overlaps is judged again once this one has been taken off.
+        taken, first, last = rows[fine], *_range(at[fine], k[fine], given)
+        low, high = _range(np.arange(frames), template[taken], given)
+        over[taken] = np.where((low < last[:, None]) & (high > first[:, None]), -np.inf, over[taken])
+        # Where a template is wrong, only shorter ones are left.
+        again, first, last = rows[wrong], *_range(at[wrong], k[wrong], given)
+        if len(again):
+            reach = (np.arange(frames) >= first[:, None]) & (np.arange(frames) < last[:, None])
+            best.limit(again, reach, given.shapes.width[k[wrong]] * SHORTER)
+            new = best.score[again] > floor[again]
+            over[again] = np.where(np.isfinite(over[again]) & new, best.score[again], -np.inf)
+    if not found:
+        return Picks(np.zeros(0, dtype=np.int64), np.zeros((0, 5)), np.zeros(0), np.zeros(0), np.zeros(0))
+    cell, at, k, score = (np.concatenate(column) for column in zip(*found, strict=True))
+    shape = given.shapes.shape[k]
+    shape[:, START] += at
+    raw = np.sqrt(np.maximum(score**2 - given.bonus[k], 0))
+    height = raw * ratio[cell, k] / given.root_energy[k, at]
+    return Picks(cell, shape, height.astype(np.float64), score.astype(np.float64), given.bonus[k])
+
+
+def usual(given: Filters, shape: Reals, score: Reals) -> Filters:
+    """Filters that favour the templates which the culture's clear events, (e, 5), look like.
+
+    An event of score z whose shape correlates with template k by c speaks for k with exp(-z^2 (1 - c^2) / 2). Templates
+    that no event speaks for keep a share, so that other events are found as well.
+    """
+    count = np.zeros(len(given.shapes))
+    frame = np.arange(given.shapes.values.shape[1]) - float(given.shapes.middle)
+    unit = given.shapes.values / np.sqrt((given.shapes.values**2).sum(axis=1, keepdims=True))
+    step = max(1, len(shape) // MOST_LEARNED)
+    shape, score = shape[::step], score[::step]
+    if len(shape):
+        value = heights(shape, frame + shape[:, :1])
+        middle = (value**2 * frame).sum(axis=1) / (value**2).sum(axis=1)
+        value = heights(shape, frame + shape[:, :1] + middle[:, None])
+        value /= np.sqrt((value**2).sum(axis=1, keepdims=True))
+        loss = score[:, None] ** 2 * (1 - np.minimum(value @ unit.T, 1) ** 2) / (1 + (0.15 * score[:, None]) ** 2)
+        speaks = np.exp(-0.5 * (loss - loss.min(axis=1, keepdims=True)))
+        count = (speaks / speaks.sum(axis=1, keepdims=True)).sum(axis=0)
+    spare = max(FEW, SPARE * len(shape))
+    share = (count + spare / len(count)) / (len(shape) + spare)
+    return replace(given, bonus=2 * np.log(share * len(count)))
+
+
+MOST_LEARNED = 500
+FEW, SPARE = 5.0, 0.2

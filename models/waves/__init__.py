@@ -1,0 +1,17 @@
+"""Waves: events that spread from cell to cell over contacts, with where they began, how fast they ran, and their p.
+
+find.py      find_waves: the whole way from events to links and waves
+contacts.py  the contact graph laid out for fast look-ups
+pairs.py     which events of cells in contact belong together
+lag.py       the longest lag, from the data
+basins.py    events cut into basins of the surface of their times
+shifts.py    random cultures: trains shifted in time
+settling.py  basins become waves: fronts join, part and claim events
+front.py     circles, plane fronts and flat ones, fitted without far events
+chance.py    how unlikely waves are: closeness and order
+speed.py     speed, with its interval
+"""
+
+from calcigraph.models.waves.find import Found, find_waves
+
+__all__ = ["Found", "find_waves"]

@@ -1,0 +1,377 @@
+"""Find waves: pair events over contacts, cut them into basins, and ask of each how often chance gives as much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import betainc
+
+from calcigraph.models.event_options import EventOptions
+from calcigraph.models.waves.basins import Basins, cut, surface_of
+from calcigraph.models.waves.chance import Scores, order_p, scores
+from calcigraph.models.waves.contacts import Net, Reach, net_of, reach_of, spans
+from calcigraph.models.waves.front import CIRCLES, FLAT, PLANE, Places
+from calcigraph.models.waves.lag import lag_of
+from calcigraph.models.waves.pairs import Pairs, Train, nearest_pairs
+from calcigraph.models.waves.settling import Field, Settled, settle
+from calcigraph.models.waves.shifts import shifted
+from calcigraph.models.waves.speed import Speed, speed_of, tortuosity_of
+from calcigraph.store.event_types import Events, Links, Wave
+from calcigraph.store.types import FloatArray, IntArray, Progress, Subgraph, silent
+
+WAVE, FLASH = "wave", "flash"
+LEVEL = 0.05
+"""A wave is reported at this p, which holds for all waves of a culture together."""
+ORDER_LEVEL = 0.01
+"""The same for the order alone: stricter, because a wave's events were chosen as those that fit its front."""
+LEAST_EXCHANGES = 199
+"""Exchanges of times for the p of the order, at least."""
+EXPLAINED = 0.75
+"""Least share of the spread of a wave's times that its front explains."""
+WITHIN = 0.5
+"""Least slope of the times against the front's, inside its near and its far half."""
+MAD = 1.4826
+TOLD = 1.3
+"""Spread of a wave's times, in those of their errors, from which a front can tell them."""
+HOLE = 0.5
+"""Share of a cell's contacts that are with cells of a wave, from which the wave lies round it."""
+NORMAL = 1.96
+FEWEST, MOST_EVENTS = 39, 4_000_000
+"""Random cultures of a large one, and their events in all: one of 10,000 cells is as many small ones."""
+LEAST_SE = 0.05
+"""Standard error of a time that is never undercut, in frames."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The links and waves of a culture's events."""
+
+    links: Links
+    waves: tuple[Wave, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """The lag, how it was found, the chance runs; JSON-able."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    graph: Subgraph
+    net: Net
+    reach: Reach
+    train: Train
+    se: FloatArray
+    rate: FloatArray
+    seconds: float
+    step: float
+    lag: float
+    options: EventOptions
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """All pairs, the pairs that a third cell agrees with, and what these make."""
+
+    every: Pairs
+    pairs: Pairs
+    basins: Basins
+    scores: Scores
+
+
+def find_waves(
+    graph: Subgraph, events: Events, options: EventOptions | None = None, *, progress: Progress = silent
+) -> Found:
+    """Links between events of cells in contact, and the waves and flashes that they make.
+
+    Parameters
+    ----------
+    graph
+        The culture: cells, contacts and frames.
+    events
+        Sorted by label and onset. Those that had begun before the recording are left out: their half rise is unknown.
+    options
+        `max_lag_s`, `min_cells`, `exchanges` and `seed` are used.
+    progress
+        Called with the stage "waves".
+
+    Returns
+    -------
+    Found
+        Links, waves and facts. The same arguments give the same result.
+
+    Examples
+    --------
+    >>> from calcigraph.store.event_types import no_events
+    >>> from calcigraph.models.synthetic.excitable import WaveOptions, make_waves
+    >>> found = find_waves(make_waves(WaveOptions(cells=16, size_px=128)).graph, no_events())
+    >>> len(found.links), found.waves
+    (0, ())
+    """
+    options = options or EventOptions()
+    rng = np.random.default_rng(options.seed)
+    task, order, told = _task(graph, events, options, rng)
+    seen = _cut(task, task.train, task.se)
+    progress("waves", 0, options.exchanges)
+    close_p, pair_p = _shifted_p(task, seen, rng, progress)
+    rise = float(np.median(events.rise_s)) if len(events) else 0.0
+    waves = _waves(task, seen, close_p, rise, order, rng)
+    links = _links(task, events, seen, pair_p, order)
+    facts = {
+        "max_lag_s": task.lag,
+        "max_lag": "given" if options.max_lag_s is not None else ("data" if told else "frames"),
+        "candidates": int((seen.scores.close > 0).sum()),
+        "exchanges": _random_cultures(task),
+        "control": "family-wise",
+    }
+    return Found(links=links, waves=waves, facts=facts)
+
+
+def _task(
+    graph: Subgraph, events: Events, options: EventOptions, rng: np.random.Generator
+) -> tuple[_Task, IntArray, bool]:
+    """The events by cell and half rise, with the place of each among `events`."""
+    # Of an event that had begun before the recording, the half rise is not known.
+    known = np.flatnonzero(~events.cut_start)
+    row = np.searchsorted(graph.labels, events.label[known])
+    order = np.lexsort((events.half_s[known], row))
+    row, order = row[order], known[order]
+    step, frames = graph.frame_interval_s, graph.intensity.shape[1]
+    seconds = max(step * frames, float(events.half_s.max(initial=0)) + step)
+    train = Train(row=row, time=events.half_s[order])
+    se = np.maximum(np.nan_to_num(events.half_se_s[order], nan=step / 2), LEAST_SE * step)
+    net = net_of(graph)
+    lag, told = (options.max_lag_s, True) if options.max_lag_s is not None else lag_of(net, train, seconds, step, rng)
+    rate = np.bincount(train.row, minlength=net.cells) / seconds
+    task = _Task(
+        graph=graph,
+        net=net,
+        reach=reach_of(net),
+        train=train,
+        se=se,
+        rate=rate,
+        seconds=seconds,
+        step=step,
+        lag=lag,
+        options=options,
+    )
+    return task, order, told
+
+
+def _cut(task: _Task, train: Train, se: FloatArray) -> _Cut:
+    every = nearest_pairs(task.net, train, task.lag)
+    pairs = every.held(len(train.row))
+    x, y = task.graph.x_px[train.row], task.graph.y_px[train.row]
+    basins = cut(surface_of(train.time, se, pairs, x, y))
+    least = float(np.median(se)) if len(se) else task.step
+    got = scores(train, task.rate, basins, least, task.options.min_cells)
+    return _Cut(every=every, pairs=pairs, basins=basins, scores=got)
+
+
+def _shifted_p(task: _Task, seen: _Cut, rng: np.random.Generator, progress: Progress) -> tuple[FloatArray, FloatArray]:
+    """(e,) p of each basin's closeness; (2 m,) p of each way, the larger of two: how often shifted trains give as many
+    links in this order, and how often the order of the links that there are."""
+    times, close = _random_cultures(task), seen.scores.close
+    highest = np.zeros(times)
+    observed = _in_order(task, task.train, seen.every, task.se)
+    as_many = np.zeros(len(observed))
+    for done in range(times if len(close) else 0):
+        train = shifted(task.net, task.train, task.seconds, rng)
+        random = _cut(task, train, task.se)
+        highest[done] = random.scores.close.max(initial=0)
+        as_many += _in_order(task, train, random.every, task.se) >= observed
+        progress("waves", done + 1, times)
+    highest.sort()
+    p = np.where(close > 0, (1 + times - np.searchsorted(highest, close)) / (1 + times), 1.0)
+    # Of so many links between two cells, as many in this order if both orders are as likely.
+    both = observed + observed[task.net.back]
+    by_order = np.where(observed > 0, betainc(np.maximum(observed, 1), both - observed + 1, 0.5), 1.0)
+    return p, np.maximum(by_order, (1 + as_many) / (1 + times))
+
+
+def _random_cultures(task: _Task) -> int:
+    """As many as asked for, or fewer where they would hold more than four million events; at least 39."""
+    return min(task.options.exchanges, max(FEWEST, MOST_EVENTS // max(len(task.train.time), 1)))
+
+
+def _in_order(task: _Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatArray:
+    """(2 m,), links along each way: the event of its first cell came before that of its second one."""
+    lag = train.time[pairs.two] - train.time[pairs.one]
+    told = np.abs(lag) > NORMAL * np.hypot(se[pairs.one], se[pairs.two])
+    way = np.where(lag > 0, pairs.way, task.net.back[pairs.way])[told]
+    return np.bincount(way, minlength=len(task.net.to)).astype(np.float64)
+
+
+def _waves(
+    task: _Task, seen: _Cut, close_p: FloatArray, rise: float, order: IntArray, rng: np.random.Generator
+) -> tuple[Wave, ...]:
+    """The waves and flashes, by their first half rise."""
+    root = seen.basins.root
+    field_ = _field(task)
+    seeds = np.flatnonzero(close_p <= LEVEL)
+    settled = settle(field_, [_by_time(task, np.flatnonzero(root == seed)) for seed in seeds.tolist()])
+    settled = [wave for wave in settled if len(wave.events) >= task.options.min_cells]
+    close = np.array([_smallest(wave, seen, close_p) for wave in settled])
+    ordered = _order_p(task, settled, rng)
+    p = np.maximum(close, ordered)
+    q = benjamini_hochberg(p)
+    runs = (
+        np.array([_runs(task, field_, wave) for wave in settled], np.bool_)
+        & (close <= LEVEL)
+        & (ordered <= ORDER_LEVEL)
+    )
+    tortuosity = tortuosity_of(task.net, field_.places)
+    waves = [
+        _wave(
+            task,
+            field_,
+            wave,
+            float(p[number] if runs[number] else close[number]),
+            float(q[number]),
+            bool(runs[number]),
+            tortuosity,
+            order,
+        )
+        for number, wave in enumerate(settled)
+        if close[number] <= LEVEL and (runs[number] or _at_once(task, rise, wave))
+    ]
+    return tuple(sorted(waves, key=lambda wave: wave.onset_s))
+
+
+def _smallest(wave: Settled, seen: _Cut, p: FloatArray) -> float:
+    """The smallest p of the basins that a third of which, or more, is in the wave."""
+    basin, count = np.unique(seen.basins.root[wave.events], return_counts=True)
+    return float(p[basin[count >= seen.scores.size[basin] / 3]].min(initial=1.0))
+
+
+def _runs(task: _Task, field_: Field, wave: Settled) -> bool:
+    """Whether a front tells when each event came, but for the errors: in all, and inside the near and the far half.
+
+    Two groups of cells that fire one after the other are not a wave, though a front between them explains much.
+    """
+    time = task.train.time[wave.events]
+    error = float(np.median(task.se[wave.events])) / MAD
+    spread = float(np.median(np.abs(time - np.median(time))))
+    if wave.front.kind == FLAT or spread <= TOLD * error:
+        return False
+    expected = wave.front.expected(field_.places, task.train.row[wave.events])
+    left = float(np.median(np.abs(time - expected)))
+    far = expected > np.median(expected)
+    halves = expected - np.where(far, expected[far].mean() if far.any() else 0.0, expected[~far].mean())
+    within = float((halves * time).sum()) / max(float((halves**2).sum()), 1e-12)
+    explained = 1 - max(left**2 - error**2, 0.0) / (spread**2 - error**2)
+    return explained >= EXPLAINED and within >= WITHIN
+
+
+def _at_once(task: _Task, rise: float, wave: Settled) -> bool:
+    """Whether the cells fired together: their times differ by two frames or by the time of a rise."""
+    time = task.train.time[wave.events]
+    return MAD * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, rise)
+
+
+def _order_p(task: _Task, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
+    """(waves,), p of their order, with the events of cells that each wave lies round, whether they fit it or not."""
+    train, net = task.train, task.net
+    waves, events = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    contacts = np.maximum(np.diff(net.first), 1)
+    for number, each in enumerate(settled):
+        inside = np.zeros(net.cells)
+        inside[train.row[each.events]] = 1
+        around = np.bincount(net.start, inside[net.to], net.cells) / contacts
+        holes = np.flatnonzero((around >= HOLE) & (inside == 0))
+        first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
+        other = spans(first, last - first)
+        time = train.time[each.events]
+        near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
+        asked = np.concatenate([each.events, other[near]])
+        waves.append(np.full(len(asked), number))
+        events.append(asked)
+    which = np.concatenate(events)
+    exchanges = max(task.options.exchanges, LEAST_EXCHANGES)
+    x, y = task.graph.x_px[train.row[which]], task.graph.y_px[train.row[which]]
+    return order_p(np.concatenate(waves), len(settled), train.time[which], x, y, exchanges, rng)
+
+
+def _field(task: _Task) -> Field:
+    net = task.net
+    spacing = float(np.median(net.distance)) if len(net.distance) else 1.0
+    return Field(
+        places=Places(net=net, x=task.graph.x_px, y=task.graph.y_px, spacing=spacing),
+        reach=task.reach,
+        train=task.train,
+        least=float(np.median(task.se)) if len(task.se) else task.step,
+        lag=task.lag,
+    )
+
+
+def _by_time(task: _Task, events: IntArray) -> IntArray:
+    return np.asarray(events[np.argsort(task.train.time[events], kind="stable")])
+
+
+def _wave(
+    task: _Task, field_: Field, wave: Settled, p: float, q: float, runs: bool, tortuosity: float, order: IntArray
+) -> Wave:
+    time, front = task.train.time[wave.events], wave.front
+    rows = task.train.row[wave.events]
+    starts = _starts(task, wave) if runs else np.zeros(0, np.int64)
+    speed = speed_of(field_.places, front, rows, time, tortuosity) if runs else Speed(None, None, None)
+    plane = runs and front.kind == PLANE
+    return Wave(
+        kind=WAVE if runs else FLASH,
+        events=order[wave.events],
+        starts=task.graph.labels[starts],
+        onset_s=float(time[0]),
+        duration_s=float(time[-1] - time[0]),
+        speed_px_s=speed.value,
+        speed_low_px_s=speed.low,
+        speed_high_px_s=speed.high,
+        direction_deg=float(np.degrees(np.arctan2(front.slope[1], front.slope[0])) % 360) if plane else None,
+        radial=not plane if runs else None,
+        origin_x_px=float(task.graph.x_px[starts].mean()) if runs else None,
+        origin_y_px=float(task.graph.y_px[starts].mean()) if runs else None,
+        p=p,
+        q=q,
+    )
+
+
+def _starts(task: _Task, wave: Settled) -> IntArray:
+    """Rows of the cells that may have begun it: of those not told to be later than the first, where it began."""
+    rows, time, se = task.train.row[wave.events], task.train.time[wave.events], task.se[wave.events]
+    first = np.unique(rows[time - time[0] <= NORMAL * np.hypot(se, se[0])])
+    if wave.front.kind != CIRCLES:
+        return np.asarray(first, np.int64)
+    origin, net = wave.front.origin, task.net
+    near = np.intersect1d(first, net.to[net.first[origin] : net.first[origin + 1]])
+    return np.asarray(np.union1d(near, [origin]) if origin in first else [origin], np.int64)
+
+
+def benjamini_hochberg(p: FloatArray) -> FloatArray:
+    """q-values (Benjamini and Hochberg 1995).
+
+    >>> benjamini_hochberg(np.array([0.01, 0.5, 0.02])).tolist()
+    [0.03, 0.5, 0.03]
+    """
+    order = np.argsort(p)[::-1]
+    q = np.empty(len(p))
+    q[order] = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1)) if len(p) else []
+    return q
+
+
+def _links(task: _Task, events: Events, seen: _Cut, pair_p: FloatArray, order: IntArray) -> Links:
+    """All pairs as links, sorted by the place of the earlier event."""
+    pairs, time, se = seen.every, task.train.time, task.se
+    lag = time[pairs.two] - time[pairs.one]
+    tie = np.abs(lag) <= NORMAL * np.hypot(se[pairs.one], se[pairs.two])
+    # Of a tie the smaller label, which `one` has, comes first.
+    first = np.where(tie | (lag > 0), pairs.one, pairs.two)
+    second = np.where(tie | (lag > 0), pairs.two, pairs.one)
+    way = np.where(lag > 0, pairs.way, task.net.back[pairs.way])
+    before, after = order[first], order[second]
+    arrange = np.lexsort((after, before))
+    return Links(
+        before=before[arrange],
+        after=after[arrange],
+        lag_s=np.where(tie, 0.0, np.abs(lag))[arrange],
+        tie=tie[arrange],
+        p=np.where(tie, 1.0, pair_p[way])[arrange],
+    )

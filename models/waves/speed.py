@@ -1,0 +1,142 @@
+"""How fast a wave ran, with an interval that holds what cells have in common.
+
+    t_i = a + b d_i + e_i,    speed = 1 / b
+
+with d the shortest way over contacts from where the wave began or, for a plane front, the way along its direction times
+how much longer ways over contacts are than straight ones. A cell that is late makes all cells behind it late, so
+
+    cov(e_i, e_j) = s^2 (r S_ij + (1 - r) [i = j])
+
+where S_ij is the part of the way that both cells share, over the mean way; for a plane front it falls off with the
+distance of the cells. r and s^2 are those of the largest restricted likelihood. Without r the interval is half as wide
+as it should be. `METRIC` is added: a front does not run exactly along shortest ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.csgraph import dijkstra
+from scipy.stats import t as student
+
+from calcigraph.models.waves.contacts import Net
+from calcigraph.models.waves.front import CIRCLES, PLANE, Front, Places
+from calcigraph.store.types import FloatArray, IntArray
+
+FEWEST = 5
+"""Events of a wave whose speed can be told."""
+MOST = 150
+"""Events that are used, evenly over the wave: more would only take time."""
+SHARES = (0.0, 0.15, 0.35, 0.55, 0.75, 0.9, 0.97)
+"""r that are tried."""
+METRIC = 0.05
+"""Relative error of a speed because fronts do not run exactly along shortest ways: standard deviation."""
+COMMON = 2.0
+"""Distance over which cells of a plane front are late together, in distances of contacts."""
+FAR = 3.0
+ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Speed:
+    """px/s; None for what cannot be told."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def speed_of(places: Places, front: Front, rows: IntArray, time: FloatArray, tortuosity: float) -> Speed:
+    """The speed of a front from its (e,) events."""
+    keep = np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(np.int64))
+    rows, time = rows[keep], time[keep]
+    if len(rows) < FEWEST or front.kind not in (CIRCLES, PLANE):
+        return Speed(None, None, None)
+    if front.kind == CIRCLES:
+        away, shared = _ways(places, front.origin, rows)
+    else:
+        gx, gy = front.slope
+        away = tortuosity * (gx * places.x[rows] + gy * places.y[rows]) / np.hypot(gx, gy)
+        between = np.hypot(places.x[rows][:, None] - places.x[rows], places.y[rows][:, None] - places.y[rows])
+        shared = np.exp(-between / (COMMON * places.spacing))
+    known = np.isfinite(away)
+    use = np.flatnonzero(known)
+    for _ in range(ROUNDS):
+        if len(use) < FEWEST:
+            return Speed(None, None, None)
+        slope, error, residual = _line(away[use], time[use], shared[np.ix_(use, use)])
+        spread = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
+        near = use[np.abs(residual) <= FAR * spread]
+        if len(near) == len(use):
+            break
+        use = near
+    return _as_speed(slope, error, len(use), 2 if front.kind == CIRCLES else 3)
+
+
+def _as_speed(slope: float, error: float, events: int, parameters: int) -> Speed:
+    half = float(student.ppf(0.975, max(events - parameters, 1))) * float(np.hypot(error, METRIC * slope))
+    return Speed(
+        value=1 / slope if slope > 0 else None,
+        low=1 / (slope + half) if slope + half > 0 else None,
+        high=1 / (slope - half) if slope - half > 0 else None,
+    )
+
+
+def _ways(places: Places, origin: int, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Ways over contacts from the origin, px, and the share of the mean way that each two have in common."""
+    around = places.around(np.union1d(rows, [origin]))
+    matrix = places.matrix[around][:, around]
+    origin, rows = int(np.searchsorted(around, origin)), np.searchsorted(around, rows)
+    both = dijkstra(matrix, indices=np.array([origin]), return_predecessors=True)
+    away, before = both[0][0], both[1][0]
+    number: dict[int, int] = {}
+    passed: list[list[int]] = []
+    for row in rows.tolist():
+        way = []
+        while row != origin and before[row] >= 0:
+            way.append(number.setdefault(row, len(number)))
+            row = int(before[row])
+        passed.append(way)
+    length = np.zeros(len(number))
+    for row, column in number.items():
+        length[column] = away[row] - away[before[row]]
+    used = np.zeros((len(rows), len(number)))
+    for place, way in enumerate(passed):
+        used[place, way] = 1
+    shared = (used * length) @ used.T
+    mean = float(np.mean(np.diagonal(shared))) if len(rows) else 1.0
+    return np.asarray(away[rows]), shared / max(mean, 1e-9)
+
+
+def _line(x: FloatArray, y: FloatArray, shared: FloatArray) -> tuple[float, float, FloatArray]:
+    """Slope, its standard error and the residuals at the share of the largest restricted likelihood."""
+    design = np.stack([np.ones(len(x)), x - x.mean()], axis=1)
+    best = (np.inf, 0.0, np.inf, y)
+    for share in SHARES:
+        matrix = share * shared + (1 - share) * np.eye(len(x)) + 1e-9 * np.eye(len(x))
+        lower = np.linalg.cholesky(matrix)
+        a, b = np.linalg.solve(lower, design), np.linalg.solve(lower, y)
+        normal = a.T @ a
+        coefficient = np.linalg.solve(normal, a.T @ b)
+        left = b - a @ coefficient
+        freedom = max(len(x) - 2, 1)
+        variance = float(left @ left) / freedom
+        log_det = 2 * float(np.log(np.diagonal(lower)).sum()) + float(np.linalg.slogdet(normal)[1])
+        cost = freedom * float(np.log(max(variance, 1e-12))) + log_det
+        if cost < best[0]:
+            error = float(np.sqrt(variance * np.linalg.inv(normal)[1, 1]))
+            best = (cost, float(coefficient[1]), error, y - design @ coefficient)
+    return best[1], best[2], best[3]
+
+
+def tortuosity_of(net: Net, places: Places) -> float:
+    """How much longer ways over contacts are than straight ones, median over cells some contacts apart."""
+    if len(net.to) == 0:
+        return 1.0
+    starts = np.unique(np.linspace(0, net.cells - 1, min(12, net.cells)).astype(np.int64))
+    rows = np.arange(net.cells)
+    away = dijkstra(places.matrix, indices=starts, limit=8 * places.spacing)[:, rows]
+    straight = np.hypot(places.x[starts][:, None] - places.x, places.y[starts][:, None] - places.y)
+    far = np.isfinite(away) & (straight > 2 * places.spacing)
+    return float(np.median(away[far] / straight[far])) if far.any() else 1.0
