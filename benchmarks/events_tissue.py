@@ -27,8 +27,8 @@ from tissue import DATA, Recording, keep, recordings
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.events import detect_events
 from calcigraph.models.waves import find_waves
-from calcigraph.store.event_types import Events, Wave
-from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
+from calcigraph.store.event_types import FLASH, WAVE, Events, Wave
+from calcigraph.store.types import BoolArray, IntArray, Subgraph
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "events"
 TIMES = 20
@@ -47,7 +47,7 @@ def exchanged(graph: Subgraph, events: Events, rng: np.random.Generator) -> Even
 
 def shifted(graph: Subgraph, events: Events, rng: np.random.Generator) -> Events:
     """Each train begun at a time of its own, its end put before its beginning."""
-    length = float(frame_times(graph)[-1]) + graph.frame_interval_s
+    length = float(graph.frame_times[-1]) + graph.frame_interval_s
     by = rng.uniform(0, length, len(graph.labels))[np.searchsorted(graph.labels, events.label)]
     onset, half = (events.onset_s + by) % length, (events.half_s + by) % length
     return sorted_events(replace(events, onset_s=onset, half_s=half))
@@ -77,8 +77,8 @@ def searched(graph: Subgraph) -> Search:
 
 def told(graph: Subgraph, found: Search) -> Record:
     """The columns that tell of a search."""
-    events, hours = found.events, float(frame_times(graph)[-1]) / 3600
-    waves = [wave for wave in found.waves if wave.kind == "wave"]
+    events, hours = found.events, float(graph.frame_times[-1]) / 3600
+    waves = [wave for wave in found.waves if wave.kind == WAVE]
     rates = np.bincount(np.searchsorted(graph.labels, events.label), minlength=len(graph.labels)) / hours
     return {
         "cells": len(graph.labels),
@@ -106,24 +106,19 @@ def middle(values: Any) -> float:
     return float(np.median(known)) if len(known) else np.nan
 
 
-def frame_times(graph: Subgraph) -> FloatArray:
-    even = np.arange(graph.intensity.shape[1]) * graph.frame_interval_s
-    return even if graph.time_s is None else graph.time_s
-
-
 def chance(graph: Subgraph, found: Search) -> Iterator[Record]:
     """What is found where neighbours have nothing to do with each other."""
     rng = np.random.default_rng(0)
     for kind, change in SURROGATES.items():
         for number in range(TIMES):
             waves = find_waves(graph, change(graph, found.events, rng)).waves
-            flashes = sum(wave.kind == "flash" for wave in waves)
+            flashes = sum(wave.kind == FLASH for wave in waves)
             yield {"surrogate": kind, "number": number, "waves": len(waves) - flashes, "flashes": flashes}
 
 
 def active(graph: Subgraph, events: Events) -> BoolArray:
     """(n, T), the frames from onset to end of each event."""
-    time, result = frame_times(graph), np.zeros(graph.intensity.shape, dtype=np.bool_)
+    time, result = graph.frame_times, np.zeros(graph.intensity.shape, dtype=np.bool_)
     row = np.searchsorted(graph.labels, events.label)
     first, last = np.searchsorted(time, events.onset_s), np.searchsorted(time, events.end_s, side="right")
     for cell, start, stop in zip(row, first, last, strict=True):
@@ -167,7 +162,7 @@ def compared(recording: Recording, search: Search) -> Iterator[Record]:
     """How our waves and the collective events of arcos4py share the same cells and frames."""
     graph, events, waves = recording.graph, search.events, search.waves
     members = np.unique(np.concatenate([wave.events for wave in waves])) if waves else np.zeros(0, dtype=np.int64)
-    frame = np.searchsorted(frame_times(graph), events.half_s)
+    frame = np.searchsorted(graph.frame_times, events.half_s)
     row = np.searchsorted(graph.labels, events.label)
     rng = np.random.default_rng(1)
     order = rng.permutation(len(graph.labels))

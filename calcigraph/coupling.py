@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from calcigraph.models.identify import IDENTIFIED, WEAK
 from calcigraph.models.own_share import Coupling
 from calcigraph.models.table import DEFAULT_MODEL
 from calcigraph.queries.recorded import Recorded
 
-TELL_K = ("identified", "weak")
+TELL_K = (IDENTIFIED, WEAK)
 """Words of fits whose k tells what flows between cells."""
 
 

@@ -81,7 +81,7 @@ def own_shares(
     """
     weights = coupling.settings.get("weights") or default_weights(subgraph)
     op = operator(subgraph, weights, int(coupling.settings.get("setup", 1)))
-    seconds = _frame_times(subgraph)
+    seconds = subgraph.frame_times
     of_row = np.full(op.cells, -1)
     of_row[op.inner[op.coupled]] = np.flatnonzero(op.coupled)
     cell = np.searchsorted(subgraph.labels, events.label)
@@ -112,13 +112,6 @@ def own_shares(
         high = 1 - flow + np.hypot(flow - ends[0], error)
     shares[:, told[clear]] = np.clip(np.stack([1 - flow, low, high])[:, clear], 0, 1)
     return replace(events, own_share=shares[0], own_share_low=shares[1], own_share_high=shares[2])
-
-
-def _frame_times(subgraph: Subgraph) -> FloatArray:
-    """(T,), when each frame was taken, s."""
-    if subgraph.time_s is not None:
-        return subgraph.time_s
-    return np.arange(subgraph.intensity.shape[1]) * subgraph.frame_interval_s
 
 
 def _level_before(above: FloatArray, seconds: FloatArray, cell: IntArray, onset_s: FloatArray) -> FloatArray:

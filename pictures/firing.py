@@ -8,10 +8,9 @@ import numpy as np
 
 from calcigraph.pictures.data import Firing, PictureData
 from calcigraph.pictures.style import INK, between
-from calcigraph.store.event_types import Wave
-from calcigraph.store.types import FloatArray, IntArray
+from calcigraph.store.event_types import WAVE, Wave
+from calcigraph.store.types import IntArray
 
-WAVE, FLASH = "wave", "flash"
 """The kinds of Wave."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Of waves, in turn: those that follow each other in time differ, for colour-blind readers too."""
@@ -65,14 +64,6 @@ def largest(run: Firing, most: int | None = None) -> list[int]:
 def cell_count(run: Firing, wave: Wave) -> int:
     """Cells of a wave."""
     return len(np.unique(run.events.label[wave.events]))
-
-
-def frame_times(data: PictureData) -> FloatArray:
-    """(T,), s, when each frame was taken."""
-    graph = data.subgraph
-    if graph.time_s is not None:
-        return graph.time_s
-    return np.arange(graph.intensity.shape[1]) * graph.frame_interval_s
 
 
 def time_unit(span_s: float) -> tuple[float, str]:

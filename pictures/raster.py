@@ -10,8 +10,6 @@ import numpy as np
 from calcigraph.pictures.data import Firing, PictureData
 from calcigraph.pictures.firing import (
     ALONE,
-    FLASH,
-    frame_times,
     largest,
     numbers,
     run_of,
@@ -31,6 +29,7 @@ from calcigraph.pictures.style import (
     place,
     text_width,
 )
+from calcigraph.store.event_types import FLASH
 from calcigraph.store.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def draw_events(data: PictureData, frame: int, cell: int | None) -> Figure:
     bars = place(figure, LEFT, BELOW, wide, tall)
     strip = place(figure, LEFT, BELOW + tall, wide, STRIP)
     rate = place(figure, LEFT, BELOW + tall + STRIP, wide, RATE)
-    times = frame_times(data)
+    times = data.subgraph.frame_times
     unit, name = time_unit(float(times[-1]))
     end = max(float(times[-1]), data.subgraph.frame_interval_s) / unit
     _bars(bars, data, run, rows, unit, tall)

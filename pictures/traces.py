@@ -55,9 +55,7 @@ def draw_traces(data: PictureData, frame: int, cell: int | None) -> Figure:
 
 def time_axis(data: PictureData) -> tuple[FloatArray, str]:
     """(T,) the time of each frame, and the label of its axis: minutes if the last frame is at 10 min or later."""
-    seconds = data.subgraph.time_s
-    if seconds is None:
-        seconds = np.arange(data.subgraph.intensity.shape[1]) * data.subgraph.frame_interval_s
+    seconds = data.subgraph.frame_times
     return (seconds / 60, "time (min)") if seconds[-1] >= 600 else (seconds, "time (s)")
 
 

@@ -25,9 +25,7 @@ from calcigraph.pictures.canvas import (
 from calcigraph.pictures.data import Firing, PictureData
 from calcigraph.pictures.firing import (
     START,
-    WAVE,
     cell_count,
-    frame_times,
     largest,
     numbers,
     run_of,
@@ -35,7 +33,7 @@ from calcigraph.pictures.firing import (
     time_unit,
 )
 from calcigraph.pictures.style import DOUBLE, HEAD, INK, SINGLE, SINGLED, SMALL, caption, limits, new_figure, text_width
-from calcigraph.store.event_types import Wave
+from calcigraph.store.event_types import WAVE, Wave
 from calcigraph.store.types import FloatArray
 
 if TYPE_CHECKING:
@@ -252,7 +250,7 @@ def _mark_starts(chart: Map, data: PictureData, wave: Wave) -> None:
 def _headline(chart: Map, data: PictureData, run: Firing, at: int, left: float, room: float) -> None:
     """Above the map: number, cells and p of the wave; when it began, and its speed with the interval."""
     wave = run.waves[at]
-    unit, name = time_unit(float(frame_times(data)[-1]))
+    unit, name = time_unit(float(data.subgraph.frame_times[-1]))
     count = cell_count(run, wave)
     first = f"wave {numbers(run.waves)[at]}: {count} cells, $p$ = {wave.p:.2g}"
     speed = speed_text(wave, data.pixel_size_um)

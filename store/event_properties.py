@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 from calcigraph.store.bolt import Row
-from calcigraph.store.event_types import EventRun, Events, Wave
+from calcigraph.store.event_types import FLASH, WAVE, EventRun, Events, Wave
 from calcigraph.store.fits import finite
 from calcigraph.store.rows import flat
 from calcigraph.store.types import FloatArray, Subgraph
 
 HOUR_S = 3600.0
-WAVE = "wave"
-"""`kind` of a wave that is no flash."""
 
 
 def relative_light(graph: Subgraph, run: EventRun) -> FloatArray:
@@ -36,11 +34,7 @@ def relative_light(graph: Subgraph, run: EventRun) -> FloatArray:
     (n, T), in the order of `run.labels`; NaN throughout for a cell whose F0 is not positive in every frame.
     """
     rows = np.searchsorted(graph.labels, run.labels)
-    light = graph.brightness()[rows]
-    if graph.intensity_offset is None:
-        rest = run.baseline
-    else:
-        rest = np.expm1(run.baseline / graph.intensity_gain + graph.intensity_offset)
+    light, rest = graph.brightness(graph.intensity[rows]), graph.brightness(run.baseline)
     positive = np.isfinite(rest).all(axis=1) & (rest > 0).all(axis=1)
     found = np.full(light.shape, np.nan)
     found[positive] = light[positive] / rest[positive] - 1
@@ -98,8 +92,8 @@ def run_properties(run: EventRun, duration_s: float) -> Row:
             "events": len(run.events),
             "links": len(run.links) - ties,
             "ties": ties,
-            "waves": kinds.count("wave"),
-            "flashes": kinds.count("flash"),
+            "waves": kinds.count(WAVE),
+            "flashes": kinds.count(FLASH),
             "duration_s": duration_s,
         }
     )

@@ -16,6 +16,9 @@ import numpy as np
 
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
+WAVE, FLASH = "wave", "flash"
+"""Kinds of `Wave`."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -103,7 +106,7 @@ class Wave:
     """A connected set of events that spread over contacts, or a flash: one of many cells at once."""
 
     kind: str
-    """"wave" or "flash"."""
+    """WAVE or FLASH."""
     events: IntArray
     """Places in `Events`, by half rise."""
     starts: IntArray

@@ -285,11 +285,16 @@ class Subgraph:
         """Whether every contact has a shared border length (False for cultures that came as traces)."""
         return not bool(np.isnan(self.shared_border_px).any())
 
-    def brightness(self) -> FloatArray:
-        """(n, T), the light x of the cells, in the movie's counts or as the traces were given (eq. 23 undone)."""
+    @property
+    def frame_times(self) -> FloatArray:
+        """(T,), when each frame was taken, from 0, also where frames are even."""
+        return np.arange(self.intensity.shape[1]) * self.frame_interval_s if self.time_s is None else self.time_s
+
+    def brightness(self, values: FloatArray) -> FloatArray:
+        """The light x at values of traces, in the movie's counts or as the traces were given (eq. 23 undone)."""
         if self.intensity_offset is None:
-            return self.intensity
-        return np.asarray(np.expm1(self.intensity / self.intensity_gain + self.intensity_offset))
+            return values
+        return np.asarray(np.expm1(values / self.intensity_gain + self.intensity_offset))
 
     def to_networkx(self, frame: int = 0) -> networkx.Graph[int]:
         """The paper's graph at one frame.

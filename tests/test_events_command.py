@@ -85,7 +85,7 @@ def test_what_is_stored_is_what_was_found(home: Path) -> None:
     for name in ("label", "onset_s", "half_s", "amplitude", "snr", "own_share"):
         np.testing.assert_array_equal(table[name], getattr(found.events, name))
     for row in (0, 20):
-        light = graph.brightness()[row]
+        light = graph.brightness(graph.intensity)[row]
         rest = np.expm1(found.baseline[row] / graph.intensity_gain + (graph.intensity_offset or 0))
         np.testing.assert_allclose(traces[str(graph.labels[row])], light / rest - 1)
 

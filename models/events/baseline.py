@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import eval_legendre
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.store.types import FloatArray, IntArray
 
 BINS = 30
@@ -82,7 +83,7 @@ def _bleaching(traces: FloatArray, busy: FloatArray) -> FloatArray:
         factors = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
         curve = factors @ powers.T
         above = low - curve
-        spread = 1.4826 * np.median(np.abs(above), axis=1, keepdims=True) + 1e-12
+        spread = CONSISTENT * np.median(np.abs(above), axis=1, keepdims=True) + 1e-12
         # Cells at rest depart from the curve to both sides alike.
         off = np.where(above > 0, above, (1 - busy)[:, None] * above)
         weight = 1 / (1 + (off / (ABOVE * spread)) ** 4)

@@ -155,17 +155,11 @@ class _Clock:
         return np.maximum(self.between(frame - 0.5, frame + 0.5), 1e-12)
 
 
-def _clock(graph: Subgraph) -> _Clock:
-    if graph.time_s is not None:
-        return _Clock(np.asarray(graph.time_s, dtype=float))
-    return _Clock(np.arange(graph.intensity.shape[1]) * graph.frame_interval_s)
-
-
 def _of_fits(graph: Subgraph, found: Found, told: Measured) -> Events:
     """Fitted events in seconds and in the units of the traces."""
     events, level, marks = found.events, found.level, told.marks
     frames = level.rest.shape[1]
-    clock, last = _clock(graph), frames - 1.0
+    clock, last = _Clock(graph.frame_times), frames - 1.0
     unit = level.noise.frame[events.cell]
     snr = np.asarray(told.height, dtype=np.float64)
     cut_start, cut_end = marks.onset < 0, marks.end > last
@@ -200,7 +194,7 @@ def _of_runs(graph: Subgraph, level: Level, runs: Runs) -> Events:
 
     Their times are known to a frame: the standard errors are those of a place anywhere between two frames.
     """
-    clock, last = _clock(graph), level.rest.shape[1] - 1
+    clock, last = _Clock(graph.frame_times), level.rest.shape[1] - 1
     unit = level.noise.frame[runs.cell]
     cut_end = runs.last == last
     end = np.where(cut_end, last, runs.end)
@@ -233,12 +227,5 @@ def _dff(graph: Subgraph, level: Level, cell: IntArray, peak: FloatArray, amplit
     """(F - F0) / F0 at the peak, F0 the brightness at the baseline; NaN where that is not positive."""
     frame = np.clip(np.rint(peak).astype(np.int64), 0, level.baseline.shape[1] - 1)
     base = level.baseline[cell, frame]
-    at_rest, lit = _brightness(graph, base), _brightness(graph, base + amplitude)
+    at_rest, lit = graph.brightness(base), graph.brightness(base + amplitude)
     return np.asarray(np.where(at_rest > 0, (lit - at_rest) / np.where(at_rest > 0, at_rest, 1.0), np.nan))
-
-
-def _brightness(graph: Subgraph, values: FloatArray) -> FloatArray:
-    """The light at values of a trace, as `Subgraph.brightness` has it."""
-    if graph.intensity_offset is None:
-        return values
-    return np.asarray(np.expm1(values / graph.intensity_gain + graph.intensity_offset))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.store.types import BoolArray, FloatArray
 
 SCALES = (1, 2, 4, 8, 16, 32)
@@ -85,7 +86,7 @@ def held_down(noise: Noise, rest: FloatArray, busy: BoolArray, quiet: Quiet) -> 
 def _step_deviation(rest: FloatArray) -> FloatArray:
     """(n,), deviation of a frame if noise is white, from steps between frames."""
     steps = np.diff(rest, axis=1)
-    return np.asarray(1.4826 * np.median(np.abs(steps), axis=1) / 2**0.5)
+    return np.asarray(CONSISTENT * np.median(np.abs(steps), axis=1) / 2**0.5)
 
 
 def measure_noise(rest: FloatArray, active: BoolArray | None = None) -> Noise:
@@ -138,7 +139,7 @@ def _towards_culture(logs: FloatArray, error: FloatArray) -> FloatArray:
     if cells < 2:
         return logs + CAUTION * error
     middle = np.median(logs, axis=0)
-    scatter = (1.4826 * np.median(np.abs(logs - middle), axis=0)) ** 2
+    scatter = (CONSISTENT * np.median(np.abs(logs - middle), axis=0)) ** 2
     # The median of few cells is itself uncertain.
     true = np.maximum(scatter - np.median(error, axis=0) ** 2, 0.0) + error**2 / cells
     own = true / (true + error**2)

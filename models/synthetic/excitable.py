@@ -23,9 +23,9 @@ from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.models.synthetic.transients import slow_noise
 from calcigraph.models.synthetic.wave_options import WaveOptions
 from calcigraph.models.synthetic.whole import as_subgraph
+from calcigraph.store.event_types import FLASH, WAVE
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
 
-WAVE, FLASH = "wave", "flash"
 TISSUE, MEDIUM, LIGHT = 0, 1, 2
 """Random streams: where cells lie, what happens, and what is seen of it do not change each other."""
 EXPOSURES = 8

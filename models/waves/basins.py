@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.pairs import Pairs
 from calcigraph.store.types import FloatArray, IntArray
 
@@ -32,8 +33,6 @@ RIDGE = 0.3
 """Pulls the slope of few pairs to 0, in pairs."""
 NEAREST = 1e-6
 """Cells are never taken to lie closer, px."""
-MAD = 1.4826
-"""Median absolute deviation to standard deviation, of normal numbers."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +143,12 @@ def _noise(surface: Surface, slope_x: FloatArray, slope_y: FloatArray, group: In
     residual = np.abs(surface.rise - expected) / np.sqrt(2)
     groups = int(group.max(initial=-1)) + 1
     least = float(np.median(surface.se)) if len(surface.se) else 0.0
-    level = np.full(groups, MAD * float(np.median(residual)) if len(residual) else 0.0)
+    level = np.full(groups, CONSISTENT * float(np.median(residual)) if len(residual) else 0.0)
     order = np.lexsort((residual, group[one]))
     many = np.bincount(group[one], minlength=groups)
     begin = np.cumsum(many) - many
     own = many >= 9
-    level[own] = MAD * residual[order][begin[own] + many[own] // 2]
+    level[own] = CONSISTENT * residual[order][begin[own] + many[own] // 2]
     return np.maximum(level, least)[group]
 
 

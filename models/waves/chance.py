@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtrc
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.basins import Basins
 from calcigraph.models.waves.pairs import Train
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
@@ -16,7 +17,6 @@ TRIMS = 2
 """Rounds of leaving out far events."""
 FAR = 3.0
 """Deviations of a front's residuals from which an event is far."""
-MAD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _level(residual: FloatArray, basin: IntArray, basins: int, use: BoolArray) -
     many = np.bincount(owner, minlength=basins)
     middle = np.cumsum(many) - many + many // 2
     level = np.zeros(basins)
-    level[many > 0] = MAD * far[order][middle[many > 0]]
+    level[many > 0] = CONSISTENT * far[order][middle[many > 0]]
     return level
 
 

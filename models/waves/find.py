@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import betainc
 
 from calcigraph.models.event_options import EventOptions
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.basins import Basins, cut, surface_of
 from calcigraph.models.waves.chance import Scores, order_p, scores
 from calcigraph.models.waves.contacts import Net, Reach, net_of, reach_of, spans
@@ -19,10 +20,9 @@ from calcigraph.models.waves.pairs import Pairs, Train, nearest_pairs
 from calcigraph.models.waves.settling import Field, Settled, settle
 from calcigraph.models.waves.shifts import shifted
 from calcigraph.models.waves.speed import Speed, speed_of, tortuosity_of
-from calcigraph.store.event_types import Events, Links, Wave
+from calcigraph.store.event_types import FLASH, WAVE, Events, Links, Wave
 from calcigraph.store.types import FloatArray, IntArray, Progress, Subgraph, silent
 
-WAVE, FLASH = "wave", "flash"
 LEVEL = 0.05
 """A wave is reported at this p, which holds for all waves of a culture together."""
 ORDER_LEVEL = 0.01
@@ -33,7 +33,6 @@ EXPLAINED = 0.75
 """Least share of the spread of a wave's times that its front explains."""
 WITHIN = 0.5
 """Least slope of the times against the front's, inside its near and its far half."""
-MAD = 1.4826
 TOLD = 1.3
 """Spread of a wave's times, in those of their errors, from which a front can tell them."""
 HOLE = 0.5
@@ -250,7 +249,7 @@ def _runs(task: _Task, field_: Field, wave: Settled) -> bool:
     Two groups of cells that fire one after the other are not a wave, though a front between them explains much.
     """
     time = task.train.time[wave.events]
-    error = float(np.median(task.se[wave.events])) / MAD
+    error = float(np.median(task.se[wave.events])) / CONSISTENT
     spread = float(np.median(np.abs(time - np.median(time))))
     if wave.front.kind == FLAT or spread <= TOLD * error:
         return False
@@ -266,7 +265,7 @@ def _runs(task: _Task, field_: Field, wave: Settled) -> bool:
 def _at_once(task: _Task, rise: float, wave: Settled) -> bool:
     """Whether the cells fired together: their times differ by two frames or by the time of a rise."""
     time = task.train.time[wave.events]
-    return MAD * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, rise)
+    return CONSISTENT * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, rise)
 
 
 def _order_p(task: _Task, settled: list[Settled], rng: np.random.Generator) -> FloatArray:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from calcigraph.models.scale import CONSISTENT, TUKEY
 from calcigraph.models.waves.contacts import Net
 from calcigraph.store.types import FloatArray, IntArray
 
@@ -27,11 +28,9 @@ EARLY = 3
 """The earliest of so many events are tried as an origin, at least."""
 MARGIN = 2.5
 """Margin around cells within which ways between them are sought, in distances of contacts."""
-TUKEY = 4.685
 STEPS = 6
 FAR = 3.0
 """Deviations from which an event costs no more."""
-MAD = 1.4826
 LOOSE = 0.3
 """Least deviation of a front, in times that it takes from cell to cell: cells differ in their delays."""
 
@@ -114,7 +113,7 @@ def fit_front(places: Places, rows: IntArray, time: FloatArray, least: float) ->
 
 def _flat(time: FloatArray, least: float) -> Front:
     middle = float(np.median(time))
-    scale = max(MAD * float(np.median(np.abs(time - middle))), least)
+    scale = max(CONSISTENT * float(np.median(np.abs(time - middle))), least)
     return Front(
         kind=FLAT, origin=-1, constant=middle, slope=(), scale=scale, badness=_badness(time - middle, scale, 1)
     )
@@ -132,7 +131,7 @@ def _circles(places: Places, rows: IntArray, time: FloatArray, least: float) -> 
     away = places.away(tried, rows)
     design = np.stack([np.ones_like(away), away], axis=2)
     coefficient, residual = robust(design, time)
-    scale = np.maximum(MAD * np.median(np.abs(residual), axis=1), least)
+    scale = np.maximum(CONSISTENT * np.median(np.abs(residual), axis=1), least)
     scale[coefficient[:, 1] <= 0] = np.inf
     cost = 2 * len(time) * np.log(scale) + np.minimum((residual / scale[:, None]) ** 2, FAR**2).sum(axis=1)
     best = int(np.argmin(cost))
@@ -152,7 +151,7 @@ def _plane(places: Places, rows: IntArray, time: FloatArray, least: float) -> Fr
     middle_x, middle_y = float(places.x[rows].mean()), float(places.y[rows].mean())
     design = np.stack([np.ones(len(rows)), places.x[rows] - middle_x, places.y[rows] - middle_y], axis=1)
     coefficient, residual = (each[0] for each in robust(design[None], time))
-    scale = max(MAD * float(np.median(np.abs(residual))), least)
+    scale = max(CONSISTENT * float(np.median(np.abs(residual))), least)
     a, gx, gy = coefficient.tolist()
     return Front(
         kind=PLANE,
@@ -175,7 +174,7 @@ def robust(design: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray
         right = np.einsum("kep,e->kp", weighted, time)
         coefficient = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
         residual = time - np.einsum("kep,kp->ke", design, coefficient)
-        scale = MAD * np.median(np.abs(residual), axis=1) + 1e-9
+        scale = CONSISTENT * np.median(np.abs(residual), axis=1) + 1e-9
         # Wide at first, so that the start decides less.
         wide = TUKEY * max(1.0, 2.0 - step / 2)
         weight = np.clip(1 - (residual / (wide * scale[:, None])) ** 2, 0, 1) ** 2 + 1e-6

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.basins import components
 from calcigraph.models.waves.contacts import Reach, spans
-from calcigraph.models.waves.front import FAR, FLAT, LOOSE, MAD, Front, Places, fit_front, robust
+from calcigraph.models.waves.front import FAR, FLAT, LOOSE, Front, Places, fit_front, robust
 from calcigraph.models.waves.pairs import Train, nearest
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
@@ -113,7 +114,7 @@ def _scores(task: Field, members: IntArray, front: Front) -> tuple[IntArray, Flo
     drift, told = _drift(task, cells, cell, late, np.isin(event, members))
     left = late - drift
     inside = np.isin(event, members)
-    scale = MAD * float(np.median(np.abs(left[inside]))) if inside.any() else front.scale
+    scale = CONSISTENT * float(np.median(np.abs(left[inside]))) if inside.any() else front.scale
     scale = max(scale, task.least, LOOSE * front.steep * task.places.spacing)
     return event[told], np.abs(left[told]) / (FITS * scale)
 
@@ -255,7 +256,7 @@ def _two(task: Field, events: IntArray) -> tuple[IntArray, IntArray] | None:
             if tried is None:
                 continue
             left, side, steep = tried
-            scale = MAD * float(np.median(np.abs(left)))
+            scale = CONSISTENT * float(np.median(np.abs(left)))
             scale = max(scale, task.least, LOOSE * steep * places.spacing)
             gain = _cost(residual, scale) - _cost(left, scale)
             if best is None or gain > best[0]:

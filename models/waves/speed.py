@@ -20,6 +20,7 @@ import numpy as np
 from scipy.sparse.csgraph import dijkstra
 from scipy.stats import t as student
 
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.contacts import Net
 from calcigraph.models.waves.front import CIRCLES, PLANE, Front, Places
 from calcigraph.store.types import FloatArray, IntArray
@@ -66,7 +67,7 @@ def speed_of(places: Places, front: Front, rows: IntArray, time: FloatArray, tor
         if len(use) < FEWEST:
             return Speed(None, None, None)
         slope, error, residual = _line(away[use], time[use], shared[np.ix_(use, use)])
-        spread = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
+        spread = CONSISTENT * float(np.median(np.abs(residual))) + 1e-9
         near = use[np.abs(residual) <= FAR * spread]
         if len(near) == len(use):
             break
