@@ -26,7 +26,7 @@ docs: $(STAMP)  ## the website of docs/ and docstrings, offline, into .cache/sit
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
-	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own% benchmarks/mixed%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
 
 identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
 	$(PYTHON) benchmarks/page.py

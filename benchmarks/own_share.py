@@ -19,6 +19,7 @@ from tissue import keep
 
 from calcigraph.models import FitOptions, SyntheticCulture, SyntheticOptions, fit, make_culture
 from calcigraph.models.events import detect_events
+from calcigraph.models.identify import IDENTIFIED
 from calcigraph.models.own_share import Coupling, own_shares
 from calcigraph.models.quadrature import frame_means
 from calcigraph.store.event_types import Events
@@ -33,6 +34,12 @@ LINES: dict[str, dict[str, Any]] = {
     "k 0.03, two waves": {"k": 0.03, "waves": 2, "wave_speed": 4.0},
     "k 0.01, noise 0.01": {"k": 0.01, "trace_noise": 0.01},
     "k 0.01, 15 sources a cell": {"k": 0.01, "spikes": 15},
+    "k 0.03, no leak": {"k": 0.03, "leak": 0.0},
+    "k 0.03, sources that decay": {"k": 0.03, "spike_shape": "decay"},
+    "k 0.03, cells' k differ by 30 %": {"k": 0.03, "k_spread": 0.3},
+    "k 0.03, cells fluctuate": {"k": 0.03, "activity": "fluctuation", "activity_size": 0.03},
+    "k 0.03, brightness drifts by 0.02": {"k": 0.03, "brightness_drift": 0.02},
+    "k 0.03, brightness drifts by 0.05": {"k": 0.03, "brightness_drift": 0.05},
 }
 
 
@@ -40,12 +47,12 @@ def shares(culture: SyntheticCulture) -> tuple[Events, str]:
     """The events of a culture with their own shares, and the word of its k."""
     graph = culture.subgraph()
     found, detected = fit(graph, options=FitOptions(null=0)), detect_events(graph)
-    if found.k_low is None or found.k_high is None or found.k is None or found.identified == "not identified":
+    if found.k_low is None or found.k_high is None or found.k is None or found.identified != IDENTIFIED:
         return detected.events, str(found.identified)
-    leak = float(found.cells["leak"][0]) if "leak" in found.cells else 0.0
     told = Coupling(
-        run=found.run, settings=found.settings, k=found.k, k_low=found.k_low, k_high=found.k_high, leak=leak
-    )
+        run=found.run, settings=found.settings, k=found.k, k_low=found.k_low, k_high=found.k_high,
+        leak=float(found.facts.get("leak") or 0.0), leak_error=float(found.facts.get("leak_error") or 0.0),
+    )  # fmt: skip
     return own_shares(graph, detected.events, detected.baseline, detected.noise, told), str(found.identified)
 
 

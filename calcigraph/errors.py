@@ -3,9 +3,11 @@
 The message is one line for a person: what was wrong, what was expected, what to do.
 """
 
+import difflib
 import re
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 
 _PLAIN = re.compile(r"\w[\w.+-]*")
 
@@ -17,6 +19,21 @@ def spelt(*names: str) -> str:
     'wt-1, "dish 2, new", "-1"'
     """
     return ", ".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in names)
+
+
+def beside(path: str | Path) -> str:
+    """For a file that does not exist: ", did you mean x.tif?" if one beside it has nearly its name; else "".
+
+    >>> beside("/no/such/folder/a.tif")
+    ''
+    """
+    file = Path(path)
+    try:
+        there = [each.name for each in file.parent.iterdir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(file.name, there, n=1)
+    return f", did you mean {file.parent / near[0]}?" if near else ""
 
 
 def command(verb: str, names: Iterable[str], *options: str) -> str:
@@ -50,6 +67,22 @@ class CalcigraphError(Exception):
 
 class InputError(CalcigraphError, ValueError):
     """A file, an option or a parameter is not what was expected."""
+
+
+class MissingParameterError(InputError):
+    """A query needs a parameter that was not given.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    message
+        What is missing.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class NotFoundError(CalcigraphError, KeyError):

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from calcigraph.errors import ConflictError, InputError, WorkspaceError
-from calcigraph.ingest.options import TraceOptions
-from calcigraph.models.table import DEFAULT_MODEL, MODELS
-from calcigraph.store.folder import MovieFolder
-from calcigraph.store.types import Culture, CultureData, Fit, Progress, Subgraph, silent
+from calcigraph.giving import Giving, check_model
+from calcigraph.models.table import DEFAULT_MODEL
+from calcigraph.store.types import Fit, Progress, silent
 from calcigraph.version import __version__
 
 if TYPE_CHECKING:
     import pandas
 
-    from calcigraph.ingest import IngestOptions
     from calcigraph.models import FitOptions, Ranked, SyntheticOptions
     from calcigraph.models.event_options import EventOptions
-    from calcigraph.store import Graph
+    from calcigraph.plan import Plan
+    from calcigraph.planned import Outcome
     from calcigraph.store.event_types import EventRun
 
-DEFAULT_FOLDER = "calcigraph-workspace"
-FORBIDDEN_IN_NAMES = set('/\\:*?"<>|~')
 
-
-def default_folder() -> Path:
-    """$CALCIGRAPH_WORKSPACE, else ./calcigraph-workspace."""
-    return Path(os.environ.get("CALCIGRAPH_WORKSPACE") or DEFAULT_FOLDER)
-
-
-def checked_name(name: str) -> str:
-    """A culture's name as given, if it can stand in a uid and a file name.
-
-    Raises InputError otherwise.
-    """
-    unfit = not name or len(name) > 100 or name != name.strip() or name.startswith(".")
-    if unfit or any(char in FORBIDDEN_IN_NAMES or not char.isprintable() for char in name):
-        raise InputError(
-            f"culture name {name!r} cannot be used: give 1 to 100 printable characters without "
-            '/ \\ : * ? " < > | ~, not starting with a dot and without spaces at the ends'
-        )
-    return name
-
-
-class Workspace:
+class Workspace(Giving):
     """A folder with movies (OME-Zarr) and, unless NEO4J_URI names a server, the embedded graph.
 
     The graph is opened when something first needs it; use as a context manager, or call close().
@@ -60,170 +34,28 @@ class Workspace:
         The workspace; made when something is first stored. None: `default_folder()`.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = Path(folder) if folder is not None else default_folder()
-        self._graph: Graph | None = None
-        self._movies = MovieFolder(self.folder)
+    # Plans.
 
-    def __enter__(self) -> Self:
-        return self
+    def plan(self, path: str | Path) -> Plan:
+        """A plan, read from its file (TOML, see `calcigraph.plan`). Raises NotFoundError, InputError."""
+        from calcigraph.plan import read_plan
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        return read_plan(path)
 
-    def close(self) -> None:
-        """Close the graph; the embedded engine stops if this process started it."""
-        if self._graph is not None:
-            self._graph.close()
-            self._graph = None
-
-    @property
-    def graph(self) -> Graph:
-        """The graph, opened on first use. Raises GraphError, WorkspaceError."""
-        if self._graph is None:
-            from calcigraph.store import Graph, chosen_heap_mb
-
-            self.make_folder()
-            self._graph = Graph.open(self.folder, heap_mb=chosen_heap_mb())
-        return self._graph
-
-    def migrate(self, progress: Progress = silent) -> int:
-        """Bring an older graph to this version, on a server too. Returns the schema's version; raises as `graph`."""
-        from calcigraph.store import Graph, chosen_heap_mb
-
-        self.close()
-        self.make_folder()
-        self._graph = Graph.open(self.folder, heap_mb=chosen_heap_mb(), migrating=True, progress=progress)
-        return self._graph.schema_version
-
-    def make_folder(self, name: str = "") -> Path:
-        """Make the workspace, or a folder inside it. Raises WorkspaceError."""
-        folder = self.folder / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WorkspaceError(
-                f"workspace folder {folder} cannot be made ({error.strerror}): name another folder with --workspace"
-            ) from error
-        return folder
-
-    # Movies and traces in.
-
-    def ingest(
-        self, movie: str, culture: str, options: IngestOptions, *, replace: bool = False, progress: Progress = silent
-    ) -> tuple[Culture, bool]:
-        """Bring a movie in: denoise, segment or take masks, trace, and write movie and graph.
-
-        The same movie, masks and options again change nothing.
-
-        Returns
-        -------
-        The culture as stored, and whether anything was written.
-
-        Raises
-        ------
-        InputError for what is wrong with movie, masks or options; ConflictError if the name is taken by another
-        input and replace is False; MissingExtraError without cellpose; GraphError, WorkspaceError.
-        """
-        from calcigraph.ingest import ingest_movie, input_digest
-
-        checked_name(culture)
-        with self._movies.locked(culture):
-            stored, digest = self.graph.culture(culture), None
-            if stored is not None and stored.complete:
-                digest = input_digest(movie, options, progress)
-                if _unchanged(stored, digest, replace) and self._movies.has(stored.movie):
-                    return self._tidied(stored), False
-            self._movies.remove(culture, keep=[stored.movie if stored else None])
-            store = self._movies.new(culture)
-            data = ingest_movie(
-                movie,
-                culture=culture,
-                options=options,
-                store_path=store,
-                version=__version__,
-                movie_name=self._movies.relative(store),
-                digest=digest,
-                progress=progress,
-            )
-            return self._write(data, replace, progress), True
-
-    def ingest_traces(
+    def run(
         self,
-        csv: str,
-        culture: str,
+        plan: Plan,
         *,
-        frame_interval_s: float | None = None,
-        experiment: str | None = None,
-        condition: str | None = None,
-        max_distance_px: float | None = None,
-        max_missing: float = TraceOptions.max_missing,
-        zero_is_missing: bool = False,
-        drop_repeats: bool = False,
-        trust_interval: bool = False,
         replace: bool = False,
+        scheduler: str | None = None,
         progress: Progress = silent,
-    ) -> tuple[Culture, bool]:
-        """Bring in a recording that exists only as per-cell traces with positions; see `ingest`."""
-        from calcigraph.ingest import ingest_traces
+    ) -> list[Outcome]:
+        """Do what a plan says, culture by culture; one that fails does not stop the others. See `planned.carry_out`."""
+        from calcigraph.planned import carry_out
 
-        checked_name(culture)
-        options = TraceOptions(
-            frame_interval_s=frame_interval_s,
-            experiment=experiment,
-            condition=condition,
-            max_distance_px=max_distance_px,
-            max_missing=max_missing,
-            zero_is_missing=zero_is_missing,
-            drop_repeats=drop_repeats,
-            trust_interval=trust_interval,
-        )
-        with self._movies.locked(culture):
-            data = ingest_traces(csv, culture=culture, options=options)
-            stored = self.graph.culture(culture)
-            if stored is not None and stored.complete and _unchanged(stored, data.culture.input_digest, replace):
-                return self._tidied(stored), False
-            return self._write(data, replace, progress), True
-
-    def _write(self, data: CultureData, replacing: bool, progress: Progress) -> Culture:
-        self.graph.write_culture(data, replace=replacing, progress=progress)
-        return self._tidied(self.culture(data.culture.uid))
-
-    def _tidied(self, culture: Culture) -> Culture:
-        """The culture, without what a killed replacement may have left in graph and folder."""
-        self.graph.remove_leftovers(culture.uid)
-        self._movies.remove(culture.uid, keep=[culture.movie])
-        return culture
-
-    def culture(self, name: str) -> Culture:
-        """The complete culture of this name. Raises NotFoundError."""
-        from calcigraph.queries import require_culture, unknown_culture
-
-        require_culture(self.graph, name)
-        found = self.graph.culture(name)
-        if found is None:  # deleted this very moment
-            raise unknown_culture(self.graph, name)
-        return found
-
-    def delete(self, culture: str) -> None:
-        """Remove a culture, its fits and its movie store; finishes a delete or an ingest that was killed."""
-        from calcigraph.queries import unknown_culture
-
-        known = {row["culture"] for row in self.graph.incomplete()} | {c.uid for c in self.graph.cultures()}
-        if culture not in known and not self._movies.of(culture):
-            raise unknown_culture(self.graph, culture)
-        with self._movies.locked(culture):
-            if culture in known:
-                self.graph.delete_culture(culture)
-            self._movies.remove(culture)
+        return carry_out(self, plan, replace, scheduler, progress)
 
     # Models.
-
-    def subgraph(self, culture: str) -> Subgraph:
-        """The models' input, pulled by queries/subgraph.cypher. Raises NotFoundError."""
-        from calcigraph.queries import subgraph
-
-        return subgraph(self.graph, culture)
 
     def fit(
         self,
@@ -313,53 +145,16 @@ class Workspace:
         within: str | None = None,
         model: str = DEFAULT_MODEL,
         allow_different_options: bool = False,
+        reference: str | None = None,
+        stale: bool = False,
     ) -> pandas.DataFrame:
         """Compare what was fitted, events and waves; the unit is the culture. See `queries.compare_cultures`."""
         from calcigraph.queries import compare_cultures
 
-        _check_model(model)
+        check_model(model)
         return compare_cultures(
-            self.graph, list(cultures), experiment, by, model, allow_different_options, within=within
+            self.graph, list(cultures), experiment, by, model, allow_different_options, within, reference, stale
         )
-
-    def picture(
-        self,
-        culture: str,
-        kind: str,
-        out: str,
-        *,
-        model: str = DEFAULT_MODEL,
-        frame: int = 0,
-        cell: int | None = None,
-        wave: int | None = None,
-    ) -> Path:
-        """Draw a culture into a PNG, PDF or SVG file, and return its path.
-
-        Parameters
-        ----------
-        kind
-            One of calcigraph.pictures.KINDS, such as "graph" or "parameters".
-        model
-            Whose latest fit is drawn, by the kinds that draw a fit.
-        frame
-            From 0; for the kinds that draw one frame.
-        cell
-            The label of one cell. Kind traces draws this cell alone; on maps its outline is marked.
-        wave
-            The number of one wave, which kind waves draws alone.
-
-        Raises
-        ------
-        NotFoundError for no such culture, cell, wave, fit or events; InputError for no such kind or frame, for a
-        culture without the movie that is needed, and for a file that cannot be written.
-        """
-        from calcigraph.pictures import draw, picture_data
-
-        about = self.culture(culture)
-        _check_model(model)
-        movie = None if about.movie is None else self.folder / about.movie
-        data = picture_data(self.graph, about, movie, kind=kind, model=model, frame=frame, wave=wave)
-        return draw(kind, data, out, frame=frame, cell=cell)
 
     def status(self) -> list[dict[str, Any]]:
         """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
@@ -379,21 +174,6 @@ class Workspace:
         from calcigraph.simulation import write_simulation
 
         return write_simulation(out, options, progress)
-
-
-def _check_model(model: str) -> None:
-    if model not in MODELS:
-        raise InputError(f"unknown model {model!r}; there are {', '.join(MODELS)}")
-
-
-def _unchanged(stored: Culture, digest: str, replacing: bool) -> bool:
-    """Whether the stored culture was made from the same input; ConflictError if not and it is not to be replaced."""
-    if stored.input_digest != digest and not replacing:
-        raise ConflictError(
-            f"culture {stored.uid!r} exists, made from another movie, masks or options: choose another --culture, "
-            "or give --replace to put this one in its place (the fits of the old one go with it)"
-        )
-    return stored.input_digest == digest
 
 
 def _now() -> str:

@@ -10,21 +10,28 @@ from typing import Annotated, Any
 
 import typer
 
+from calcigraph.cli.annotate import annotate
 from calcigraph.cli.compare import compare
+from calcigraph.cli.curate import curate
 from calcigraph.cli.delete import delete
 from calcigraph.cli.demo import demo
 from calcigraph.cli.events import events
+from calcigraph.cli.export import export
 from calcigraph.cli.fit import fit
 from calcigraph.cli.ingest import ingest, ingest_traces
 from calcigraph.cli.migrate import migrate
 from calcigraph.cli.output import Interrupt, note
 from calcigraph.cli.picture import picture
 from calcigraph.cli.query import query
+from calcigraph.cli.report import report
+from calcigraph.cli.run import run_plan
 from calcigraph.cli.simulate import simulate
 from calcigraph.cli.status import status
+from calcigraph.cli.view import view
 from calcigraph.errors import CalcigraphError
+from calcigraph.naming import default_folder
 from calcigraph.version import __version__
-from calcigraph.workspace import Workspace, default_folder
+from calcigraph.workspace import Workspace
 
 UsageError: Any = typer.BadParameter.__mro__[2]
 """Click's ClickException, which typer bundles under a private name."""
@@ -36,11 +43,14 @@ app = typer.Typer(
     name="calcigraph",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="From a calcium movie of a cell culture to a queried graph of cells, contacts and fitted coupling.",
 )
-for command in (ingest, ingest_traces, fit, events, query, compare, picture, simulate, status, delete, migrate, demo):
-    app.command(name=command.__name__.replace("_", "-"))(command)
+COMMANDS = (
+    ingest, ingest_traces, annotate, curate, fit, events, run_plan, query, compare, picture, report, view, export,
+    simulate, status, delete, migrate, demo,
+)  # fmt: skip
+for command in COMMANDS:
+    app.command(name=command.__name__.removesuffix("_plan").replace("_", "-"))(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -126,6 +136,8 @@ def _usage(error: Any) -> str:
     message, context = str(error.format_message()).rstrip("."), getattr(error, "ctx", None)
     if "--workspace" in message and context is not None and context.parent is not None:
         return "--workspace goes before the command: calcigraph --workspace DIR COMMAND"
+    if message.startswith("No such option") and context is not None and context.parent is None:
+        return f"{message} before the command; options of a command go after it: calcigraph COMMAND ... --option"
     # So many words come from a shell that has replaced a pattern by the names of all files.
     if "unexpected extra argument" in message.lower() and len(message) > 200:
         return "too many arguments: put a pattern of file names in quotes, or give their folder"

@@ -8,7 +8,7 @@ import typer
 
 from calcigraph import EventOptions
 from calcigraph.cli.options import takes
-from calcigraph.cli.output import Format, FormatOption, failing_last, note, show
+from calcigraph.cli.output import ExperimentOption, Format, FormatOption, chosen, failing_last, note, show
 from calcigraph.store.types import Progress
 from calcigraph.workspace import Workspace
 
@@ -21,16 +21,17 @@ COLUMNS = (
 @takes(EventOptions)
 def events(
     context: typer.Context,
-    cultures: Annotated[list[str], typer.Argument(help="Cultures to look for events in.", show_default=False)],
+    cultures: Annotated[
+        list[str] | None, typer.Argument(help="Cultures to look for events in.", show_default=False)
+    ] = None,
     *,
+    experiment: ExperimentOption = None,
     options: EventOptions,
     form: FormatOption = Format.table,
 ) -> None:
     """Find calcium events and the waves that they make, and write them into the graph."""
     workspace: Workspace = context.obj
-    names = list(dict.fromkeys(cultures))
-    for culture in names:
-        workspace.culture(culture)  # so that a mistyped name is reported before the first culture
+    names = chosen(workspace, cultures, experiment)
     rows: list[dict[str, Any]] = []
 
     def one(culture: str, progress: Progress) -> None:

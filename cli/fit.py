@@ -10,13 +10,15 @@ import typer
 
 from calcigraph import FitOptions
 from calcigraph.cli.options import takes
-from calcigraph.cli.output import Format, FormatOption, failing_last, note, show
+from calcigraph.cli.output import ExperimentOption, Format, FormatOption, WideOption, chosen, failing_last, note, show
 from calcigraph.models.table import DEFAULT_MODEL, MODEL_HELP
 from calcigraph.store.types import Progress
 from calcigraph.workspace import Workspace
 
 ALL = "all"
 """The value of --weights that fits and tests all laws of the weights."""
+SHOWN = ("culture", "model", "k", "k_low", "k_high", "identified", "feed")
+"""Columns of `fits` that the table has."""
 RANKING = (
     "culture", "weights", "possible", "departure", "towards", "verdict", "k", "k_low", "k_high", "identified", "run",
 )  # fmt: skip
@@ -26,38 +28,48 @@ RANKING = (
 @takes(FitOptions)
 def fit(
     context: typer.Context,
-    cultures: Annotated[list[str], typer.Argument(help="Cultures to fit.", show_default=False)],
+    cultures: Annotated[list[str] | None, typer.Argument(help="Cultures to fit.", show_default=False)] = None,
     *,
+    experiment: ExperimentOption = None,
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     options: FitOptions,
     weights: str | None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port; default: in process.")] = None,
+    wide: WideOption = False,
     form: FormatOption = Format.table,
 ) -> None:
     """Fit a model and write its parameters back onto the cells."""
     workspace: Workspace = context.obj
-    for culture in cultures:
-        workspace.culture(culture)  # so that a mistyped name is reported before the first fit
-    names = list(dict.fromkeys(cultures))
+    names = chosen(workspace, cultures, experiment)
     if weights == ALL:
         _rank(workspace, names, model, options, scheduler, form)
     else:
-        _fit(workspace, names, model, replace(options, weights=weights), scheduler, form)
+        _fit(workspace, names, model, replace(options, weights=weights), scheduler, form, wide)
 
 
 def _fit(
-    workspace: Workspace, cultures: list[str], model: str, options: FitOptions, scheduler: str | None, form: Format
+    workspace: Workspace,
+    cultures: list[str],
+    model: str,
+    options: FitOptions,
+    scheduler: str | None,
+    form: Format,
+    wide: bool,
 ) -> None:
-    """Fit every culture and show the runs."""
+    """Fit every culture; say what was found, and show the runs."""
+    from calcigraph.said import fit_said
+
     runs: list[tuple[str, str]] = []
 
     def one(culture: str, progress: Progress) -> None:
         fitted = workspace.fit(culture, model, options, scheduler=scheduler, progress=progress)
         runs.append((culture, fitted.run))
+        if form is Format.table:
+            print(f"{culture}: {fit_said(fitted)}")
         _advise(culture, fitted.advice)
 
     with failing_last(cultures, one):
-        _show_runs(workspace, runs, form)
+        _show_runs(workspace, runs, form, wide)
 
 
 def _rank(
@@ -87,9 +99,9 @@ def _advise(culture: str, advice: Sequence[str]) -> None:
         note(f"{culture}: {line}")
 
 
-def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format) -> None:
+def _show_runs(workspace: Workspace, runs: list[tuple[str, str]], form: Format, wide: bool) -> None:
     from calcigraph.queries import load
 
     found = [row for culture, run in runs for row in workspace.rows("fits", culture=culture)[1] if row["run"] == run]
     if found or form is not Format.table:
-        show([column.name for column in load("fits").columns], found, form)
+        show([column.name for column in load("fits").columns], found, form, () if wide else SHOWN)

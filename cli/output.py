@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from types import FrameType
@@ -16,8 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
-from calcigraph.errors import CalcigraphError, GraphError, spelt
+from calcigraph.errors import CalcigraphError, GraphError, InputError, spelt
 from calcigraph.store.types import Progress
+from calcigraph.workspace import Workspace
 
 Record = Mapping[str, Any]
 
@@ -28,6 +30,8 @@ FEW_ROWS = 6
 """A table of so few rows that is too wide for the screen is turned: its columns become rows."""
 LONGEST = 60
 """Longer texts are cut."""
+ALIKE = 0.75
+"""Likeness of two names (difflib) from which one may be the other, mistyped."""
 PROSE = 30
 """A last column with blanks in longer texts holds sentences: they are not cut, and may wrap."""
 
@@ -40,10 +44,20 @@ class Format(StrEnum):
     csv = "csv"
 
 
+ExperimentOption = Annotated[
+    list[str] | None,
+    typer.Option("--experiment", help="All cultures of this experiment; may be repeated.", metavar="NAME"),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print: an aligned table, JSON or CSV.")]
+DpiOption = Annotated[int, typer.Option(help="Pixels per inch, 50 to 1200.")]
+WidthOption = Annotated[
+    str | None,
+    typer.Option(help="Of the page: single (89 mm), double (183 mm) or 80 to 400 mm.", metavar="WIDTH"),
+]
+WideOption = Annotated[bool, typer.Option("--wide", help="A table with all columns; JSON and CSV have them always.")]
 
 
-def show(columns: Sequence[str], records: Sequence[Record], form: Format) -> None:
+def show(columns: Sequence[str], records: Sequence[Record], form: Format, shown: Sequence[str] = ()) -> None:
     """Print a table on stdout.
 
     Parameters
@@ -54,6 +68,9 @@ def show(columns: Sequence[str], records: Sequence[Record], form: Format) -> Non
         One mapping per row, of plain Python values by column; None for absent.
     form
         How.
+    shown
+        The columns of a table that fits the screen, in order; none for all. Those that are absent from every row are
+        left out of it, and a note says how to see the others. JSON and CSV have all columns.
 
     Examples
     --------
@@ -69,7 +86,10 @@ def show(columns: Sequence[str], records: Sequence[Record], form: Format) -> Non
         writer.writerow(columns)
         writer.writerows([_field(record.get(name)) for name in columns] for record in records)
     else:
-        _show_table(columns, records)
+        few = [name for name in shown if any(record.get(name) is not None for record in records)]
+        _show_table(few or columns, records)
+        if few:
+            note(f"{len(few)} of {len(columns)} columns; --wide shows all")
 
 
 def _field(value: Any) -> Any:
@@ -158,6 +178,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         head = ", ".join(spelt(item) if isinstance(item, str) else _cell(item) for item in value[:4])
         return f"[{head}, ... {len(value)}]" if len(value) > 4 else f"[{head}]"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_cell(each)}" for name, each in value.items())
     if isinstance(value, str) and value.startswith('{"'):
         return _cut(value)  # JSON is for programs, which get all of it with --format json
     return str(value)
@@ -166,6 +188,15 @@ def _cell(value: Any) -> str:
 def note(text: str) -> None:
     """One line for the user on stderr."""
     print(text, file=sys.stderr)
+
+
+def note_unlike(what: str, given: str | None, known: Collection[str]) -> None:
+    """Warn of a name that is new and nearly one that is known: it may be a typing error, and would make a group."""
+    if given is None or given in known:
+        return
+    near = difflib.get_close_matches(given, known, n=1, cutoff=ALIKE)
+    if near:
+        note(f"warning: {what} {spelt(given)} is new; there is {spelt(*near)}: mend it with `calcigraph annotate`")
 
 
 class Interrupt:
@@ -219,6 +250,18 @@ def progress_bar() -> Iterator[Progress]:
         yield report
 
 
+def chosen(workspace: Workspace, cultures: list[str] | None, experiments: list[str] | None) -> list[str]:
+    """The names of the cultures to work on, each once: those given, or all of the experiments.
+
+    Raises InputError for both or neither, NotFoundError for an unknown experiment.
+    """
+    from calcigraph.queries import cultures_of
+
+    if bool(cultures) == bool(experiments):
+        raise InputError("give one or more CULTUREs, or --experiment NAME for all cultures of an experiment")
+    return list(dict.fromkeys(cultures or cultures_of(workspace.graph, experiments or [])))
+
+
 @contextmanager
 def failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> Iterator[None]:
     """Do `one` for every culture, then the body; report at the end what went wrong with single cultures."""
@@ -233,6 +276,7 @@ def failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> I
                 failures.append(error)
     yield
     for failure in failures[:-1]:
-        note(f"calcigraph: {failure}")
+        if str(failure) != str(failures[-1]):  # what is wrong with all of them is told once
+            note(f"calcigraph: {failure}")
     if failures:
         raise failures[-1]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calcigraph.cli.output import Format, FormatOption, show
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.cli.output import Format, FormatOption, WideOption, show
+from calcigraph.errors import InputError, MissingParameterError, NotFoundError
 from calcigraph.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,11 +20,15 @@ def query(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME|FILE.cypher", help="A named query (--list), or a Cypher file.")
     ] = None,
+    culture: Annotated[
+        str | None, typer.Argument(metavar="[CULTURE]", help="The same as -p culture=CULTURE.", show_default=False)
+    ] = None,
     cypher: Annotated[str | None, typer.Option(help="Your own Cypher, read-only.")] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; may be repeated.")
     ] = None,
     list_queries: Annotated[bool, typer.Option("--list", help="List the named queries and their parameters.")] = False,
+    wide: WideOption = False,
     form: FormatOption = Format.table,
 ) -> None:
     """Ask the graph: a named question, or your own read-only Cypher."""
@@ -35,14 +39,23 @@ def query(
     if list_queries:
         show(["name", "parameters", "answers"], [_listed(load(known)) for known in names()], form)
         return
+    parameter = [*([f"culture={culture}"] if culture is not None else []), *(parameter or [])]
     workspace: Workspace = context.obj
-    if name is not None and not name.endswith(".cypher"):
-        columns, rows = workspace.rows(name, **parse_parameters(parameter or [], load(name)))
-    else:
-        text = cypher if cypher is not None else _read(name or "")
-        found = workspace.cypher(text, written_parameters(workspace.graph, text, parameter or []))
-        columns, rows = [str(column) for column in found.columns], records(found)
-    show(columns, rows, form)
+    shown: tuple[str, ...] = ()
+    try:
+        if name is not None and not name.endswith(".cypher"):
+            known = load(name)
+            columns, rows = workspace.rows(name, **parse_parameters(parameter, known))
+            shown = () if wide else known.shown
+        else:
+            text = cypher if cypher is not None else _read(name or "")
+            found = workspace.cypher(text, written_parameters(workspace.graph, text, parameter))
+            columns, rows = [str(column) for column in found.columns], records(found)
+    except MissingParameterError as error:
+        if error.name == "culture" and name is not None:
+            raise InputError(f"{error}: calcigraph query {name} CULTURE") from error
+        raise InputError(f"{error}: give -p {error.name}=...") from error
+    show(columns, rows, form, shown)
 
 
 def _listed(known: Query) -> dict[str, str]:

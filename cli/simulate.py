@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from calcigraph import SyntheticOptions
 from calcigraph.cli.options import takes
 from calcigraph.cli.output import note, progress_bar
+from calcigraph.store.event_types import FLASH, WAVE
 from calcigraph.workspace import Workspace
 
 
@@ -24,6 +25,15 @@ def simulate(
     workspace: Workspace = context.obj
     with progress_bar() as progress:
         truth = workspace.simulate(out, options, progress=progress)
-    counts = f"{len(truth['border'])} cells and {len(truth['contacts'])} contacts"
+    counts = f"{len(truth['border'])} cells and {len(truth['contacts'])} contacts{_waves(truth['contact_waves'])}"
     spoilt = f", and {len(truth['masks'])} spoilt masks" if options.spoils_masks else ""
     note(f"wrote {out} with {counts}, and its labels and truth beside it{spoilt}")
+
+
+def _waves(planted: list[dict[str, Any]]) -> str:
+    """Such as ", 2 waves over contacts and 1 flash"."""
+    kinds = [wave["kind"] for wave in planted]
+    waves, flashes = kinds.count(WAVE), kinds.count(FLASH)
+    told = [f"{waves} wave{'s' * (waves != 1)} over contacts"] * (waves > 0)
+    told += [f"{flashes} flash{'es' * (flashes != 1)}"] * (flashes > 0)
+    return f", {' and '.join(told)}" if told else ""

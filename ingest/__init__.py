@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from calcigraph.late import late_names
 
 if TYPE_CHECKING:
+    from calcigraph.ingest.axes import Choice
     from calcigraph.ingest.formats import open_movie
     from calcigraph.ingest.masks import read_masks
     from calcigraph.ingest.movie import Movie
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from calcigraph.ingest.traces import ingest_traces, traces_digest
 
 __all__ = [
+    "Choice",
     "IngestOptions",
     "Movie",
     "ingest_movie",
@@ -26,6 +28,7 @@ __all__ = [
 __getattr__ = late_names(
     __name__,
     {
+        "axes": "Choice",
         "formats": "open_movie",
         "masks": "read_masks",
         "movie": "Movie",

@@ -241,6 +241,12 @@ def centroids(cells: LabelImage, count: int) -> tuple[FloatArray, FloatArray]:
     return x / area, y / area
 
 
+def kept_labels(tissue: Tissue) -> LabelImage:
+    """(Y, X), the masks' own integers, without the cells that were too small."""
+    values = np.concatenate([np.zeros(1, np.int64), tissue.labels]).astype(np.int32)
+    return np.asarray(values[tissue.cells])
+
+
 def _ceil(number: int, by: int) -> int:
     """The quotient, rounded up."""
     return -(-number // by)

@@ -18,6 +18,7 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.histogram import Counts, about, count, no_counts, quartiles, ranks
 from calcigraph.ingest.inset import TracePixels
 from calcigraph.ingest.movie import Movie, camera_values, frame_digest, movie_digest, repeated
+from calcigraph.ingest.register import Moves
 from calcigraph.ingest.shift import ShiftGauge
 from calcigraph.ingest.trace_sums import CellSums, logarithm, no_sums, sum_cells
 from calcigraph.ingest.workers import over_blocks
@@ -91,6 +92,8 @@ class Pass:
         Which pixels to sum for the traces; None if the cells are not known yet.
     pictures
         "mean", "max" or both: pictures over time to segment.
+    moves
+        Where the tissue lies in each frame; None where it was not registered.
 
     Raises
     ------
@@ -105,10 +108,11 @@ class Pass:
         *,
         pixels: TracePixels | None = None,
         pictures: Sequence[str] = (),
+        moves: Moves | None = None,
     ) -> None:
         frames = movie.info.shape[0]
         self._movie, self._writer = movie, writer
-        self._pixels, self._pictures = pixels, pictures
+        self._pixels, self._pictures, self._moves = pixels, pictures, moves
         # Filled frame by frame, in any order, as the threads come to them.
         self._digests = [b""] * frames
         self._means = np.zeros(frames)
@@ -166,7 +170,7 @@ class Pass:
         raw = camera_values(self._movie.frame(index), self._movie, index)
         self._digests[index] = frame_digest(raw)
         tally.see_top(raw)  # of the raw frame: the median hides single saturated pixels
-        frame = self._denoise(raw)
+        frame = self._denoise(raw if self._moves is None else self._moves.back(raw, index))
         self._means[index] = _mean(frame)
         tally.shift = max(tally.shift, self._gauge.displacement(frame))
         # Only floats can be below 0: integers were checked when they were read.

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
 
 DIGITS = 32
 """Hex digits that are kept, 128 bits: the chance that any two of a billion inputs share them is 1e-21."""
+
+Said = tuple[str | None, str | None]
+"""Experiment and condition of a culture."""
+NOTHING: Said = (None, None)
 
 
 def digest_of(data: bytes) -> str:
@@ -15,3 +22,19 @@ def digest_of(data: bytes) -> str:
     'e3b0c44298fc1c149afbf4c8996fb924'
     """
     return hashlib.sha256(data).hexdigest()[:DIGITS]
+
+
+def input_hash(movie: str, masks: str, recorded: Mapping[str, Any], marker: str = "", said: Said = NOTHING) -> str:
+    """Hash of all that decides an ingest: `Culture.input_digest`.
+
+    Parameters
+    ----------
+    movie, masks, marker
+        Their hashes; marker "" without one.
+    recorded
+        The options that decide the result.
+    said
+        As a calcigraph hashed experiment and condition to version 0.2.
+    """
+    parts = [movie, masks, *said, dict(recorded), *([marker] if marker else [])]
+    return digest_of(json.dumps(parts, sort_keys=True).encode())

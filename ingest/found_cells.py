@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calcigraph.ingest.cells import Tissue, find_tissue
 from calcigraph.ingest.gaps import Gaps, measure_gaps
 from calcigraph.ingest.inset import TracePixels, trace_pixels
 from calcigraph.ingest.mask_cleaning import Cleaned, clean
-from calcigraph.ingest.masks import digest, read_masks
+from calcigraph.ingest.masks import digest, masks_and_notes
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.tissue_check import TissueCheck, check_tissue
-from calcigraph.store.types import Masks
+from calcigraph.store.types import Cells, FloatArray, Masks, Progress
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class MeasuredMasks:
     gaps: Gaps
     max_gap: int
     """The gap that is to be closed, px."""
+    notes: tuple[str, ...] = ()
+    """What was decided in reading them, for the user."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ def read_given(path: str, shape: tuple[int, int], options: IngestOptions) -> Mea
 
     Their digest is that of the labels as they are used. Parameters and errors are those of `read_masks`.
     """
-    masks = read_masks(path, shape)
+    masks, notes = masks_and_notes(path, shape, options.mask_share, options.all_regions)
     cleaned = clean(masks.labels, options.min_area, options.keep_masks)
     if cleaned.labels is not masks.labels:
         masks = Masks(cleaned.labels, masks.source, digest(cleaned.labels))
-    return measure(masks, options, cleaned)
+    return replace(measure(masks, options, cleaned), notes=notes)
 
 
 def measure(masks: Masks, options: IngestOptions, cleaned: Cleaned | None = None) -> MeasuredMasks:
@@ -75,4 +77,25 @@ def find_in(measured: MeasuredMasks, options: IngestOptions) -> FoundCells:
         check=check_tissue(tissue, measured.gaps, max_gap, options.min_area, measured.cleaned),
         max_gap=max_gap,
         inset=options.trace_inset,
+    )
+
+
+def cells_with(found: FoundCells, traces: FloatArray, progress: Progress) -> Cells:
+    """The cells as the graph stores them, with their outlines and (n, T) traces; `progress` is called with "cells"."""
+    from calcigraph.ingest.polygons import outlines
+
+    tissue = found.tissue
+    progress("cells", 0, 1)
+    polygons = outlines(tissue.cells, len(tissue.labels))
+    progress("cells", 1, 1)
+    return Cells(
+        labels=tissue.labels,
+        area_px=tissue.area_px,
+        x_px=tissue.x_px,
+        y_px=tissue.y_px,
+        border=tissue.border,
+        polygons=polygons,
+        intensity=traces,
+        flags=found.pixels.flags,
+        open_px=tissue.open_px,
     )

@@ -19,7 +19,7 @@ from calcigraph.ingest.found_cells import FoundCells
 from calcigraph.ingest.inset import deepest_pixels
 from calcigraph.ingest.lamp import lamp_of
 from calcigraph.ingest.options import IngestOptions
-from calcigraph.ingest.trace_sums import CellSums
+from calcigraph.ingest.trace_sums import CellMeans
 from calcigraph.store.movie import DenoisedFrames
 from calcigraph.store.types import FloatArray, Progress
 
@@ -69,7 +69,7 @@ def corrected(
     frames: DenoisedFrames,
     found: FoundCells,
     near: Neighbourhood | None,
-    sums: CellSums,
+    measured: CellMeans,
     options: IngestOptions,
     progress: Progress,
 ) -> Light:
@@ -83,8 +83,8 @@ def corrected(
         Its n cells, and the pixels of their traces.
     near
         Where the neighbours' light falls.
-    sums
-        Over these pixels.
+    measured
+        Means over these pixels.
     options
         `background`, `crosstalk` and `detrend` are used.
     progress
@@ -95,8 +95,7 @@ def corrected(
     InputError
         There are no pixels to tell the background from, or a cell is no brighter than it.
     """
-    counts = found.pixels.counts[:, None]
-    logs, means = sums.logs / counts, sums.raw / counts
+    logs, means = measured.logs, measured.raw
     facts, said = _of_neighbours(found, near, options)
     place = background_pixels(found.masks.labels)
     if len(place):

@@ -1,25 +1,22 @@
-"""Cell masks from a file: a label TIFF or PNG, a plain .npy, or Cellpose's _seg.npy."""
+"""Cell masks from a file: a label TIFF or PNG, a plain .npy, Cellpose's _seg.npy, or another program's regions."""
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError, beside
 from calcigraph.ingest.digests import digest_of
+from calcigraph.ingest.npy import load_npy
+from calcigraph.ingest.others.kinds import read_regions
+from calcigraph.ingest.others.results import MASK_SHARE
 from calcigraph.store.types import LabelImage, Masks
 
 LARGEST_LABEL = 2**31 - 1
 """Labels are kept as int32."""
-_PICKLE_MODULES = ("numpy", "collections", "builtins")
-_PICKLE_NAMES = frozenset(
-    {"_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar", "OrderedDict", "set", "frozenset", "complex", "slice"}
-)
-"""What a _seg.npy may name: whatever makes arrays and plain containers, and can do nothing else."""
 
 
 def read_masks(path: str, shape: tuple[int, int]) -> Masks:
@@ -29,7 +26,7 @@ def read_masks(path: str, shape: tuple[int, int]) -> Masks:
     ----------
     path
         A TIFF, a PNG, a plain .npy, or Cellpose's `_seg.npy`. That is a pickle; only its arrays are loaded, and nothing
-        in it is run.
+        in it is run. Or the regions of another program: a folder of suite2p, HDF5 of CaImAn, NWB, ROIs of ImageJ.
     shape
         (Y, X) of the movie's frames, which the image must have.
 
@@ -39,15 +36,51 @@ def read_masks(path: str, shape: tuple[int, int]) -> Masks:
         There is no such file.
     InputError
         It is no label image of that shape, or has no cell.
+    MissingExtraError
+        The library that reads it is not installed.
+    """
+    return masks_and_notes(path, shape)[0]
+
+
+def masks_and_notes(
+    path: str, shape: tuple[int, int], share: float | None = None, all_regions: bool = False
+) -> tuple[Masks, tuple[str, ...]]:
+    """`read_masks`, with what was decided where cells overlap, for the user.
+
+    Parameters
+    ----------
+    path, shape
+        As for `read_masks`.
+    share, all_regions
+        Of regions of other programs: `others.results.Regions.label_image`, and whether those are taken too that the
+        program does not call cells.
+
+    Raises
+    ------
+    NotFoundError, InputError, MissingExtraError
+        As `read_masks`.
     """
     file = Path(path)
+    results = read_regions(file, shape, all_regions)
+    if results is not None and results.regions is not None:
+        image, notes = results.regions.label_image(MASK_SHARE if share is None else share, path)
+        labels = label_image(image, shape, path)
+        return Masks(labels, f"file:{file.name}", digest(labels)), (*results.notes, *notes)
+    if share is not None:
+        raise InputError(
+            f"--mask-share: {path} has no weights of pixels; leave it out, or give regions of CaImAn or NWB"
+        )
+    return _read_label_image(path, file, shape), ()
+
+
+def _read_label_image(path: str, file: Path, shape: tuple[int, int]) -> Masks:
     if file.is_dir():
         raise InputError(
             f"{path}: is a folder (an OME-Zarr?), and masks are one file; save its labels as a TIFF or PNG of whole "
-            "numbers, or give a Cellpose _seg.npy"
+            "numbers, or give a Cellpose _seg.npy or a folder of suite2p"
         )
     if not file.is_file():
-        raise NotFoundError(f"{path}: no such file; expected a label TIFF or PNG, or a Cellpose _seg.npy")
+        raise NotFoundError(f"{path}: no such file{beside(path)}; expected a label TIFF or PNG, or a Cellpose _seg.npy")
     image = _read_npy(file) if file.suffix.lower() == ".npy" else _read_picture(file)
     labels = label_image(image, shape, path)
     return Masks(labels, f"file:{file.name}", digest(labels))
@@ -109,49 +142,14 @@ def _read_picture(file: Path) -> NDArray[Any]:
 
 
 def _read_npy(file: Path) -> NDArray[Any]:
-    try:
-        with file.open("rb") as handle:
-            # The header tells whether the file is a plain array or a pickle, before anything of it is loaded.
-            version = np.lib.format.read_magic(handle)  # type: ignore[no-untyped-call]
-            one = version == (1, 0)
-            header = np.lib.format.read_array_header_1_0 if one else np.lib.format.read_array_header_2_0
-            _, _, dtype = header(handle)  # type: ignore[no-untyped-call]
-            if dtype.hasobject:
-                return _masks_of(_ArraysOnly(handle).load(), file)
-        return np.asarray(np.load(file, allow_pickle=False))
-    except InputError:
-        raise
-    except Exception as error:  # a damaged pickle may raise anything
-        raise InputError(
-            f"{file}: not a readable .npy ({error}); expected a Cellpose _seg.npy or a label array"
-        ) from error
+    content = load_npy(file, "a Cellpose _seg.npy or a label array")
+    return content if isinstance(content, np.ndarray) and content.dtype != "O" else _masks_of(content, file)
 
 
 def _masks_of(content: Any, file: Path) -> NDArray[Any]:
-    """The masks in what a _seg.npy holds: a dictionary, in an array without axes."""
-    content = content.item() if isinstance(content, np.ndarray) and content.shape == () else content
+    """The masks in the dictionary that a _seg.npy holds."""
     masks = content.get("masks") if isinstance(content, dict) else None
     if not isinstance(masks, np.ndarray):
         raise InputError(f"{file}: has no 'masks'; expected what Cellpose saves as _seg.npy")
-    return masks
-
-
-class _Inert:
-    """In the place of whatever else a _seg.npy refers to, such as paths and settings: takes anything, does nothing."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def _ignore(self, *_: Any) -> None:
-        pass
-
-    __setstate__ = __setitem__ = append = extend = _ignore
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles arrays and plain containers; every other class becomes an `_Inert`."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] in _PICKLE_MODULES and name in _PICKLE_NAMES:
-            return super().find_class(module, name)
-        return _Inert
+    # Cellpose to version 1 counted cells from 0, with -1 outside.
+    return masks.astype(np.int64) + 1 if masks.size and masks.dtype.kind == "i" and masks.min() == -1 else masks

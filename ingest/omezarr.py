@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.axes import EVERYTHING, Axes, Choice, Recorded, pick, pick_scene
 from calcigraph.ingest.movie import Movie, first_line
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import FrameTimes, MovieInfo
@@ -21,20 +22,25 @@ _BLOCK_BYTES = 2**26
 
 
 class ZarrMovie(Movie):
-    """The full-resolution level of an OME-Zarr image whose only axes longer than 1 are t, y and x.
+    """The full-resolution level of an OME-Zarr image with t, y and x, of which one channel and z-plane is read.
 
-    Raises InputError if it is something else.
+    A folder of several images, as bioformats2raw writes it, has them as scenes.
+    Raises InputError if it is something else, or has several and none was picked.
     """
 
-    def __init__(self, path: Path, source: str) -> None:
+    def __init__(self, path: Path, source: str, choice: Choice = EVERYTHING) -> None:
+        path, scene = _image_in(path, source, choice)
         level = _open_level(path, source)
         self._array, names = level.array, level.axes
-        long = {name for name, size in zip(names, self._array.shape, strict=True) if size > 1} - {"t", "y", "x"}
+        sizes = dict(zip(names, self._array.shape, strict=True))
+        long = {name for name, size in sizes.items() if size > 1} - set("tczyx")
         if long or not {"t", "y", "x"} <= set(names):
             raise InputError(
-                f"{source}: axes {''.join(names)} of size {self._array.shape}; expected t, y and x, others of size 1: "
-                "save one channel and one z-plane"
+                f"{source}: axes {''.join(names)} of size {self._array.shape}; expected t, y and x, and c and z if "
+                "there are several: save one channel and one z-plane"
             )
+        channels = level.channels if len(level.channels) == sizes.get("c", 1) else [""] * sizes.get("c", 1)
+        self._picked = pick(Axes(channels, sizes.get("z", 1)), replace(choice, scene=None), source)
         self._axes = names
         frames, height, width = (self._array.shape[names.index(name)] for name in "tyx")
         if frames < 2:
@@ -50,6 +56,7 @@ class ZarrMovie(Movie):
                 interval_s=None if level.scales is None else seconds(level.scales[t], level.units[t]),
                 interval_from="the scale of its time axis",
             ),
+            picked=scene + self._picked.recorded,
         )
         self._see_what_is_there(path / level.path)
         self._lock = threading.Lock()
@@ -86,10 +93,20 @@ class ZarrMovie(Movie):
         frame_bytes = max(1, int(np.prod(self.info.shape[1:])) * self._array.dtype.itemsize)
         depth = max(1, min(depth, _BLOCK_BYTES // frame_bytes))
         start = index - index % depth
-        picks = {"t": slice(start, min(start + depth, self.info.shape[0])), "y": slice(None), "x": slice(None)}
+        times = slice(start, min(start + depth, self.info.shape[0]))
+        first, *others = self._picked.planes
+        block = self._planes(times, first)
+        for plane in others:
+            block = np.maximum(block, self._planes(times, plane))
+        self._start, self._block = start, block
+
+    def _planes(self, times: slice, plane: int) -> NDArray[Any]:
+        """(t, y, x) of the channel that was picked, at one place along z."""
+        everything: dict[str, int | slice] = {"t": times, "y": slice(None), "x": slice(None)}
+        picks = {**everything, "c": self._picked.channel, "z": plane}
         block = np.asarray(self._array[tuple(picks.get(name, 0) for name in self._axes)])
-        order = [name for name in self._axes if name in picks]
-        self._start, self._block = start, block.transpose([order.index(name) for name in "tyx"])
+        order = [name for name in self._axes if name in everything]
+        return block.transpose([order.index(name) for name in "tyx"])
 
 
 @dataclass(frozen=True)
@@ -104,6 +121,26 @@ class _Level:
     """Units per element; None where nobody set them: not given, or 0 and 1 as a writer's placeholders."""
     path: str
     """Of the array inside the image's folder."""
+    channels: list[str]
+    """Names; as many as there are channels, or none."""
+
+
+def _image_in(path: Path, source: str, choice: Choice) -> tuple[Path, Recorded]:
+    """The folder of one image, and what is recorded of the choice; the folder itself unless it holds several."""
+    import zarr
+
+    try:
+        group = zarr.open_group(str(path), mode="r")
+        attributes = dict(group.attrs)
+    except Exception:  # the message is that of `_open_level`
+        return path, ()
+    said = attributes.get("ome", attributes)
+    folders = sorted((child for child in path.iterdir() if child.name.isdecimal()), key=lambda child: int(child.name))
+    if not isinstance(said, Mapping) or "multiscales" in said or "bioformats2raw.layout" not in said or not folders:
+        _, recorded = pick_scene([""], choice, source)
+        return path, recorded
+    number, recorded = pick_scene([""] * len(folders), choice, source)
+    return folders[number], recorded
 
 
 def _open_level(path: Path, source: str) -> _Level:
@@ -113,7 +150,8 @@ def _open_level(path: Path, source: str) -> _Level:
     try:
         group = zarr.open_group(str(path), mode="r")
         attributes = dict(group.attrs)
-        image = _mapping(attributes.get("ome", attributes))["multiscales"][0]
+        said = _mapping(attributes.get("ome", attributes))
+        image = said["multiscales"][0]
         axes = [_mapping(axis) for axis in image["axes"]]
         level = image["datasets"][0]
         array = group[level["path"]]
@@ -129,7 +167,20 @@ def _open_level(path: Path, source: str) -> _Level:
     if len(names) != array.ndim:
         raise InputError(f"{source}: {len(names)} axes named for {array.ndim} dimensions; repair its metadata")
     units = [str(axis.get("unit")) for axis in axes]
-    return _Level(array=array, axes=names, units=units, scales=_scale(scales, len(names)), path=str(level["path"]))
+    return _Level(
+        array=array,
+        axes=names,
+        units=units,
+        scales=_scale(scales, len(names)),
+        path=str(level["path"]),
+        channels=_channels(said.get("omero")),
+    )
+
+
+def _channels(omero: object) -> list[str]:
+    found = omero.get("channels") if isinstance(omero, Mapping) else None
+    each = found if isinstance(found, list) else []
+    return [str(channel.get("label") or "") if isinstance(channel, Mapping) else "" for channel in each]
 
 
 def _scale(transformations: list[Any], count: int) -> list[float] | None:

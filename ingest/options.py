@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.table_columns import parse_columns
 from calcigraph.option import Declared, Option, check_limits
 
 CELLPOSE_GAP = 6
 """px; Cellpose leaves gaps between cells that touch."""
 DETREND = ("none", "global")
+REGISTER = ("none", "shift", "rigid")
 SEGMENT_ON = ("auto", "mean", "max")
 """Pictures to segment, besides a frame."""
 NOTHING_TO_TRUST = "--trust-interval goes with --frame-interval: give the interval that is to be trusted"
 
 Experiment = Annotated[str | None, Option("Experiment the culture belongs to.")]
 Condition = Annotated[str | None, Option("Condition, such as control or 12.5 uM CBX.")]
+MaskShare = Annotated[
+    float | None,
+    Option("Leave out pixels that weigh less than this share of a cell's heaviest.", low=0, high=1, stands_for=0.2),
+]
+AllRegions = Annotated[bool, Option("Take the regions too that suite2p, CaImAn or NWB do not call cells.")]
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,28 @@ class IngestOptions:
     pixel_size_um: Annotated[
         float | None, Option("Micrometres a pixel; default: from the file.", flag="--pixel-size", unit="um")
     ] = None
-    masks: Annotated[str | None, Option("Label TIFF or PNG, or Cellpose _seg.npy, instead of Cellpose.")] = None
+    channel: Annotated[
+        str | int | None, Option("Channel of the calcium signal, in a file with several: number from 0, or name.")
+    ] = None
+    segment_channel: Annotated[
+        str | int | None, Option("Channel to find the cells in, such as a membrane marker: number from 0, or name.")
+    ] = None
+    scene: Annotated[
+        str | int | None, Option("Scene, position or image of a file with several: number from 0, or name.")
+    ] = None
+    z: Annotated[
+        str | int | None, Option("z-plane of a file with several: number from 0, or max (brightest of all).")
+    ] = None
+    masks: Annotated[
+        str | None,
+        Option("Label TIFF or PNG, _seg.npy, ROI zip, or results of suite2p, CaImAn or NWB, instead of Cellpose."),
+    ] = None
+    mask_share: MaskShare = None
+    all_regions: AllRegions = False
     cellpose_model: Annotated[str | None, Option("Cellpose model name or path; default: the shipped one.")] = None
     segment_on: Annotated[str | int, Option("Image to segment: auto, mean, max or a frame number.")] = "auto"
-    """Of the denoised, normalised frames; frames count from 0. `ingest/pictures.py` has the automatic choice."""
+    """Of the denoised, normalised frames, or those of `segment_channel`; frames count from 0. `ingest/pictures.py` has
+    the automatic choice."""
     min_area: Annotated[int, Option("Smallest cell, px.", unit="px", low=1)] = 500
     min_border: Annotated[int, Option("Shortest shared border of a contact, px.", unit="px", low=1)] = 5
     max_gap: Annotated[
@@ -64,6 +89,10 @@ class IngestOptions:
         0.0
     )
     scale: Annotated[float, Option("Multiply every pixel, so that log(x + 1) is a logarithm: 65535 for 0 to 1.")] = 1.0
+    register: Annotated[
+        str, Option("none, shift, or rigid (shift and turn): move every frame to where the first is.", choices=REGISTER)
+    ] = "none"
+    """Before the median filter; see `ingest/register.py`."""
     crosstalk: Annotated[bool, Option("Take traces from pixels that are free of the neighbours' light.")] = False
     background: Annotated[bool, Option("Take the light of pixels without cells off every frame.")] = False
     detrend: Annotated[
@@ -81,10 +110,22 @@ class IngestOptions:
             raise InputError(NOTHING_TO_TRUST)
         if self.detrend not in DETREND:
             raise InputError(f"--detrend {self.detrend}: expected {' or '.join(DETREND)}")
+        if self.register not in REGISTER:
+            raise InputError(f"--register {self.register}: expected one of {', '.join(REGISTER)}")
         if self.masks is not None and self.cellpose_model is not None:
             raise InputError("--masks and --cellpose-model exclude each other: give one of them")
+        for flag, given in (("--mask-share", self.mask_share is not None), ("--all-regions", self.all_regions)):
+            if given and self.masks is None:
+                raise InputError(f"{flag} goes with --masks: give the file that the masks are in")
         if self.keep_masks and self.masks is None:
             raise InputError("--keep-masks goes with --masks: give the masks that are to be kept as they are")
+        if self.masks is not None and self.segment_channel is not None:
+            raise InputError("--masks and --segment-channel exclude each other: masks are not looked for in a channel")
+        for name in ("channel", "segment_channel", "scene", "z"):  # a number from Python is as good
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, str(getattr(self, name)))
+        if self.z is not None and self.z != "max" and not str(self.z).isdecimal():
+            raise InputError(f"--z {self.z}: expected a number from 0, or max for the brightest of all z-planes")
         self._check_segment_on()
 
     def _check_segment_on(self) -> None:
@@ -119,6 +160,29 @@ class TraceOptions:
         float | None,
         Option("Longest contact, px; default 2.5 median nearest-neighbour distances.", flag="--max-distance"),
     ] = None
+    mask_share: MaskShare = None
+    min_border: Annotated[
+        int | None, Option("With masks: shortest shared border of a contact, px.", unit="px", low=1, stands_for=5)
+    ] = None
+    max_gap: Annotated[
+        int | None,
+        Option("With masks: widest gap between touching cells, px; default: from the gaps found.", unit="px", low=0),
+    ] = None
+    neuropil: Annotated[
+        float | None, Option("suite2p: traces are F less this times Fneu.", low=0, high=10, stands_for=0.7)
+    ] = None
+    columns: Annotated[
+        str | None,
+        Option("What the columns of a table are: cell=ROI,time=t_s,value=dF,x=cx,y=cy.", metavar="ROLE=NAME,..."),
+    ] = None
+    positions: Annotated[
+        str | None, Option("Table of cell, x and y (px), where the traces have no positions.", metavar="FILE")
+    ] = None
+    all_regions: AllRegions = False
+    signal: Annotated[
+        str | None,
+        Option("Which traces: C+YrA, C, F_dff or S of CaImAn; a series of NWB; a layer of AnnData.", metavar="NAME"),
+    ] = None
     max_missing: Annotated[float, Option("Leave out cells with more than this share of frames missing.")] = 0.1
     zero_is_missing: Annotated[bool, Option("Take a mean of exactly 0 for a missing one.")] = False
     drop_repeats: Annotated[bool, Option("Leave out frames that are copies of the one before; time is kept.")] = False
@@ -132,12 +196,23 @@ class TraceOptions:
             raise InputError(f"--max-distance {self.max_distance_px}: expected a positive number of px")
         if not 0 <= self.max_missing <= 1:
             raise InputError(f"--max-missing {self.max_missing}: expected a share from 0 to 1")
+        check_limits(self, _beyond)
+        parse_columns(self.columns)
         if self.trust_interval and self.frame_interval_s is None:
             raise InputError(NOTHING_TO_TRUST)
 
 
 def _outside(each: Declared, value: Any) -> InputError:
     return InputError(f"{each.flag} {value}: expected a whole number of px from {each.option.low:g} up")
+
+
+def _beyond(each: Declared, value: Any) -> InputError:
+    limit = (
+        f"from {each.option.low:g} up"
+        if each.option.high is None
+        else f"from {each.option.low:g} to {each.option.high:g}"
+    )
+    return InputError(f"{each.flag} {value}: expected a {'whole ' if each.option.unit else ''}number {limit}")
 
 
 def _check_positive(name: str, value: float | None, unit: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.digests import digest_of
+from calcigraph.ingest.digests import NOTHING, Said, input_hash
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.pictures import AUTOMATIC, Segmented, segment_pictures
@@ -21,11 +20,8 @@ from calcigraph.ingest.quality import fall, pixel_doubts, quality_warnings
 from calcigraph.ingest.times import Timing, recorded_times
 from calcigraph.option import declared
 from calcigraph.store.types import (
-    Cells,
     Culture,
     CultureData,
-    FloatArray,
-    LabelImage,
     MovieInfo,
     Progress,
     silent,
@@ -33,23 +29,28 @@ from calcigraph.store.types import (
 
 LATER = frozenset(
     {"frames", "drop_repeats", "trust_interval", "offset", "scale", "keep_masks", "crosstalk", "background"}
+    | {"mask_share", "all_regions", "register"}
 )
 """Options that version 0.1 did not have."""
+PICKS = ("channel", "segment_channel", "scene", "z")
+"""Options that are recorded as what they picked (`Prepared.picked`), not as they were given."""
 
 if TYPE_CHECKING:
-    from calcigraph.ingest.cells import Tissue
     from calcigraph.ingest.denoise import Denoised
     from calcigraph.ingest.found_cells import FoundCells, MeasuredMasks
     from calcigraph.ingest.inset import TracePixels
     from calcigraph.ingest.light import Light
+    from calcigraph.ingest.marker import Marker
+    from calcigraph.ingest.register import Moves
     from calcigraph.ingest.trace_sums import CellSums
     from calcigraph.store.movie import MovieWriter
 
 
-def input_digest(source: str, options: IngestOptions, progress: Progress = silent) -> str:
+def input_digest(source: str, options: IngestOptions, progress: Progress = silent, said: Said = NOTHING) -> str:
     """Hash of movie, masks (or segmentation model) and options: the same digest means the same ingest.
 
-    It hashes pixels, so the same movie under another path, or in another container, has the same digest.
+    It hashes pixels, so the same movie under another path, or in another container, has the same digest. Experiment and
+    condition are no part of it: a culture moves to others without a new ingest.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
         As for `ingest_movie`.
     progress
         Called with the stage "hash".
+    said
+        Experiment and condition as a calcigraph hashed them to version 0.2.
 
     Returns
     -------
@@ -71,7 +74,10 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
     """
     with prepared(source, options, progress) as ready:
         settings = _settings(ready, options)
-        return _digest(ready.movie.digest(progress), _masks_digest(settings, options), options, settings)
+        marker = ready.marker.digest(progress) if ready.marker is not None else ""
+        return input_hash(
+            ready.movie.digest(progress), _masks_digest(settings, options), settings.recorded, marker, said
+        )
 
 
 def ingest_movie(
@@ -106,7 +112,8 @@ def ingest_movie(
     digest
         `input_digest(source, options)` if it is known already; this saves hashing the pixels again.
     progress
-        Called with the stages "segment", "denoise", "quartiles", "light", "traces", "background", "cells" and "store".
+        Called with the stages "register", "marker", "segment", "denoise", "quartiles", "light", "traces", "background",
+        "cells" and "store".
 
     Returns
     -------
@@ -127,7 +134,9 @@ def ingest_movie(
         require_cellpose()
     with prepared(source, options, progress) as ready:
         settings = _settings(ready, options)
-        job = _Job(movie=ready.movie, options=options, settings=settings, progress=progress, digest=digest)
+        job = _Job(
+            movie=ready.movie, marker=ready.marker, options=options, settings=settings, progress=progress, digest=digest
+        )
         return job.run(culture, store_path, version, movie_name or store_path.name)
 
 
@@ -150,6 +159,7 @@ class _Job:
     """One ingest. Heavy packages are imported by the steps that need them."""
 
     movie: Movie
+    marker: Movie | None
     options: IngestOptions
     settings: _Settings
     progress: Progress
@@ -158,72 +168,106 @@ class _Job:
 
     def run(self, culture: str, store_path: Path, version: str, movie_name: str) -> CultureData:
         """See `ingest_movie`."""
-        from calcigraph.ingest.found_cells import find_in, measure
+        from calcigraph.ingest.cells import kept_labels
+        from calcigraph.ingest.found_cells import cells_with, find_in, measure
         from calcigraph.ingest.light import corrected, measure_neighbours, on_cores
+        from calcigraph.ingest.trace_sums import means_of
         from calcigraph.store.movie import MovieWriter, normalise
 
         info, given = self.movie.info, self.settings.given
         segmented: Segmented | None = None
+        moves = self._moves()
+        marker = self._see_marker(moves)
         found = None if given is None else find_in(given, self.options)
         floats = np.dtype(info.dtype).kind == "f"
         with MovieWriter(store_path, info.shape, np.dtype(np.float32 if floats else np.uint16)) as writer:
-            denoised = self._pass(writer, found)
+            denoised = self._pass(writer, found, moves)
             if found is None:
                 # Cells are found in a picture of the denoised frames, so their traces take a second read of those.
-                segmented = self._segment(writer, denoised)
+                segmented = self._segment(writer, denoised, marker)
                 found = find_in(measure(segmented.masks, self.options), self.options)
             near = measure_neighbours(writer, found, self.progress)
             if self.options.crosstalk:
                 found = on_cores(found, near, self.options)
-            sums = denoised.sums or self._sums(writer, found.pixels)
-            light = corrected(writer, found, near, sums, self.options, self.progress)
+            means = means_of(denoised.sums or self._sums(writer, found.pixels), found.pixels)
+            light = corrected(writer, found, near, means, self.options, self.progress)
             # Eq. 23 is linear in log(x + 1), so the mean of the normalised pixels is eq. 23 of the mean logarithm.
             traces = normalise(light.logs, denoised.normalisation)
-            digest = self.digest or _digest(denoised.digest, found.masks.digest, self.options, self.settings)
+            seen = marker.digest if marker else ""
+            digest = self.digest or input_hash(denoised.digest, found.masks.digest, self.settings.recorded, seen)
             record = self._culture(
-                culture, digest, denoised, found, light, segmented, version=version, movie_name=movie_name
+                culture, digest, denoised, found, light, segmented, moves, version=version, movie_name=movie_name
             )
             self.progress("store", 0, 1)
             writer.finish(
                 normalisation=denoised.normalisation,
-                labels=_kept_labels(found.tissue),
+                labels=kept_labels(found.tissue),
                 cells=found.tissue.labels,
                 traces=traces,
-                denoised_traces=sums.raw / found.pixels.counts[:, None],
+                log_traces=means.logs,
+                denoised_traces=means.raw,
                 frame_interval_s=self.settings.timing.interval_s,
                 pixel_size_um=self.settings.pixel_size_um,
-                about=self._about(record),
+                about=self._about(record, denoised),
             )
             self.progress("store", 1, 1)
-        return CultureData(record, self._cells(found, traces), found.tissue.contacts)
+        return CultureData(record, cells_with(found, traces, self.progress), found.tissue.contacts)
 
-    @staticmethod
-    def _about(record: Culture) -> dict[str, Any]:
-        """What the store says of its culture."""
+    def _about(self, record: Culture, denoised: Denoised) -> dict[str, Any]:
+        """What the store says of its culture, and of its film alone, for masks that are mended later."""
         return {
+            "film": {
+                "digest": denoised.digest,
+                "notes": list(self.settings.notes),
+                "low": denoised.low,
+                "high": denoised.high,
+                "repeated": denoised.repeated,
+            },
             "culture": record.uid,
             "input_digest": record.input_digest,
             "options": record.options,
             "version": record.version,
+            **({"registration": record.registration} if record.registration else {}),
         }
 
-    def _pass(self, writer: MovieWriter, found: FoundCells | None) -> Denoised:
+    def _moves(self) -> Moves | None:
+        """Where the tissue lies in every frame, of the channel of the signal."""
+        if self.options.register == "none":
+            return None
+        from calcigraph.ingest.register import find_moves
+
+        return find_moves(self.movie, self.options.register, self.progress)
+
+    def _pass(self, writer: MovieWriter, found: FoundCells | None, moves: Moves | None) -> Denoised:
         from calcigraph.ingest.denoise import Pass
 
-        on = self.options.segment_on
-        named = AUTOMATIC if on == "auto" else (on,) if isinstance(on, str) else ()
         return Pass(
             self.movie,
             writer,
             # Which pixels are free of the neighbours' light is known only when all frames have been read.
             pixels=None if found is None or self.options.crosstalk else found.pixels,
-            pictures=named if found is None else (),
+            pictures=() if found is not None or self.marker is not None else self._over_time(),
+            moves=moves,
         ).run(self.progress)
 
-    def _segment(self, writer: MovieWriter, denoised: Denoised) -> Segmented:
-        """Cellpose's masks of the mean or maximum over time, or of one frame."""
+    def _named(self) -> tuple[str, ...]:
+        """The pictures to segment: "mean", "max", or the number of a frame."""
+        return AUTOMATIC if self.options.segment_on == "auto" else (str(self.options.segment_on),)
+
+    def _over_time(self) -> tuple[str, ...]:
+        return tuple(name for name in self._named() if not name.isdecimal())
+
+    def _see_marker(self, moves: Moves | None) -> Marker | None:
+        from calcigraph.ingest.marker import see_marker
+
+        return None if self.marker is None else see_marker(self.marker, self._named(), self.progress, moves)
+
+    def _segment(self, writer: MovieWriter, denoised: Denoised, marker: Marker | None) -> Segmented:
+        """Cellpose's masks of the mean or maximum over time, or of one frame; of the marker where there is one."""
         from calcigraph.store.movie import normalise
 
+        if marker is not None:
+            return segment_pictures(marker.pictures, self.options.cellpose_model, self.progress)
         on = self.options.segment_on
         logs = denoised.pictures or {str(on): np.log1p(writer.frame(int(on)), dtype=np.float64)}
         seen = {name: normalise(picture, denoised.normalisation) for name, picture in logs.items()}
@@ -234,25 +278,6 @@ class _Job:
 
         return sums_of_store(writer, pixels, self.progress)
 
-    def _cells(self, found: FoundCells, traces: FloatArray) -> Cells:
-        from calcigraph.ingest.polygons import outlines
-
-        tissue = found.tissue
-        self.progress("cells", 0, 1)
-        polygons = outlines(tissue.cells, len(tissue.labels))
-        self.progress("cells", 1, 1)
-        return Cells(
-            labels=tissue.labels,
-            area_px=tissue.area_px,
-            x_px=tissue.x_px,
-            y_px=tissue.y_px,
-            border=tissue.border,
-            polygons=polygons,
-            intensity=traces,
-            flags=found.pixels.flags,
-            open_px=tissue.open_px,
-        )
-
     def _culture(
         self,
         uid: str,
@@ -261,6 +286,7 @@ class _Job:
         found: FoundCells,
         light: Light,
         segmented: Segmented | None,
+        moves: Moves | None,
         *,
         version: str,
         movie_name: str,
@@ -302,9 +328,11 @@ class _Job:
                     frames=frames,
                 ),
                 *light.warnings,
+                *(moves.warnings if moves else ()),
             ),
             tissue={**found.check.facts, **({"picture": segmented.picture} if segmented else {})},
             light=light.facts,
+            registration=moves.facts if moves else {},
             doubts=(*found.check.doubts, *doubts),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
@@ -324,13 +352,17 @@ def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
     # Left out: what has a place of its own in the culture, and what masks make meaningless.
     if options.detrend == "global":
         recorded["detrended"] = "traces"  # versions to 0.2 divided whole frames
-    for name in ("experiment", "condition", "masks") + (("cellpose_model", "segment_on") if options.masks else ()):
+    for name in ("experiment", "condition", "masks", *PICKS) + (
+        ("cellpose_model", "segment_on") if options.masks else ()
+    ):
         del recorded[name]
     # So that a movie which was ingested before these options came has the same digest as then.
     for each in declared(IngestOptions):
         if each.name in LATER and recorded[each.name] == each.default:
             del recorded[each.name]
-    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=ready.notes, given=given)
+    recorded |= ready.picked
+    notes = ready.notes if given is None else (*ready.notes, *given.notes)
+    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=notes, given=given)
 
 
 def _given_masks(info: MovieInfo, options: IngestOptions) -> MeasuredMasks | None:
@@ -361,16 +393,3 @@ def _masks_digest(settings: _Settings, options: IngestOptions) -> str:
     from calcigraph.ingest.segment import find_weights
 
     return find_weights(options.cellpose_model).digest
-
-
-def _digest(movie: str, masks: str, options: IngestOptions, settings: _Settings) -> str:
-    """See `input_digest`; from the hashes of movie and masks."""
-    # A culture that moves to another experiment or condition is another input too: it must not be ignored silently.
-    text = json.dumps([movie, masks, options.experiment, options.condition, settings.recorded], sort_keys=True)
-    return digest_of(text.encode())
-
-
-def _kept_labels(tissue: Tissue) -> LabelImage:
-    """(Y, X), the masks' own integers, without the cells that were too small."""
-    values = np.concatenate([np.zeros(1, np.int64), tissue.labels]).astype(np.int32)
-    return np.asarray(values[tissue.cells])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.axes import Choice
 from calcigraph.ingest.formats import open_movie
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
@@ -25,18 +26,27 @@ class Prepared:
     timing: Timing
     notes: tuple[str, ...]
     """What was done to it or is odd about it, one line each, for the user."""
+    marker: Movie | None = None
+    """The same frames of the channel in which cells are to be found, where it is another one."""
+
+    @property
+    def picked(self) -> dict[str, int | str]:
+        """Scene, channels and z-plane of a file with several, as the culture's options have them."""
+        marker = self.marker.info.picked if self.marker is not None else ()
+        return {**dict(self.movie.info.picked), **{f"segment_{key}": each for key, each in marker if "channel" in key}}
 
 
 @contextmanager
 def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterator[Prepared]:
-    """Open a movie, take the frames and the pixel values that the options ask for, and settle its times.
+    """Open a movie, take the channel, frames and pixel values that the options ask for, and settle its times.
 
     Parameters
     ----------
     source
         As for `open_movie`.
     options
-        `frames`, `drop_repeats`, `offset`, `scale`, `frame_interval_s` and `trust_interval` are used.
+        `channel`, `segment_channel`, `scene`, `z`, `frames`, `drop_repeats`, `offset`, `scale`, `frame_interval_s` and
+        `trust_interval` are used.
     progress
         Called with the stage "repeats" if repeated frames are to be dropped.
 
@@ -48,13 +58,15 @@ def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterato
         It is no such movie; its pages are not as many as its description names, and no frames were chosen; its times
         contradict each other; nothing is left of it.
     """
-    with open_movie(source, timed=options.frame_interval_s is not None) as movie:
+    with ExitStack() as opened:
+        movie = opened.enter_context(_opened(source, options))
+        marker = opened.enter_context(_opened(source, options, "segment_channel")) if options.segment_channel else None
         notes = list(movie.info.notes)
         if options.frames is not None:
             chosen = parse_frames(options.frames, movie.info.shape[0], source)
             if movie.broken_off is not None:
                 notes.append(f"frames: {movie.broken_off}; {options.frames} were taken")
-            movie = ChosenFrames(movie, chosen)
+            movie, marker = ChosenFrames(movie, chosen), marker and ChosenFrames(marker, chosen)
         elif movie.broken_off is not None:
             raise InputError(
                 f"{source}: {movie.broken_off}; give --frames 0:{movie.info.shape[0] - 1} to take those, "
@@ -67,10 +79,19 @@ def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterato
                 count = f"{movie.info.shape[0] - len(kept)} of {movie.info.shape[0]}"
                 notes.append(f"repeats: {count} frames are copies of the one before and are left out")
                 timing = timing.chosen(kept, movie.info.shape[0])
-                movie = ChosenFrames(movie, kept)
+                movie, marker = ChosenFrames(movie, kept), marker and ChosenFrames(marker, kept)
         if options.offset != 0 or options.scale != 1:
             movie = Rescaled(movie, options.offset, options.scale)
-        yield Prepared(movie, timing, (*notes, *timing.warnings))
+        yield Prepared(movie, timing, (*notes, *timing.warnings), marker)
+
+
+def _opened(source: str, options: IngestOptions, channel: str = "channel") -> Movie:
+    """The movie of the channel that one of the two options names."""
+    flag = "--" + channel.replace("_", "-")
+    wanted = {name: getattr(options, name) for name in (channel, "scene", "z")}
+    words = {name: None if each is None else str(each) for name, each in wanted.items()}
+    choice = Choice(channel=words[channel], scene=words["scene"], z=words["z"], flag=flag)
+    return open_movie(source, timed=options.frame_interval_s is not None, choice=choice)
 
 
 def _without_repeats(movie: Movie, progress: Progress) -> IntArray:

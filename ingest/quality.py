@@ -105,7 +105,7 @@ def quality_warnings(
         )
     if shift_px > SHIFT_PX:
         found.append(
-            f"shift: frames are displaced by up to {shift_px:.1f} px against the first; register the movie first"
+            f"shift: frames are displaced by up to {shift_px:.1f} px against the first; --register shift takes that out"
         )
     if saturated > SATURATED:
         found.append(

@@ -39,7 +39,7 @@ class SequenceMovie(Movie):
             raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
         _check_names(files, source)
         self._files = list(files.files)
-        first, self._inverted = _read_frame(self._files[0])
+        first, self._inverted = read_grey(self._files[0])
         said = _metadata(self._files[0])
         self._dtype = first.dtype.newbyteorder("=")
         height, width = first.shape
@@ -58,7 +58,7 @@ class SequenceMovie(Movie):
 
     def _read(self, index: int) -> NDArray[Any]:
         file = self._files[index]
-        image, inverted = _read_frame(file)
+        image, inverted = read_grey(file)
         if inverted != self._inverted:
             raise InputError(f"{file}: 0 is {'white' if inverted else 'black'} in it, unlike in the first frame")
         if image.shape != self.info.shape[1:] or image.dtype.newbyteorder("=") != self._dtype:
@@ -92,8 +92,11 @@ def read_image(path: Path) -> NDArray[Any]:
     return _grey(_read_tiff(path)[0] if path.suffix.lower() in TIFF_SUFFIXES else _read_other(path), path)
 
 
-def _read_frame(path: Path) -> tuple[NDArray[Any], bool]:
-    """One grey image, brighter where its numbers are larger, and whether it was inverted for that."""
+def read_grey(path: Path) -> tuple[NDArray[Any], bool]:
+    """One grey image, brighter where its numbers are larger, and whether it was inverted for that.
+
+    Raises InputError if there is none, or the file is damaged.
+    """
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return _grey(_read_other(path), path), False
     image, white_is_0 = _read_tiff(path)

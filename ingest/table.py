@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError, beside
 
 MISSING = frozenset(
     {"", "na", "nan", "-nan", "n/a", "#n/a", "<na>", "null", "none", "-", "--", "nan(ind)", "-nan(ind)", "-1.#ind"}
@@ -16,6 +16,10 @@ MISSING = frozenset(
 )
 """What programs write, in any case, for a value that is not there."""
 SEPARATORS = ",;\t"
+LOOKED_AT = 20
+"""Lines from which the separator is told."""
+TRACES = "a table of traces, or what suite2p, CaImAn, NWB or AnnData write"
+"""What messages expect of a file that is none."""
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 """Byte order marks, and the encodings that they stand for."""
@@ -62,16 +66,16 @@ class Table:
         return value
 
 
-def table_bytes(path: str) -> bytes:
+def table_bytes(path: str, expected: str = TRACES) -> bytes:
     """The file's content. Raises NotFoundError, InputError."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file; expected a CSV of traces") from error
+        raise NotFoundError(f"{path}: no such file{beside(path)}; expected {expected}") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path}: is a folder; expected a CSV of traces") from error
+        raise InputError(f"{path}: is a folder; expected {expected}") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a CSV of traces") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected {expected}") from error
 
 
 def parse_table(path: str, content: bytes) -> Table:
@@ -108,7 +112,7 @@ def parse_table(path: str, content: bytes) -> Table:
         numbered.pop(0)
     if not numbered:
         return Table(path, (), ())
-    separator = said[1] if said else max(SEPARATORS, key=numbered[0][1].count)
+    separator = said[1] if said else _separator([line for _, line in numbered])
     parsed = list(csv.reader([line for _, line in numbered], delimiter=separator))
     # A quoted field may go over several lines: then the lines of the rows are not known.
     known = [at for at, _ in numbered] if len(parsed) == len(numbered) else list(range(1, len(parsed) + 1))
@@ -117,6 +121,16 @@ def parse_table(path: str, content: bytes) -> Table:
         fields[1:] = _with_points(path, known[1:], fields[1:])
     rows = tuple(Row(line, row) for line, row in zip(known[1:], fields[1:], strict=True))
     return Table(path, fields[0], rows)
+
+
+def _separator(lines: list[str]) -> str:
+    """The separator that gives the first lines as many fields as the header, else what the header has most of."""
+    counts = {}
+    for separator in SEPARATORS[::-1]:  # of equal counts, the comma may be that of decimals
+        widths = [len(next(csv.reader([line], delimiter=separator), [])) for line in lines[:LOOKED_AT] if line.strip()]
+        if widths[0] > 1 and len(set(widths)) == 1:
+            counts[separator] = widths[0]
+    return max(counts, key=lambda each: counts[each]) if counts else max(SEPARATORS, key=lines[0].count)
 
 
 def _with_points(path: str, lines: list[int], rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -147,9 +161,7 @@ def _text(path: str, content: bytes) -> str:
         if "\0" not in text and (text.isascii() or re.search("[A-Za-z]", text[:4096])):
             return text
         break
-    raise InputError(
-        f"{path}: not a text file; expected a CSV of traces, in UTF-8, UTF-16 or a Windows encoding (cp1252)"
-    )
+    raise InputError(f"{path}: not a text file; expected {TRACES}; text is read in UTF-8, UTF-16 or cp1252 (Windows)")
 
 
 def _guessed(content: bytes) -> str:

@@ -16,9 +16,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import Movie, first_line
+from calcigraph.ingest.axes import EVERYTHING, Choice, StackMovie
+from calcigraph.ingest.movie import first_line
 from calcigraph.ingest.photometric import INVERTED, inverted, is_inverted
-from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
+from calcigraph.ingest.tiff_axes import Layout, lay_out, pick_series
+from calcigraph.ingest.tiff_metadata import TiffMetadata, Wanted, read_metadata
 from calcigraph.store.types import FrameTimes, MovieInfo
 
 MOST_OPEN = 128
@@ -27,26 +29,32 @@ _DAMAGE = ("invalid page offset", "invalid value offset", "corrupted")
 """What tifffile's log says of a file whose directory points beyond its end."""
 
 
-class TiffMovie(Movie):
-    """A TIFF whose only axis longer than 1 beside Y and X is time; `timed` as for `open_movie`.
+class TiffMovie(StackMovie):
+    """A TIFF with time, Y and X, of which one channel, z-plane and position is read; `timed` as for `open_movie`.
 
     A file that holds fewer pages than its description names, as a stopped acquisition leaves it, has `broken_off`.
     Raises InputError if it is something else, or damaged.
     """
 
-    def __init__(self, path: Path, source: str, timed: bool = False) -> None:
+    def __init__(self, path: Path, source: str, timed: bool = False, choice: Choice = EVERYTHING) -> None:
         self._tiff = open_tiff(path, source)
         try:
-            series = only_series(self._tiff, source)
-            said = read_metadata(self._tiff)
+            series, number, scene = pick_series(self._tiff, choice, source)
+            alone = len(self._tiff.series) == 1
+            said = read_metadata(self._tiff, Wanted(scene=number))
             known = said.times.interval_s is not None or said.times.times_s is not None
-            frames, height, width = _movie_shape(series, source, timed or known)
+            self._layout = lay_out(series, choice, source, timed=timed or known, channels=said.channels, alone=alone)
+            self.picked = self._layout.picked
             self._pages = series.pages
             self._dtype = series.dtype.newbyteorder(self._tiff.byteorder)
             self._inverted = is_inverted(series.keyframe, source)
-            self._offset = _contiguous_offset(series, self._tiff, (frames, height, width), source)
-            there = _pages_there(self._pages, frames) if self._tiff.is_ome and self._offset is None else frames
-            self.broken_off = _broken_off(source, there, frames, len(self._tiff.pages), series, said)
+            self._offset = _contiguous_offset(series, self._tiff, source)
+            frames, height, width = self._layout.shape
+            self._pages_hold = _planes_of_a_page(self._layout, len(self._pages), source, self._offset is not None)
+            there = self._frames_there(frames)
+            if self._layout.planes > frames:  # the times of the planes that were picked
+                said = read_metadata(self._tiff, self._wanted(number, there))
+            self.broken_off = _broken_off(source, there, self._layout, self._tiff, series, said, alone)
         except BaseException:
             self._tiff.close()
             raise
@@ -60,15 +68,34 @@ class TiffMovie(Movie):
             source=source,
             times=_of_frames(said.times, there),
             notes=(INVERTED,) if self._inverted else (),
+            picked=scene + self.picked.recorded,
         )
 
-    def _read(self, index: int) -> NDArray[Any]:
+    def _frames_there(self, frames: int) -> int:
+        """How many frames there are from the first on, up to the first that is missing."""
+        if self._offset is not None or not (self._tiff.is_ome or self._tiff.is_micromanager):
+            return frames
+        missing = {number for number, page in enumerate(self._pages) if page is None or not page.offset}
+        return next((index for index in range(frames) if missing & set(self._layout.planes_of(index))), frames)
+
+    def _wanted(self, scene: int, there: int) -> Wanted:
+        layout, first = self._layout, self.picked.planes[0]
+        numbers = [layout.plane(index, self.picked.channel, first) for index in range(there)]
+        # None stands for frames without a page of their own, as in one plain block: they have no time of their own.
+        apart = len(self._pages) * self._pages_hold == layout.planes
+        pages = [self._pages[number // self._pages_hold] if apart else None for number in numbers]
+        return Wanted(scene, layout.time.letter, self.picked.channel, first, tuple(pages))
+
+    def _plane(self, index: int, channel: int, plane: int) -> NDArray[Any]:
+        number = self._layout.plane(index, channel, plane)
         if self._descriptor is not None and self._offset is not None:
-            frame = self._read_contiguous(self._descriptor, self._offset, index)
+            frame = self._read_contiguous(self._descriptor, self._offset, number)
         else:
-            page = self._pages[index]
+            page = self._pages[number // self._pages_hold]
             with self._set.reading(page):
                 frame = np.asarray(page.asarray()).squeeze()
+            if self._pages_hold > 1:
+                frame = frame.reshape(self._pages_hold, *frame.shape[-2:])[number % self._pages_hold]
         return inverted(frame) if self._inverted else frame
 
     def _read_contiguous(self, descriptor: int, offset: int, index: int) -> NDArray[Any]:
@@ -165,55 +192,30 @@ def open_tiff(path: Path, source: str, **options: Any) -> Any:
     return tiff
 
 
-def only_series(tiff: Any, source: str) -> Any:
-    """The file's one image series. Raises InputError if there are several."""
-    shapes = {tuple(series.shape) for series in tiff.series}
-    if len(shapes) > 1:
-        raise InputError(f"{source}: holds images of differing shape {sorted(shapes)}; expected frames of one size")
-    if len(tiff.series) != 1:
-        raise InputError(f"{source}: holds {len(tiff.series)} image series; expected one: export it alone")
-    return tiff.series[0]
+def _planes_of_a_page(layout: Layout, pages: int, source: str, contiguous: bool) -> int:
+    """Usually 1; some programs keep all channels of a frame in one page."""
+    if contiguous:
+        return 1
+    if pages == 0 or layout.planes % pages:
+        raise InputError(f"{source}: {layout.planes} planes in {pages} pages; export it as a plain TIFF")
+    return layout.planes // pages
 
 
-def _movie_shape(series: Any, source: str, timed: bool) -> tuple[int, int, int]:
-    """(T, Y, X) by the places of the axes: a program may give several of them one letter."""
-    axes, shape = str(series.axes), tuple(series.shape)
-    if "S" in axes and shape[axes.index("S")] > 1:
-        raise InputError(f"{source}: a colour (RGB) image; expected one grey channel: split it and save that channel")
-    others = [(axis, size) for axis, size in zip(axes[:-2], shape[:-2], strict=True) if size > 1]
-    if axes[-2:] != "YX":
-        raise InputError(f"{source}: axes {axes} of size {shape}; expected time, Y and X in that order: save it so")
-    if not others:
-        raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
-    if len(others) > 1:
-        raise InputError(
-            f"{source}: axes {axes} of size {shape}; expected only time, Y and X: "
-            "save one channel and one z-plane (in ImageJ, Image > Properties turns slices into frames)"
-        )
-    axis, size = others[0]
-    # many programs write time as Z or C; a frame interval, the file's or the user's, says that it is time
-    if axis not in "TIQR" and not timed:
-        raise InputError(
-            f"{source}: axes {axes} of size {shape}; expected time, Y and X: if {axis} is time, "
-            "give --frame-interval in seconds, else save the frames of one channel and one z-plane"
-        )
-    return size, shape[-2], shape[-1]
-
-
-def _pages_there(pages: Any, frames: int) -> int:
-    """How many frames there are from the first on, up to the first that is missing."""
-    return next((index for index in range(frames) if pages[index] is None), frames)
-
-
-def _broken_off(source: str, there: int, frames: int, pages: int, series: Any, said: TiffMetadata) -> str | None:
+def _broken_off(
+    source: str, there: int, layout: Layout, tiff: Any, series: Any, said: TiffMetadata, alone: bool
+) -> str | None:
     """What is wrong where the pages and their description do not agree in number; None where they do."""
-    promised, by = said.promised, said.promised_by
-    if there < frames:
+    frames = layout.shape[0]
+    each = layout.planes // frames
+    promised, by, pages = said.promised and -(-said.promised // each), said.promised_by, len(tiff.pages)
+    if said.planned is not None and said.planned > frames:
+        promised, by = said.planned, "Micro-Manager's summary"
+    elif there < frames:
         promised, by = frames, by or "its description"
     if promised is None or promised == there:
         # A description of fewer frames than there are pages would leave the rest out without a word.
-        several = getattr(series, "is_multifile", False)
-        more = promised is not None and not several and pages > there
+        one_file = alone and not getattr(series, "is_multifile", False)
+        more = promised is not None and one_file and pages > there * each
         return f"{by} names {there} frames, {pages} pages are there" if more else None
     return f"{by} names {promised} frames, {there} are there (0 to {there - 1})"
 
@@ -226,11 +228,11 @@ def _of_frames(times: FrameTimes, frames: int) -> FrameTimes:
     return replace(times, times_s=stamps[:frames] if len(stamps) > frames else None)
 
 
-def _contiguous_offset(series: Any, tiff: Any, shape: tuple[int, int, int], source: str) -> int | None:
+def _contiguous_offset(series: Any, tiff: Any, source: str) -> int | None:
     """Where the pixels start if they lie in the file as one plain block, as in ImageJ's files; None if they do not."""
     if series.dataoffset is None or getattr(series, "is_multifile", False):
         return None
-    end = int(series.dataoffset) + int(np.prod(shape)) * series.dtype.itemsize
+    end = int(series.dataoffset) + int(np.prod(series.shape, dtype=np.int64)) * series.dtype.itemsize
     if end > tiff.filehandle.size:
         raise InputError(
             f"{source}: the TIFF is cut short ({tiff.filehandle.size} bytes, its pixels need {end}); copy it again"

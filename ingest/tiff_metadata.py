@@ -29,12 +29,32 @@ class TiffMetadata:
     promised: int | None = None
     """Frames that its description names, which may not be the pages that are there."""
     promised_by: str = ""
+    channels: tuple[str, ...] = ()
+    """Their names."""
+    planned: int | None = None
+    """Time points that were to be filmed; a burst may have more."""
 
 
-def read_metadata(tiff: Any) -> TiffMetadata:
+@dataclass(frozen=True)
+class Wanted:
+    """The planes of which times are wanted, in a file that has several channels, z-planes or images."""
+
+    scene: int = 0
+    time: str = ""
+    """The letter of the axis of time; "" for the longest one."""
+    channel: int = 0
+    z: int = 0
+    pages: tuple[Any, ...] = ()
+    """Of the frames, in order; () for all pages of the file."""
+
+
+EVERY_PLANE = Wanted()
+
+
+def read_metadata(tiff: Any, wanted: Wanted = EVERY_PLANE) -> TiffMetadata:
     """What an open tifffile.TiffFile says of itself as a movie."""
     if tiff.is_ome and tiff.ome_metadata:
-        return _ome(str(tiff.ome_metadata), tiff)
+        return _ome(str(tiff.ome_metadata), tiff, wanted)
     if tiff.is_imagej and tiff.imagej_metadata is not None:
         words = tiff.imagej_metadata
         times = FrameTimes(
@@ -47,10 +67,10 @@ def read_metadata(tiff: Any) -> TiffMetadata:
             promised=int(count) if isinstance(count, int) and count > 1 else None,
             promised_by="its ImageJ description",
         )
-    micromanager = _micromanager(tiff)
+    micromanager = _micromanager(tiff, wanted)
     if micromanager is not None:
         return micromanager
-    return TiffMetadata(times=_date_times(tiff), pixel_size_um=_plain_pixel(tiff))
+    return TiffMetadata(times=_date_times(tiff, wanted), pixel_size_um=_plain_pixel(tiff))
 
 
 def _imagej_pixel(tiff: Any, unit: str) -> float | None:
@@ -78,15 +98,16 @@ def _resolution(tiff: Any, unit: str) -> float | None:
 # OME-XML
 
 
-def _ome(text: str, tiff: Any) -> TiffMetadata:
+def _ome(text: str, tiff: Any, wanted: Wanted) -> TiffMetadata:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return TiffMetadata()
-    pixels = next((node for node in root.iter() if _name(node) == "Pixels"), None)
-    if pixels is None:
+    images = [node for node in root.iter() if _name(node) == "Pixels"]
+    if wanted.scene >= len(images):
         return TiffMetadata()
-    stamps = _delta_times(pixels)
+    pixels = images[wanted.scene]
+    stamps = _delta_times(pixels, wanted)
     times = FrameTimes(
         interval_s=seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")),
         interval_from="TimeIncrement",
@@ -94,7 +115,7 @@ def _ome(text: str, tiff: Any) -> TiffMetadata:
         times_from="DeltaT of its planes",
     )
     if stamps is None:
-        micromanager = _micromanager(tiff)
+        micromanager = _micromanager(tiff, wanted)
         if micromanager is not None and micromanager.times.times_s is not None:
             times = FrameTimes(
                 interval_s=times.interval_s,
@@ -104,23 +125,27 @@ def _ome(text: str, tiff: Any) -> TiffMetadata:
             )
     size = micrometres(pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeXUnit", "um"))
     counts = [int(pixels.get(f"Size{axis}", "1")) for axis in "TCZ" if pixels.get(f"Size{axis}", "1").isdigit()]
-    return TiffMetadata(times, size, int(np.prod(counts)), "its OME description")
+    names = tuple(node.get("Name", "") for node in pixels if _name(node) == "Channel")
+    return TiffMetadata(times, size, int(np.prod(counts)), "its OME description", names)
 
 
-def _delta_times(pixels: ElementTree.Element) -> FloatArray | None:
-    """(T,), DeltaT of the planes of the first channel and z, by time point; None where no plane has one.
+def _delta_times(pixels: ElementTree.Element, wanted: Wanted) -> FloatArray | None:
+    """(T,), DeltaT of the planes of one channel and z, by time point; None where no plane has one.
 
     Writers that let the frames run along Z or C give each plane another TheZ or TheC: then those count.
     """
     planes = [plane for plane in pixels if _name(plane) == "Plane" and plane.get("DeltaT") is not None]
     if not planes:
         return None
-    axis = max("TZC", key=lambda letter: len({plane.get(f"The{letter}", "0") for plane in planes}))
-    rest = [letter for letter in "TZC" if letter != axis]
+    longest = max("TZC", key=lambda letter: len({plane.get(f"The{letter}", "0") for plane in planes}))
+    axis = wanted.time if wanted.time in tuple("TZC") else longest
+    rest = {letter: str({"C": wanted.channel, "Z": wanted.z}.get(letter, 0)) for letter in "TZC" if letter != axis}
     found: dict[int, float] = {}
     for plane in planes:
-        if all(plane.get(f"The{letter}", "0") == "0" for letter in rest):
+        if all(plane.get(f"The{letter}", "0") == place for letter, place in rest.items()):
             found[int(plane.get(f"The{axis}", "0"))] = _time(plane)
+    if not found:
+        return None
     sizes = pixels.get(f"Size{axis}", "0")
     count = max(int(sizes) if sizes.isdigit() else 0, max(found) + 1)
     return np.array([found.get(index, np.nan) for index in range(count)])
@@ -145,15 +170,29 @@ def _name(node: ElementTree.Element) -> str:
 # Tags of every page
 
 
-def _micromanager(tiff: Any) -> TiffMetadata | None:
+def _micromanager(tiff: Any, wanted: Wanted) -> TiffMetadata | None:
     if _MICROMANAGER not in tiff.pages[0].tags:
         return None
-    pages = [_json(tags.get(_MICROMANAGER)) for tags in _tags(tiff)]
+    pages = [_json(page.tags.get(_MICROMANAGER)) for page in _pages(tiff, wanted)]
     stamps = np.array([_number(page.get("ElapsedTime-ms")) / 1e3 for page in pages])
     times = FrameTimes(
         times_s=stamps if np.isfinite(stamps).any() else None, times_from="Micro-Manager's ElapsedTime-ms"
     )
-    return TiffMetadata(times, micrometres(pages[0].get("PixelSizeUm"), "um"))
+    summary = _summary(tiff)
+    names, planned = summary.get("ChNames"), summary.get("Frames")
+    return TiffMetadata(
+        times,
+        micrometres(_json(tiff.pages[0].tags.get(_MICROMANAGER)).get("PixelSizeUm"), "um"),
+        channels=tuple(map(str, names)) if isinstance(names, list) else (),
+        planned=planned if isinstance(planned, int) else None,
+    )
+
+
+def _summary(tiff: Any) -> dict[str, Any]:
+    """What Micro-Manager says of the whole acquisition."""
+    known = tiff.micromanager_metadata if tiff.is_micromanager else None
+    summary = known.get("Summary") if isinstance(known, dict) else None
+    return summary if isinstance(summary, dict) else {}
 
 
 def _json(tag: Any) -> dict[str, Any]:
@@ -174,12 +213,12 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
-def _date_times(tiff: Any) -> FrameTimes:
+def _date_times(tiff: Any, wanted: Wanted) -> FrameTimes:
     """Of pages that each carry the time at which they were taken."""
     if len(tiff.pages) < 2 or _DATE_TIME not in tiff.pages[0].tags:
         return FrameTimes()
-    pages = [page.datetime for page in _pages(tiff)]
-    if any(when is None for when in pages):
+    pages = [page.datetime for page in _pages(tiff, wanted)]
+    if len(pages) < 2 or any(when is None for when in pages):
         return FrameTimes()
     stamps = np.array([(when - pages[0]).total_seconds() for when in pages])
     if np.ptp(stamps) == 0:
@@ -188,10 +227,12 @@ def _date_times(tiff: Any) -> FrameTimes:
     return FrameTimes(times_s=stamps, times_from="DateTime of its pages", resolution_s=1.0 if whole else 0.0)
 
 
-def _tags(tiff: Any) -> list[Any]:
-    return [page.tags for page in _pages(tiff)]
-
-
-def _pages(tiff: Any) -> list[Any]:
-    """Every page with its own tags; pages of a series otherwise share those of the first."""
-    return [tiff.pages.get(index, aspage=True, cache=False) for index in range(len(tiff.pages))]
+def _pages(tiff: Any, wanted: Wanted) -> list[Any]:
+    """The pages of the frames with their own tags; pages of a series otherwise share those of the first."""
+    every = [tiff.pages.get(index, aspage=True, cache=False) for index in range(len(tiff.pages))]
+    if not wanted.pages:
+        return every
+    # A page of a series may count by its place there: where it lies in the file tells which it is.
+    by_offset = {page.offset: page for page in every}
+    here = [page for page in wanted.pages if page is not None and page.parent is tiff]
+    return [by_offset[page.offset] for page in here if page.offset in by_offset]

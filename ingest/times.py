@@ -94,7 +94,8 @@ def _spaced(stamps: FloatArray, said_by: str, resolution_s: float = 0.0) -> Timi
     """Even if no step between stamps, (T,), is unlike the usual one."""
     steps = np.diff(stamps)
     usual = float(np.median(steps))
-    if (np.abs(steps - usual) <= max(TOLERANCE * usual, resolution_s)).all():
+    allowed = max(TOLERANCE * usual, resolution_s) + 1e-6 * usual  # the last, because 0.017 - 0.016 is above 0.001
+    if (np.abs(steps - usual) <= allowed).all():
         return Timing(float(stamps[-1] - stamps[0]) / len(steps), None)
     return Timing(usual, stamps - stamps[0], (uneven(stamps, said_by),))
 

@@ -28,6 +28,22 @@ class CellSums:
     """Of x, the denoised pixels."""
 
 
+@dataclass(frozen=True)
+class CellMeans:
+    """Means over each cell's trace pixels in each frame, (n, T) each, before any correction; made by `means_of`."""
+
+    logs: FloatArray
+    """Of log(x + 1)."""
+    raw: FloatArray
+    """Of x, the denoised pixels."""
+
+
+def means_of(sums: CellSums, pixels: TracePixels) -> CellMeans:
+    """The sums over these pixels, divided by their number."""
+    counts = pixels.counts[:, None]
+    return CellMeans(sums.logs / counts, sums.raw / counts)
+
+
 def logarithm(frame: NDArray[Any]) -> FloatArray:
     """log(x + 1) of a denoised frame, (Y, X) float64."""
     if frame.dtype == np.uint16:

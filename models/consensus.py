@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.models.contacts import contact_weights, driven_cells
-from calcigraph.models.integrate import Forcing, by_modes, by_taylor, propagate
+from calcigraph.models.integrate import Forcing, by_modes, by_taylor, propagate, sources_of
 from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
 
 if TYPE_CHECKING:
@@ -244,13 +244,19 @@ def simulate(
 
 
 def simulate_alone(
-    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float, leak: float = 0.0
+    op: Operator,
+    k: FloatArray | float,
+    feed: FloatArray | float,
+    traces: FloatArray,
+    dt: float,
+    leak: float = 0.0,
+    source: FloatArray | None = None,
 ) -> FloatArray:
     """Free run of every inner cell by itself (eq. 1): all its neighbours follow the data, linear between frames.
 
     Parameters
     ----------
-    op, k, feed, traces, dt, leak
+    op, k, feed, traces, dt, leak, source
         As for `simulate`; of `traces` all rows are used.
 
     Returns
@@ -267,13 +273,48 @@ def simulate_alone(
     >>> simulate_alone(op, k=0.01, feed=0.0, traces=np.array([[0.0, 0, 0], [1.0, 1, 1]]), dt=10.0).round(6)
     array([[0.      , 0.095163, 0.181269]])
     """
-    # With all neighbours given, every cell is a mode of its own.
+    decay, drive = _alone(op, k, feed, traces, dt, leak)
+    sources = np.zeros((drive.shape[1] - 1, len(drive))) if source is None else source.T
+    return propagate(decay, traces[op.inner, 0], drive.T, sources, dt).T
+
+
+def sources_alone(
+    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float, leak: float = 0.0
+) -> FloatArray:
+    """What every inner cell must gain by itself, beside its feed and its neighbours, to run along the data.
+
+    Parameters
+    ----------
+    op, k, feed, traces, dt, leak
+        As for `simulate_alone`.
+
+    Returns
+    -------
+    FloatArray
+        Intensity per second, (p, T - 1): the `source` with which `simulate_alone` gives the data.
+
+    Examples
+    --------
+    >>> op = Operator(
+    ...     cells=2, inner=np.array([0]), driven=np.array([1]), degree=np.array([1]), start=np.array([0, 1]),
+    ...     neighbour=np.array([1]), weight=np.array([1.0]), scale=1.0,
+    ... )
+    >>> traces = np.array([[0.0, 0.5, 0.2], [1.0, 1, 0.5]])
+    >>> source = sources_alone(op, k=0.01, feed=0.0, traces=traces, dt=10.0)
+    >>> simulate_alone(op, k=0.01, feed=0.0, traces=traces, dt=10.0, source=source).round(6)
+    array([[0. , 0.5, 0.2]])
+    """
+    decay, drive = _alone(op, k, feed, traces, dt, leak)
+    return sources_of(decay, traces[op.inner].T, drive.T, dt).T
+
+
+def _alone(
+    op: Operator, k: FloatArray | float, feed: FloatArray | float, traces: FloatArray, dt: float, leak: float
+) -> tuple[FloatArray, FloatArray]:
+    """Decay times dt, (p,), and drive, (p, T), of every cell by itself: with all neighbours given, each is a mode."""
     pull = op.neighbours(traces)
     rate = np.broadcast_to(np.asarray(k, dtype=np.float64), pull.shape[:1])
-    drive = rate[:, None] * pull + _every_frame(feed, pull.shape)
-    no_source = np.zeros((drive.shape[1] - 1, len(drive)))
-    decay = -(rate * op.rate + leak) * dt
-    return propagate(decay, traces[op.inner, 0], drive.T, no_source, dt).T
+    return -(rate * op.rate + leak) * dt, rate[:, None] * pull + _every_frame(feed, pull.shape)
 
 
 def _every_frame(feed: FloatArray | float, shape: tuple[int, ...]) -> FloatArray:

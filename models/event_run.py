@@ -84,8 +84,8 @@ def _advice(graph: Subgraph, detected: Detected, found: Found) -> tuple[str, ...
         told.append("no cell touches another, so there are no waves")
     if len(ties) and ties.mean() > MOST_TIES:
         told.append(
-            f"in {int(ties.sum())} of {len(ties)} pairs of neighbours' events the frames cannot show which came first; "
-            "film faster to see where waves go"
+            f"in {int(ties.sum())} of {len(ties)} pairs of neighbours' events frames of {graph.frame_interval_s:g} s "
+            "cannot show which came first: a wave may pass unseen, or without a direction; film faster"
         )
     cut = np.mean(events.cut_start | events.cut_end) if len(events) else 0.0
     if cut > MOST_CUT:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from calcigraph.models.task import Solved, Task
+from calcigraph.store.sentence import CHANCE
 from calcigraph.store.types import BoolArray, FloatArray
 
 IDENTIFIED, WEAK, NOT = "identified", "weak", "not identified"
@@ -27,9 +28,6 @@ FEWEST_CELLS = 4
 """Coupled cells from which that share is asked. Of fewer, the word of a single cell would decide."""
 AT_BOUND = 1e-9
 """Relative distance from a bound that counts as on it."""
-CHANCE = 0.05
-"""p-value of the null above which neighbours may share no more than a smooth drive gives them."""
-
 COPIES = (0.01, 0.05)
 """Share of frames that are copies of the one before up to which k is what it would be, and up to which it is weak."""
 ROUNDED = 0.7

@@ -108,6 +108,33 @@ def propagate(a: FloatArray, first: FloatArray, drive: FloatArray, source: Float
     return state
 
 
+def sources_of(a: FloatArray, course: FloatArray, drive: FloatArray, dt: float) -> FloatArray:
+    """The sources with which independent modes run along a given course: `propagate` the other way round.
+
+    Parameters
+    ----------
+    a, drive, dt
+        As for `propagate`.
+    course
+        z, (T, p).
+
+    Returns
+    -------
+    FloatArray
+        (T - 1, p), per second.
+
+    Examples
+    --------
+    >>> a, drive = np.array([-0.3]), np.array([[1.0], [2.0], [0.5]])
+    >>> course = propagate(a, np.array([4.0]), drive, np.array([[0.1], [-0.2]]), 10.0)
+    >>> sources_of(a, course, drive, 10.0).round(9).ravel().tolist()
+    [0.1, -0.2]
+    """
+    grow, (phi1, phi2) = np.exp(a), _phi(a)
+    gained = (course[1:] - grow * course[:-1]) / dt
+    return np.asarray((gained - phi2 * np.diff(drive, axis=0)) / phi1 - drive[:-1])
+
+
 def _phi(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     """phi1 = (e^a - 1) / a and phi2 = (e^a - 1 - a) / a^2, by series where the quotient cancels."""
     small = np.abs(a) < SERIES_BELOW

@@ -1,14 +1,22 @@
 """How much of an event is a cell's own, and how much came from its neighbours through the contacts.
 
 While a cell rises from onset to peak, its calcium changes by what it releases itself and by what flows in (eq. 3 of
-arXiv:2505.20327, with r the trace above its running baseline, and a leak where the fit found one):
+arXiv:2505.20327, with r the trace above its level at rest, and a leak where the fit found one):
 
     rise = own + flow - loss,      flow = k times the integral of (M r)_i,      loss = leak times the integral of r_i
 
     own share = own / (own + flow) = 1 - flow / (rise + loss)
 
-cut to 0 to 1: a cell that gives calcium away while it rises has released all of it itself. The interval holds the
-interval of k and the noise of the traces. Only fits whose k is `identified` or `weak` give shares.
+cut to 0 to 1: a cell that gives calcium away while it rises has released all of it itself. At rest feed, flow and loss
+balance, so the level at rest is one number for each cell, the median of its trace, and so is (M r)_i, whose median is
+taken to be 0. The interval is that of a quotient (Fieller 1954). It holds
+
+* the interval of k, and the error of the leak;
+* the noise of the cell's trace and of its neighbours';
+* the errors of onset and peak, which decide what belongs to the rise;
+* the level at rest: the running baseline is another reading of it, and the interval reaches from one to the other.
+
+Only fits whose k is `identified` give shares.
 """
 
 from __future__ import annotations
@@ -27,8 +35,6 @@ from calcigraph.models.scale import NORMAL
 from calcigraph.store.event_types import Events
 from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
-BEFORE = 3
-"""Frames before the onset whose mean is the level from which a cell rises."""
 LEAST_RISE = 2.0
 """Standard errors of the rise below which no share is told."""
 
@@ -46,7 +52,8 @@ class Coupling:
     k_low: float
     k_high: float
     leak: float = 0.0
-    """1/s."""
+    """1/s, with its standard error."""
+    leak_error: float = 0.0
 
 
 def own_shares(
@@ -81,73 +88,205 @@ def own_shares(
     """
     weights = coupling.settings.get("weights") or default_weights(subgraph)
     op = operator(subgraph, weights, int(coupling.settings.get("setup", 1)))
-    seconds = subgraph.frame_times
     of_row = np.full(op.cells, -1)
     of_row[op.inner[op.coupled]] = np.flatnonzero(op.coupled)
     cell = np.searchsorted(subgraph.labels, events.label)
     told = np.flatnonzero((of_row[cell] >= 0) & ~events.cut_start)
-    cell, inner, rises = cell[told], of_row[cell[told]], events.chosen(told)
+    rises = events.chosen(told)
 
     scale = Scale.of(subgraph, Indicator.of(str(coupling.settings.get("indicator", LOG))))
-    level = scale.applied(baseline, subgraph.labels)
-    above = scale.applied(subgraph.intensity, subgraph.labels) - level
-    deviation = np.median(scale.applied(baseline + noise[:, None], subgraph.labels) - level, axis=1)
-    peak = np.clip(np.searchsorted(seconds, rises.peak_s), 0, len(seconds) - 1)
-    at_peak = replace(scale, rest=scale.rest[cell])
-    reached = at_peak.applied((baseline[cell, peak] + rises.amplitude)[:, None], rises.label)[:, 0]
-    # What a cell still has of an earlier event is no part of its rise.
-    rise = reached - level[cell, peak] - _level_before(above, seconds, cell, rises.onset_s)
-    rise_se = deviation[cell] * np.sqrt(2 / BEFORE)
-
-    pull, pull_se = _pulls(op, above, deviation, seconds, rises, inner)
-    whole = np.maximum(rise + coupling.leak * _integral(above, seconds, cell, rises.onset_s, rises.peak_s), 0)
-    clear = whole > LEAST_RISE * rise_se
+    trace, level = (scale.applied(each, subgraph.labels) for each in (subgraph.intensity, baseline))
+    above = scale.applied(baseline + noise[:, None], subgraph.labels)
+    deviation = np.median(above - level, axis=1)
+    rows = _Rows(cell[told], of_row[cell[told]])
     shares = np.full((3, len(events)), np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        flow = coupling.k * pull / whole
-        ends = np.sort(np.stack([coupling.k_low * pull, coupling.k_high * pull]) / whole, axis=0)
-        # First-order errors of the quotient: of the flow, and of the rise that it is a share of.
-        error = NORMAL * np.hypot(coupling.k * pull_se, flow * rise_se) / whole
-        low = 1 - flow - np.hypot(ends[1] - flow, error)
-        high = 1 - flow + np.hypot(flow - ends[0], error)
-    shares[:, told[clear]] = np.clip(np.stack([1 - flow, low, high])[:, clear], 0, 1)
+    shares[:, told] = _shares(op, trace, level, deviation, subgraph.frame_times, rises, rows, coupling)
     return replace(events, own_share=shares[0], own_share_low=shares[1], own_share_high=shares[2])
 
 
-def _level_before(above: FloatArray, seconds: FloatArray, cell: IntArray, onset_s: FloatArray) -> FloatArray:
-    """The mean of the last frames before each onset, above the baseline, (e,)."""
-    frame = np.searchsorted(seconds, onset_s, side="right") - 1
-    before = np.clip(frame[:, None] - np.arange(BEFORE), 0, len(seconds) - 1)
-    return np.asarray(above[cell[:, None], before].mean(axis=1))
+def _shares(
+    op: Operator,
+    trace: FloatArray,
+    level: FloatArray,
+    deviation: FloatArray,
+    seconds: FloatArray,
+    rises: Events,
+    rows: _Rows,
+    coupling: Coupling,
+) -> FloatArray:
+    """Own share and its interval of each event, (3, e), from traces and baselines on the scale of the fit."""
+    pull = op.apply(trace)
+    running = _Course.of(trace, level, pull, op.apply(level), seconds, rows).between(rises.onset_s, rises.peak_s)
+    # Without a leak levels wander, but what flows in comes back to what it is at rest.
+    at_rest = _Course.of(trace, _middle(trace), pull, _middle(pull), seconds, rows)
+    found = at_rest.between(rises.onset_s, rises.peak_s)
+    variance = _of_noise(op, deviation, rises, at_rest, coupling)
+    clear = found.whole(coupling) > LEAST_RISE * np.sqrt(variance.whole)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = coupling.k * found.pull / found.whole(coupling)
+        # Half of the interval reaches from one reading of the level at rest to the other.
+        levels = (running.excess(coupling, share) - found.excess(coupling, share)) / NORMAL
+        times = _of_times(rises, at_rest, coupling, share)
+        variance = replace(variance, flow=variance.flow + times + levels**2)
+        low, high = (_end(found, variance, coupling, side) for side in (-1, 1))
+    return np.where(clear, np.clip(1 - np.stack([share, high, low]), 0, 1), np.nan)
 
 
-def _pulls(
-    op: Operator, above: FloatArray, deviation: FloatArray, seconds: FloatArray, events: Events, inner: IntArray
-) -> tuple[FloatArray, FloatArray]:
-    """The integral of (M r)_i over each rise, and the standard error that noise gives it, (e,) each."""
-    pull = _integral(op.apply(above), seconds, inner, events.onset_s, events.peak_s)
-    variance = op.weight**2 * deviation[op.neighbour] ** 2
+@dataclass(frozen=True)
+class _Rows:
+    """Where the cells of e events stand, (e,) each."""
+
+    cell: IntArray
+    """In the culture."""
+    inner: IntArray
+    """In the operator."""
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What happened to cells during the rises of e events, (e,) each."""
+
+    rise: FloatArray
+    pull: FloatArray
+    """The integral of (M r)_i."""
+    spent: FloatArray
+    """The integral of r_i."""
+
+    def whole(self, coupling: Coupling) -> FloatArray:
+        """What came in, by the cell itself and by flow."""
+        return np.asarray(self.rise + coupling.leak * self.spent)
+
+    def excess(self, coupling: Coupling, share: FloatArray) -> FloatArray:
+        """By how much the flow exceeds this share of the whole."""
+        return np.asarray(coupling.k * self.pull - share * self.whole(coupling))
+
+
+@dataclass(frozen=True)
+class _Summed:
+    """Traces, linear between frames, with their integrals from the first frame on."""
+
+    values: FloatArray
+    sums: FloatArray
+    seconds: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, seconds: FloatArray) -> _Summed:
+        sums = np.zeros_like(values)
+        np.cumsum(frame_means(values) * np.diff(seconds), axis=1, out=sums[:, 1:])
+        return cls(values=values, sums=sums, seconds=seconds)
+
+    def until(self, row: IntArray, time: FloatArray) -> FloatArray:
+        """Its integral until then."""
+        frame, part = _place(self.seconds, time)
+        start, end = self.values[row, frame], self.values[row, frame + 1]
+        step = self.seconds[frame + 1] - self.seconds[frame]
+        return np.asarray(self.sums[row, frame] + step * part * (start + part / 2 * (end - start)))
+
+
+@dataclass(frozen=True)
+class _Course:
+    """The courses of the cells of e events above a level at rest, and what flows into them."""
+
+    pull: _Summed
+    """(p, T), (M r)_i."""
+    above: _Summed
+    """(n, T), r_i."""
+    trace: FloatArray
+    """(n, T)."""
+    seconds: FloatArray
+    rows: _Rows
+
+    @classmethod
+    def of(
+        cls,
+        trace: FloatArray,
+        rest: FloatArray,
+        pull: FloatArray,
+        rest_pull: FloatArray,
+        seconds: FloatArray,
+        rows: _Rows,
+    ) -> _Course:
+        inflow, above = (_Summed.of(each, seconds) for each in (pull - rest_pull, trace - rest))
+        return cls(pull=inflow, above=above, trace=trace, seconds=seconds, rows=rows)
+
+    def between(self, first: FloatArray, last: FloatArray) -> _Change:
+        """From one time to another of each event, (e,)."""
+        cell, inner = self.rows.cell, self.rows.inner
+
+        def reached(time: FloatArray) -> FloatArray:
+            frame, part = _place(self.seconds, time)
+            return np.asarray(self.trace[cell, frame] * (1 - part) + self.trace[cell, frame + 1] * part)
+
+        return _Change(
+            rise=reached(last) - reached(first),
+            pull=self.pull.until(inner, last) - self.pull.until(inner, first),
+            spent=self.above.until(cell, last) - self.above.until(cell, first),
+        )
+
+
+def _middle(traces: FloatArray) -> FloatArray:
+    return np.asarray(np.median(traces, axis=1, keepdims=True))
+
+
+def _place(seconds: FloatArray, time: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The frame before each time, and which part of the step to the next frame has passed."""
+    frame = np.clip(np.searchsorted(seconds, time, side="right") - 1, 0, len(seconds) - 2)
+    return frame, np.clip((time - seconds[frame]) / (seconds[frame + 1] - seconds[frame]), 0, 1)
+
+
+@dataclass(frozen=True)
+class _Variance:
+    """Of the flow and of the whole of e events, (e,) each, without the error of k."""
+
+    flow: FloatArray
+    whole: FloatArray
+
+
+def _of_noise(op: Operator, deviation: FloatArray, events: Events, course: _Course, coupling: Coupling) -> _Variance:
+    """What noise, independent from frame to frame, does to flow and whole, and the leak's error to the whole."""
+    cell, inner = course.rows.cell, course.rows.inner
+    seconds = course.seconds
     of_row = np.repeat(np.arange(len(op.inner)), np.diff(op.start))
-    a_frame = np.bincount(of_row, variance, len(op.inner)) + (op.rate * deviation[op.inner]) ** 2
+    a_frame = np.bincount(of_row, op.weight**2 * deviation[op.neighbour] ** 2, len(op.inner))
+    a_frame += (op.rate * deviation[op.inner]) ** 2
     step = float(np.median(np.diff(seconds)))
     # Independent errors of a frame each add up over the frames of the rise, at least one.
     lasting = np.maximum(events.peak_s - events.onset_s, step) * step
-    return pull, np.sqrt(a_frame[inner] * lasting)
+    parts = [_place(seconds, time)[1] for time in (events.onset_s, events.peak_s)]
+    of_ends = sum(part**2 + (1 - part) ** 2 for part in parts)
+    spent = course.between(events.onset_s, events.peak_s).spent
+    return _Variance(
+        flow=coupling.k**2 * a_frame[inner] * lasting,
+        whole=deviation[cell] ** 2 * (of_ends + coupling.leak**2 * lasting) + (coupling.leak_error * spent) ** 2,
+    )
 
 
-def _integral(
-    traces: FloatArray, seconds: FloatArray, row: IntArray, first: FloatArray, last: FloatArray
-) -> FloatArray:
-    """The integral of each event's trace between two times, (e,); within a frame the trace is taken to be linear."""
-    step = np.diff(seconds)
-    sums = np.zeros_like(traces)
-    np.cumsum(frame_means(traces) * step, axis=1, out=sums[:, 1:])
+def _of_times(events: Events, course: _Course, coupling: Coupling, share: FloatArray) -> FloatArray:
+    """The variance that errors of onset and peak give the flow beyond its share of the whole, (e,).
 
-    def until(time: FloatArray) -> FloatArray:
-        frame = np.clip(np.searchsorted(seconds, time, side="right") - 1, 0, len(seconds) - 2)
-        part = np.clip(time - seconds[frame], 0, step[frame])
-        start = traces[row, frame]
-        slope = (traces[row, frame + 1] - start) / step[frame]
-        return np.asarray(sums[row, frame] + part * start + part**2 / 2 * slope)
+    A peak is as uncertain as the half rise: no error of its own is known.
+    """
+    onset, peak = events.onset_s, events.peak_s
+    excess = course.between(onset, peak).excess(coupling, share)
+    total = np.zeros(len(events))
+    for sign in (-1, 1):
+        earlier = np.clip(onset + sign * events.onset_se_s, 0, peak)
+        later = np.maximum(np.minimum(peak + sign * events.half_se_s, course.seconds[-1]), onset)
+        for first, last in ((earlier, peak), (onset, later)):
+            total += (course.between(first, last).excess(coupling, share) - excess) ** 2 / 2
+    return total
 
-    return until(last) - until(first)
+
+def _end(found: _Change, variance: _Variance, coupling: Coupling, side: int) -> FloatArray:
+    """One end of the 95 % interval of the share that flowed in, (e,): the lower for side -1, the upper for 1.
+
+    The shares q in it are those for which flow - q whole is no further from 0 than its error allows, z of which are
+    1.96 deviations: (flow - q whole)^2 = z^2 (variance of the flow + q^2 variance of the whole).
+    """
+    flow, whole = coupling.k * found.pull, found.whole(coupling)
+    # Where k is larger, more of what the neighbours have flows in; where they have less, more flows out.
+    reach = np.where(np.sign(found.pull) == side, coupling.k_high - coupling.k, coupling.k - coupling.k_low)
+    of_flow = NORMAL**2 * variance.flow + (reach * found.pull) ** 2
+    square = whole**2 - NORMAL**2 * variance.whole
+    root = np.sqrt(np.maximum((flow * whole) ** 2 - square * (flow**2 - of_flow), 0))
+    return np.asarray((flow * whole + side * root) / square)

@@ -205,11 +205,11 @@ def predict(
     evened = at_even_frames(subgraph)
     scale = Scale.of(evened.subgraph, Indicator.of(options.get("indicator", LOG)))
     subgraph = on_scale(evened.subgraph, scale)
-    op = _operator_of(subgraph, options)
+    op = operator_of(subgraph, options)
     alone = options.get("case") == "cell"
     # k times the weights is what acts, so k changes as the inverse of the scale.
-    rates = _per_cell(op, "k", k) * (1.0 if weight_scale is None else op.scale / weight_scale)
-    run = free_run(subgraph, op, alone, rates, _per_cell(op, "feed", feed), leak)
+    rates = per_cell(op, "k", k) * (1.0 if weight_scale is None else op.scale / weight_scale)
+    run = free_run(subgraph, op, alone, rates, per_cell(op, "feed", feed), leak)
     return scale.seen(run, op.inner)[:, evened.place]
 
 
@@ -235,10 +235,10 @@ def fitted_cells(subgraph: Subgraph, options: Mapping[str, Any]) -> IntArray:
     >>> bool((fitted_cells(culture, {"setup": 1}) == np.flatnonzero(~culture.border)).all())
     True
     """
-    return _operator_of(subgraph, options).inner
+    return operator_of(subgraph, options).inner
 
 
-def _operator_of(subgraph: Subgraph, options: Mapping[str, Any]) -> Operator:
+def operator_of(subgraph: Subgraph, options: Mapping[str, Any]) -> Operator:
     """The operator that a fit with these settings used."""
     return operator(subgraph, options.get("weights") or default_weights(subgraph), int(options.get("setup", 1)))
 
@@ -323,7 +323,7 @@ def _facts_of_the_culture(task: Task) -> dict[str, Any]:
     }
 
 
-def _per_cell(op: Operator, name: str, values: FloatArray | float) -> FloatArray:
+def per_cell(op: Operator, name: str, values: FloatArray | float) -> FloatArray:
     """One value per inner cell, (p,), NaN replaced by 0."""
     array = np.nan_to_num(np.asarray(values, dtype=np.float64))
     if array.shape not in ((), op.inner.shape):

@@ -121,6 +121,8 @@ class Model:
     """The shortest recording that it can be fitted to."""
     trains: bool = False
     """Whether its fit keeps curves of its training that can be drawn."""
+    finds_sources: bool = False
+    """Whether what cells release by themselves is part of what it finds, and not only its constant mean."""
     recorded: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Settings that are recorded with a fit and that the user cannot change."""
 
@@ -158,6 +160,7 @@ TABLE = (
         solve="calcigraph.models.robust.fit:fit_robust",
         options=(RobustOptions, BoundOptions),
         fewest_frames=12,
+        finds_sources=True,
     ),
     Model(
         name="decorrelation",
@@ -165,6 +168,7 @@ TABLE = (
         solve="calcigraph.models.decorrelation.fit:fit_decorrelation",
         options=(DecorrelationOptions,),
         fewest_frames=40,
+        finds_sources=True,
     ),
     Model(
         name="crlsm",

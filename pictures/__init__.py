@@ -6,12 +6,13 @@ from calcigraph.pictures.kinds import KINDS
 
 if TYPE_CHECKING:
     from calcigraph.pictures.data import PictureData
+    from calcigraph.pictures.figure import figure_of
     from calcigraph.pictures.pull import picture_data
     from calcigraph.pictures.render import draw
 
-__all__ = ["KINDS", "PictureData", "draw", "picture_data"]
+__all__ = ["KINDS", "PictureData", "draw", "figure_of", "picture_data"]
 
-_LATE = {"PictureData": "data", "picture_data": "pull", "draw": "render"}
+_LATE = {"PictureData": "data", "picture_data": "pull", "draw": "render", "figure_of": "figure"}
 """Imported when first asked for: the help of `calcigraph picture` needs the kinds alone."""
 
 

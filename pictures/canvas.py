@@ -236,12 +236,12 @@ def selected(paths: Sequence[Path], chosen: BoolArray) -> list[Path]:
     return [path for path, keep in zip(paths, chosen.tolist(), strict=True) if keep]
 
 
-def outline_cell(chart: Map, data: PictureData, paths: Sequence[Path], cell: int | None) -> None:
-    """Mark the outline of one cell, if one was singled out."""
-    if cell is not None:
-        row = data.row(cell)
-        strokes(chart, [paths[row]], "white", 2.6, zorder=6)
-        strokes(chart, [paths[row]], SINGLED, 1.3, zorder=6.1)
+def outline_cells(chart: Map, data: PictureData, paths: Sequence[Path], cells: Sequence[int]) -> None:
+    """Mark the outlines of the cells that were singled out."""
+    chosen = [paths[data.row(cell)] for cell in cells]
+    if chosen:
+        strokes(chart, chosen, "white", 2.6, zorder=6)
+        strokes(chart, chosen, SINGLED, 1.3, zorder=6.1)
 
 
 def legend_beneath(

@@ -11,7 +11,7 @@ from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.kinds import TABLE, Kind
 
 
-def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
+def check(kind: Kind, data: PictureData, frame: int, cells: tuple[int, ...]) -> None:
     """Refuse a picture that cannot be drawn.
 
     Raises
@@ -21,9 +21,11 @@ def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
     NotFoundError
         No such cell, or no fit or events that the kind could draw.
     """
-    if cell is not None:
+    for cell in cells:
         data.row(cell)
     _check_frame(data, frame)
+    if data.dff and kind.name != "raster":
+        raise InputError(f"--dff is for raster, not for {kind.name}: leave it out")
     if kind.needs_movie:
         _check_image(kind, data, frame)
     if kind.needs_outlines and data.from_traces:
@@ -35,7 +37,7 @@ def check(kind: Kind, data: PictureData, frame: int, cell: int | None) -> None:
         )
     own_check = kind.checker()
     if own_check is not None:
-        own_check(data, cell)
+        own_check(data, cells)
     if kind.needs_fit:
         _check_fit(kind, data)
 

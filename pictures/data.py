@@ -44,6 +44,18 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Sourced:
+    """What a fit that finds sources makes of one cell's trace: T frames (models.own_sources)."""
+
+    run: FloatArray
+    """(T,), intensity: the model with its neighbours as observed and the sources that were found."""
+    inflow: FloatArray
+    """(T - 1,), per second, from neighbours, above what flows at rest; negative where calcium flows out."""
+    own: FloatArray
+    """(T - 1,), per second, released by the cell itself, above what it releases at rest."""
+
+
+@dataclass(frozen=True)
 class Firing:
     """The events and waves of a culture, as a detection found them (store.event_types.EventRun)."""
 
@@ -94,6 +106,8 @@ class PictureData:
     """1/s, the culture's coupling (Fit.k)."""
     k_interval: tuple[float, float] | None = None
     """1/s, 95 %."""
+    k_word: str = ""
+    """Whether the data determine the culture's coupling, in a word of models/identify.py; "": not known."""
     feed: float | None = None
     """Normalised intensity per second, the culture's feed (Fit.feed)."""
     feed_interval: tuple[float, float] | None = None
@@ -102,12 +116,20 @@ class PictureData:
     """The fit's bounds of "k" (1/s) and "feed", None where open. The parameter maps mark the cells that lie at one."""
     traces: Mapping[int, FloatArray] = field(default_factory=dict)
     """label -> (T,), the model's free run."""
+    sourced: Mapping[int, Sourced] = field(default_factory=dict)
+    """label -> the run with the sources that the model found; empty for a model that finds none."""
     network: Mapping[int, FloatArray] = field(default_factory=dict)
     """label -> (T,), the trace that the model's network gives, if it has one; NaN in frames it was not trained on."""
     training: tuple[Training, ...] = ()
     """One per network that was trained; empty for a model without training."""
     firing: Firing | None = None
     """The events and waves; None where they were never looked for."""
+    weights: str | None = None
+    """The law of the contacts' weights in that fit; None: the usual one."""
+    weight_scale: float | None = None
+    """What the raw weights were divided by in that fit; None: as today."""
+    dff: bool = False
+    """Whether kind raster shows dF/F0 in place of intensity."""
     wave: int | None = None
     """The number of the wave that is drawn alone; None: the largest ones."""
 
@@ -122,7 +144,8 @@ class PictureData:
         for name, length in lengths.items():
             if length != n:
                 raise InputError(f"{name} has {length} entries, expected one for each of the {n} cells")
-        for label, trace in (*self.traces.items(), *self.network.items()):
+        runs = {label: each.run for label, each in self.sourced.items()}
+        for label, trace in (*self.traces.items(), *self.network.items(), *runs.items()):
             if len(trace) != frames:
                 raise InputError(f"the model trace of cell {label} has {len(trace)} frames, the recording {frames}")
         if self.image is not None and self.image.ndim != 2:
@@ -199,6 +222,14 @@ class PictureData:
         """(n,) whether the cell has at least one of these fitted values."""
         found: BoolArray = np.isfinite(np.array([self.values(name) for name in names])).any(axis=0)
         return found
+
+    def best_run(self, label: int) -> FloatArray | None:
+        """(T,), what the fit makes of a cell: the run with its sources where the model finds them, else the free run.
+
+        None for a cell that was not fitted.
+        """
+        found = self.sourced.get(label)
+        return self.traces.get(label) if found is None else found.run
 
     def row(self, label: int) -> int:
         """The index of the cell with this label. Raises NotFoundError."""

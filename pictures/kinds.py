@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from calcigraph.pictures.data import PictureData
 
-    Painter = Callable[[PictureData, int, int | None], Figure]
-    Check = Callable[[PictureData, int | None], None]
+    Painter = Callable[[PictureData, int, tuple[int, ...]], Figure]
+    Check = Callable[[PictureData, tuple[int, ...]], None]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Kind:
     name: str
     draws: str
     """The painter as "module:function". The module is in this folder and is imported when something is drawn. The
-    function takes the culture, the frame and the label of one cell (or None); it returns the figure."""
+    function takes the culture, the frame and the labels of chosen cells (or none); it returns the figure."""
     detail: str = ""
     """What the help says about it, in brackets after the name."""
     needs_movie: bool = False
@@ -38,14 +38,16 @@ class Kind:
     fitted_values: tuple[str, ...] = ()
     """It draws a fit, which must have at least one of these values in at least one cell. Empty: it draws no fit."""
     needs_model_traces: bool = False
-    """It draws `PictureData.traces`, the free run of the fitted model."""
+    """It draws `PictureData.traces` and `sourced`, the runs of the fitted model."""
     needs_events: bool = False
     """It draws `PictureData.firing`, the events and waves that were found."""
     draws_curves: bool = False
     """It draws what the training of a model left: `PictureData.training` or `network`, if there is any."""
+    moves: bool = False
+    """It is a film, written by film.py, and no page."""
     check: str = ""
-    """A condition of its own, as "module:function". The function takes the culture and the label of one cell (or
-    None); it raises InputError or NotFoundError. Such a kind is not proposed in place of another one."""
+    """A condition of its own, as "module:function". The function takes the culture and the labels of chosen
+    cells; it raises InputError or NotFoundError. Such a kind is not proposed in place of another one."""
 
     @property
     def needs_fit(self) -> bool:
@@ -66,6 +68,7 @@ def _function(place: str) -> Any:
     return getattr(import_module(f"calcigraph.pictures.{module}"), name)
 
 
+FILM = "film"
 ANY_VALUE = ("k_cell", "k", "feed", "mse_train", "mse_test")
 """Every model gives a fitted cell at least one of these."""
 
@@ -77,12 +80,18 @@ TABLE = (
     Kind(
         name="traces",
         draws="traces:draw_traces",
-        detail="observed and model",
+        detail="with the cells' own sources",
         fitted_values=ANY_VALUE,
         needs_model_traces=True,
         draws_curves=True,
     ),
-    Kind(name="error", draws="fit_error:draw_error", detail="MSE map", fitted_values=("mse_train",)),
+    Kind(
+        name="error",
+        draws="fit_error:draw_error",
+        detail="of the model beside noise",
+        fitted_values=ANY_VALUE,
+        needs_model_traces=True,
+    ),
     Kind(
         name="parameters",
         draws="parameters:draw_parameters",
@@ -97,6 +106,13 @@ TABLE = (
         draws_curves=True,
         check="training:check_training",
     ),
+    Kind(
+        name="contacts",
+        draws="contact_map:draw_contacts",
+        detail="coupling of each",
+        fitted_values=("k", "k_cell"),
+    ),
+    Kind(name="raster", draws="cell_raster:draw_raster", detail="cells by time"),
     Kind(name="events", draws="raster:draw_events", detail="of every cell against time", needs_events=True),
     Kind(
         name="waves",
@@ -105,6 +121,7 @@ TABLE = (
         needs_events=True,
         check="wave_maps:check_waves",
     ),
+    Kind(name=FILM, draws="film:write_film", detail="MP4", moves=True),
 )
 KINDS = tuple(kind.name for kind in TABLE)
 """The names of all kinds of picture."""
@@ -115,8 +132,8 @@ def named(name: str) -> Kind:
 
     Raises InputError if there is none.
 
-    >>> named("error").fitted_values
-    ('mse_train',)
+    >>> named("parameters").fitted_values
+    ('k_cell', 'k', 'feed')
     """
     for kind in TABLE:
         if kind.name == name:

@@ -14,7 +14,7 @@ from calcigraph.pictures.canvas import (
     line_width,
     map_figure,
     mark_size,
-    outline_cell,
+    outline_cells,
     outline_paths,
     scale_bar,
     selected,
@@ -24,7 +24,19 @@ from calcigraph.pictures.canvas import (
     view,
 )
 from calcigraph.pictures.data import PictureData
-from calcigraph.pictures.style import BORDER, DOUBLE, DOUBTFUL, INK, INNER, SINGLE, SINGLED, SMALL, limits
+from calcigraph.pictures.style import (
+    BORDER,
+    DOUBLE,
+    DOUBTFUL,
+    INK,
+    INNER,
+    SINGLE,
+    SINGLED,
+    SMALL,
+    limits,
+    named_cells,
+    page_width,
+)
 from calcigraph.store.doubtful import doubtful_cells
 
 DOUBTFUL_LINE = 0.16
@@ -36,36 +48,36 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
-def draw_frame(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_frame(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """The normalised frame (eq. 23) with colour bar, scale bar and time."""
     from matplotlib.colors import Normalize
 
     assert data.image is not None
-    paths = outline_paths(data) if cell is not None else []
+    paths = outline_paths(data) if cells else []
     # One journal column shows about 1,400 pixels (3.5 inches at 400 per inch).
-    width = SINGLE if data.image.shape[1] <= 1400 else DOUBLE
+    width = page_width(SINGLE if data.image.shape[1] <= 1400 else DOUBLE)
     figure, chart = map_figure(view(data, paths), width, below=0.22)
     low, high = limits(data.image, 0.5, 99.5)
     shown = chart.axes.imshow(data.image, cmap="viridis", norm=Normalize(low, high))
-    outline_cell(chart, data, paths, cell)
+    outline_cells(chart, data, paths, cells)
     colour_bar(chart, shown, data.image, "normalised intensity")
     _surround(chart, data, frame)
     return figure
 
 
-def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_outlines(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """The frame in grey under the outlines of inner, doubtful and border cells, with labels where they have room."""
     from matplotlib.lines import Line2D
 
     assert data.image is not None
     border, doubtful = data.subgraph.border, doubtful_cells(data.subgraph)
-    below = 0.48 + _line(cell) + (DOUBTFUL_LINE if doubtful.any() else 0)
+    below = 0.48 + _line(cells) + (DOUBTFUL_LINE if doubtful.any() else 0)
     paths = outline_paths(data)
     bounds = view(data, paths)
-    figure, chart = map_figure(bounds, SINGLE, right=0.1, below=below)
+    figure, chart = map_figure(bounds, page_width(SINGLE), right=0.1, below=below)
     labels = _room_for_labels(chart, data)
     if len(labels) < 0.9 * len(paths):
-        figure, chart = map_figure(bounds, DOUBLE, right=0.1, below=below)
+        figure, chart = map_figure(bounds, page_width(DOUBLE), right=0.1, below=below)
         labels = _room_for_labels(chart, data)
     low, high = limits(data.image, 1, 99.5)
     chart.axes.imshow(data.image, cmap="gray", vmin=low, vmax=high)
@@ -76,7 +88,7 @@ def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
         strokes(chart, selected(paths, doubtful), DOUBTFUL, width, zorder=2.2)
     if len(labels) >= 0.5 * len(paths):
         _write_labels(chart.axes, data, labels)
-    outline_cell(chart, data, paths, cell)
+    outline_cells(chart, data, paths, cells)
     _surround(chart, data, frame)
     counts = (
         (INNER, "inner", int((~border).sum())),
@@ -85,11 +97,11 @@ def draw_outlines(data: PictureData, frame: int, cell: int | None) -> Figure:
     )
     texts = [(colour, f"{name} ({count})") for colour, name, count in counts if count]
     handles = [Line2D([], [], color=colour, linewidth=1.5, label=text) for colour, text in texts]
-    _legend(chart, [*handles, *_cell_entry(cell)], columns=2)
+    _legend(chart, [*handles, *_cell_entry(cells)], columns=2)
     return figure
 
 
-def draw_cells(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_cells(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """Cells coloured by their intensity at a frame.
 
     The colours cover the whole recording, so that pictures of different frames can be compared.
@@ -99,22 +111,22 @@ def draw_cells(data: PictureData, frame: int, cell: int | None) -> Figure:
 
     paths = outline_paths(data)
     bounds = view(data, paths)
-    figure, chart = map_figure(bounds, SINGLE if len(paths) < 2500 else DOUBLE, below=0.48 + _line(cell))
+    figure, chart = map_figure(bounds, page_width(SINGLE if len(paths) < 2500 else DOUBLE), below=0.48 + _line(cells))
     intensity = data.subgraph.intensity
     now = intensity[:, frame]
     shown = fill(chart, paths, now, "viridis", Normalize(*limits(intensity, 2, 98)))
     border = data.subgraph.border
     strokes(chart, selected(paths, border), BORDER, max(0.35, 2 * line_width(chart, len(paths))), zorder=3)
-    outline_cell(chart, data, paths, cell)
+    outline_cells(chart, data, paths, cells)
     colour_bar(chart, shown, intensity, data.intensity_unit)
     _surround(chart, data, frame)
     text = f"border cells ({int(border.sum())} of {len(paths)})"
     handles = [Line2D([], [], color=BORDER, linewidth=1.5, label=text)] if border.any() else []
-    _legend(chart, [*handles, *_cell_entry(cell)])
+    _legend(chart, [*handles, *_cell_entry(cells)])
     return figure
 
 
-def draw_graph(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_graph(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """Cells as nodes, contacts as edges.
 
     A node stands at the centroid, coloured by intensity. An edge is as wide as the shared border is long, and darker
@@ -122,13 +134,13 @@ def draw_graph(data: PictureData, frame: int, cell: int | None) -> Figure:
     """
     paths = outline_paths(data)
     bounds = view(data, paths)
-    width = SINGLE if len(paths) < 250 else DOUBLE
+    width = page_width(SINGLE if len(paths) < 250 else DOUBLE)
     below = 0.92 if len(data.subgraph.pairs) and data.subgraph.has_borders else 0.68
-    figure, chart = map_figure(bounds, width, below=below + _line(cell))
+    figure, chart = map_figure(bounds, width, below=below + _line(cells))
     if not data.from_traces:
         strokes(chart, paths, "#d9d9d9", 1.2 * line_width(chart, len(paths)), zorder=1)
-    handles = [*_edges(chart, data), *_nodes(chart, data, frame), *_cell_entry(cell)]
-    outline_cell(chart, data, paths, cell)
+    handles = [*_edges(chart, data), *_nodes(chart, data, frame), *_cell_entry(cells)]
+    outline_cells(chart, data, paths, cells)
     _surround(chart, data, frame)
     _legend(chart, handles)
     return figure
@@ -223,16 +235,16 @@ def _surround(chart: Map, data: PictureData, frame: int) -> None:
     time_stamp(chart, data, frame)
 
 
-def _line(cell: int | None) -> float:
-    """Inches of legend that the cell that was singled out takes."""
-    return 0.0 if cell is None else 0.16
+def _line(cells: tuple[int, ...]) -> float:
+    """Inches of legend that the cells that were singled out take."""
+    return 0.16 if cells else 0.0
 
 
-def _cell_entry(cell: int | None) -> list[Line2D]:
-    """The legend entry of that cell."""
+def _cell_entry(cells: tuple[int, ...]) -> list[Line2D]:
+    """The legend entry of those cells."""
     from matplotlib.lines import Line2D
 
-    return [] if cell is None else [Line2D([], [], color=SINGLED, linewidth=1.3, label=f"cell {cell}")]
+    return [Line2D([], [], color=SINGLED, linewidth=1.3, label=named_cells(cells))] if cells else []
 
 
 def _legend(chart: Map, handles: list[Line2D], columns: int = 1) -> None:

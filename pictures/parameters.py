@@ -21,7 +21,7 @@ from calcigraph.pictures.canvas import (
     legend_beneath,
     map_size,
     mark_size,
-    outline_cell,
+    outline_cells,
     outline_paths,
     scale_bar,
     view,
@@ -45,6 +45,7 @@ from calcigraph.pictures.style import (
     limits,
     new_figure,
     padded,
+    page_width,
     paint,
     place,
     scaled,
@@ -62,6 +63,8 @@ MARKS = {WEAK: "+", NOT: "x"}
 """Marks of the cells whose coupling is not identified well."""
 MOST_BARS = 150
 """Up to this many cells have an error bar each; with more cells, only the one whose interval of k is the median."""
+ABREAST = 6.4
+"""Inches of a page from which panels stand side by side."""
 SAME_LINE = 0.01
 """Share of an axis: two lines closer than this are drawn as one."""
 
@@ -96,7 +99,7 @@ class Quantity:
         return bool(self.doubtful) or bool(self.bounded.any())
 
 
-def draw_parameters(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_parameters(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """Feed and coupling of each cell.
 
     Above are the two maps; below are the two histograms, with the median over cells and the culture's value, and feed
@@ -106,21 +109,42 @@ def draw_parameters(data: PictureData, frame: int, cell: int | None) -> Figure:
     bounds = view(data, paths)
     known = _quantities(data)
     if len(known) == 1:
-        return _one_parameter(data, known[0], paths, bounds, cell)
-    # Lengths are inches. The maps begin 2.4 above the bottom; the three panels are below them.
-    size = map_size(bounds, 2.65, 4.0)
-    tall = max(size[1], LOWEST)
-    figure = new_figure(DOUBLE, 2.4 + tall + HEAD)
-    caption(figure, 0.2, 3.6, data.about(), data.about_fit())
-    charts = [add_map(figure, bounds, left, 2.4 + (tall - size[1]) / 2, size) for left in (0.2, 3.85)]
-    panels = [place(figure, left, 0.42, 1.75, 1.45) for left in (0.45, 2.95, 5.35)]
+        return _one_parameter(data, known[0], paths, bounds, cells)
+    page = page_width(DOUBLE)
+    figure, charts, panels = _side_by_side(bounds, page) if page >= ABREAST else _stacked(bounds, page, 2, 3)
+    caption(figure, 0.2, min(3.6, page - 0.05), data.about(), data.about_fit())
     for quantity, chart, panel in zip(known, charts, panels[:2], strict=True):
-        _parameter_map(chart, data, paths, quantity, cell)
+        _parameter_map(chart, data, paths, quantity, cells)
         _histogram(panel, quantity)
     scale_bar(charts[0], data.pixel_size_um)
-    _scatter(panels[2], data, known[0], known[1], cell)
+    _scatter(panels[2], data, known[0], known[1], cells)
     letters([*(chart.axes for chart in charts), *panels])
     return figure
+
+
+def _side_by_side(bounds: Bounds, page: float) -> tuple[Figure, list[Map], list[Axes]]:
+    """Two maps side by side over three panels; lengths are inches of a page of two columns, pulled to the page's."""
+    pull = page / DOUBLE
+    size = map_size(bounds, 2.65 * pull, 4.0)
+    tall = max(size[1], LOWEST)
+    figure = new_figure(page, 2.4 + tall + HEAD)
+    bottom = 2.4 + (tall - size[1]) / 2
+    charts = [add_map(figure, bounds, left, bottom, size) for left in (0.2, 3.52 * pull + 0.2)]
+    wide = 2.4 * pull - 0.65
+    return figure, charts, [place(figure, 0.45 + 2.45 * pull * at, 0.42, wide, 1.45) for at in range(3)]
+
+
+def _stacked(bounds: Bounds, page: float, maps: int, histograms: int) -> tuple[Figure, list[Map], list[Axes]]:
+    """Maps above panels, all in one column, for a narrow page."""
+    size = map_size(bounds, page - 1.0, 4.0)
+    tall, below, pitch = max(size[1], LOWEST), 0.5, 0.42 + 1.45 + 0.35
+    figure = new_figure(page, pitch * histograms + maps * (tall + below) + HEAD)
+    charts = [
+        add_map(figure, bounds, 0.2, pitch * histograms + below + (tall - size[1]) / 2 + (tall + below) * at, size)
+        for at in reversed(range(maps))
+    ]
+    panels = [place(figure, 0.6, 0.42 + pitch * at, page - 0.75, 1.45) for at in reversed(range(histograms))]
+    return figure, charts, panels
 
 
 def _quantities(data: PictureData) -> list[Quantity]:
@@ -163,28 +187,34 @@ def _one_parameter(
     quantity: Quantity,
     paths: list[Path],
     bounds: Bounds,
-    cell: int | None,
+    cells: tuple[int, ...],
 ) -> Figure:
     """The map and the histogram of a fit's only parameter."""
-    size = map_size(bounds, 3.0, 4.5)
-    high = max(size[1], 2.2)
-    below = 0.48 if quantity.marked else 0.3
-    figure = new_figure(DOUBLE, high + below + HEAD)
-    caption(figure, 0.2, 4.5, data.about(), data.about_fit())
-    chart = add_map(figure, bounds, 0.2, below + high - (size[1] + max(size[1], LOWEST)) / 2, size)
-    panel = place(figure, 4.7, 0.42, 2.4, min(high - 0.3, 2.2))
-    _parameter_map(chart, data, paths, quantity, cell)
+    page = page_width(DOUBLE)
+    if page < ABREAST:
+        figure, (chart,), (panel,) = _stacked(bounds, page, 1, 1)
+    else:
+        size = map_size(bounds, 3.0 * page / DOUBLE, 4.5)
+        high = max(size[1], 2.2)
+        below = 0.48 if quantity.marked else 0.3
+        figure = new_figure(page, high + below + HEAD)
+        chart = add_map(figure, bounds, 0.2, below + high - (size[1] + max(size[1], LOWEST)) / 2, size)
+        panel = place(figure, page - 2.5 * page / DOUBLE, 0.42, 2.5 * page / DOUBLE - 0.1, min(high - 0.3, 2.2))
+    caption(figure, 0.2, min(4.5, page - 0.05), data.about(), data.about_fit())
+    _parameter_map(chart, data, paths, quantity, cells)
     _histogram(panel, quantity)
     scale_bar(chart, data.pixel_size_um)
     letters([chart.axes, panel])
     return figure
 
 
-def _parameter_map(chart: Map, data: PictureData, paths: list[Path], quantity: Quantity, cell: int | None) -> None:
+def _parameter_map(
+    chart: Map, data: PictureData, paths: list[Path], quantity: Quantity, cells: tuple[int, ...]
+) -> None:
     values = quantity.scale.values
     cmap, norm = paint(values, quantity.signed)
     shown = fill(chart, paths, values, cmap, norm, edge="#9a9a9a" if cmap == "RdBu_r" else "white")
-    outline_cell(chart, data, paths, cell)
+    outline_cells(chart, data, paths, cells)
     colour_bar(chart, shown, values, quantity.scale.label)
     across = mark_size(data, chart, 0.28, 0.8, 4.2)
     x, y = data.subgraph.x_px, data.subgraph.y_px
@@ -252,7 +282,7 @@ def _coincide(one: float, other: float, edges: FloatArray, log: bool) -> bool:
     return bool(abs(one - other) < SAME_LINE * (edges[-1] - edges[0]))
 
 
-def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, cell: int | None) -> None:
+def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, cells: tuple[int, ...]) -> None:
     """Feed against coupling, one point a cell, with the cells' intervals."""
     from matplotlib.ticker import MaxNLocator
 
@@ -268,9 +298,9 @@ def _scatter(axes: Axes, data: PictureData, feed: Quantity, coupling: Quantity, 
     axes.set_ylabel(feed.scale.label, size=SMALL + 1)
     _points(axes, x, y, known & ~bounded, coupling.doubtful, size)
     _error_bars(axes, known, coupling, feed)
-    if cell is not None and known[data.row(cell)]:
-        row = data.row(cell)
-        axes.scatter(x[row], y[row], s=24, facecolors="none", edgecolors=SINGLED, linewidths=1.2)
+    rows = [row for row in map(data.row, cells) if known[row]]
+    if rows:
+        axes.scatter(x[rows], y[rows], s=24, facecolors="none", edgecolors=SINGLED, linewidths=1.2)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.1, handletextpad=0.3

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.pictures.data import PictureData, Training
+from calcigraph.models.table import model_named
+from calcigraph.pictures.data import PictureData, Sourced, Training
 from calcigraph.pictures.kinds import Kind, named
 from calcigraph.pictures.pull_events import firing_of
 from calcigraph.queries import rows, run
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
     from calcigraph.store.types import Culture, FloatArray
 
 
+LASTING = "decorrelation"
+"""The estimator whose sources last. Model robust gives way to it where brief sources do not describe the cells."""
+
+
 def picture_data(
-    graph: Graph, about: Culture, movie: Path | None, kind: str, model: str, frame: int, wave: int | None = None
+    graph: Graph,
+    about: Culture,
+    movie: Path | None,
+    kind: str,
+    model: str,
+    frame: int,
+    wave: int | None = None,
+    dff: bool = False,
 ) -> PictureData:
     """Pull what a kind of picture draws of a culture, and no more.
 
@@ -41,6 +53,8 @@ def picture_data(
         The frame to draw, from 0.
     wave
         The number of the wave that is drawn alone; None for the largest ones.
+    dff
+        Whether kind raster shows dF/F0 in place of intensity.
 
     Raises
     ------
@@ -64,9 +78,28 @@ def picture_data(
         condition=about.condition,
         model=model,
         wave=wave,
+        dff=dff,
         firing=firing_of(graph, about.uid) if chosen.needs_events else None,
     )
     return _with_fit(graph, data, chosen) if chosen.needs_fit else data
+
+
+def with_fit(graph: Graph, data: PictureData, model: str, kind: str) -> PictureData:
+    """The same culture with the latest fit of another model, as far as a kind of picture draws it.
+
+    Parameters
+    ----------
+    data
+        Of `picture_data`.
+    model, kind
+        As for `picture_data`.
+
+    Raises
+    ------
+    InputError
+        No such kind.
+    """
+    return _with_fit(graph, replace(data, model=model), named(kind))
 
 
 def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
@@ -89,16 +122,19 @@ def _with_fit(graph: Graph, data: PictureData, kind: Kind) -> PictureData:
     data = replace(
         data,
         case=latest["case"],
+        weights=options.get("weights"),
+        weight_scale=facts.get("weight_scale"),
         cells={name: table[name].to_numpy(dtype=np.float64) for name in columns if name not in words},
         words={name: tuple(table[name]) for name in words},
         k=latest["k"],
         k_interval=_interval(latest, "k"),
+        k_word=latest["identified"] or "",
         feed=latest["feed"],
         feed_interval=_interval(latest, "feed"),
         bounds={name: tuple(options[f"{name}_bounds"]) for name in ("k", "feed") if options.get(f"{name}_bounds")},
     )
     if kind.needs_model_traces:
-        data = replace(data, traces=_free_runs(data, options, facts.get("weight_scale")))
+        data = _with_runs(data, options, facts)
     return _with_training(graph, data, latest["run"], options) if kind.draws_curves else data
 
 
@@ -107,16 +143,24 @@ def _interval(row: dict[str, Any], name: str) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _free_runs(data: PictureData, options: dict[str, Any], weight_scale: float | None) -> dict[int, FloatArray]:
-    """label -> (T,), what the model gives when it runs with the fitted parameters."""
+def _with_runs(data: PictureData, options: dict[str, Any], facts: dict[str, Any]) -> PictureData:
+    """The same culture with its free run and, if the model finds sources, the run with them."""
     from calcigraph.models import fitted_cells, predict
+    from calcigraph.models.own_sources import sourced_run
 
     inner = fitted_cells(data.subgraph, options)
+    labels = data.subgraph.labels[inner].tolist()
     k, feed = (data.values(name)[inner] for name in ("k", "feed"))
-    leaks = np.nan_to_num(data.values("leak")[inner])  # NaN: fitted without leak
-    # All cells have the same leak.
-    runs = predict(data.subgraph, options, k, feed, float(leaks[0]), weight_scale=weight_scale)
-    return dict(zip(data.subgraph.labels[inner].tolist(), runs, strict=True))
+    # All cells have the same leak; NaN: fitted without.
+    leak, scale = float(np.nan_to_num(data.values("leak")[inner])[0]), facts.get("weight_scale")
+    free = predict(data.subgraph, options, k, feed, leak, weight_scale=scale)
+    data = replace(data, traces=dict(zip(labels, free, strict=True)))
+    if not model_named(data.model).finds_sources:
+        return data
+    lasting = facts.get("estimator", data.model) == LASTING
+    found = sourced_run(data.subgraph, options, k, feed, leak, scale, lasting=lasting)
+    parts = zip(labels, found.run, found.inflow, found.own, strict=True)
+    return replace(data, sourced={label: Sourced(run=run, inflow=flow, own=own) for label, run, flow, own in parts})
 
 
 def _with_training(graph: Graph, data: PictureData, run_uid: str, options: dict[str, Any]) -> PictureData:

@@ -21,11 +21,13 @@ from calcigraph.pictures.style import (
     DOUBLE,
     HEAD,
     INK,
+    NARROW,
     SINGLED,
     SMALL,
     caption,
     legend_above,
     new_figure,
+    page_width,
     place,
     text_width,
 )
@@ -33,7 +35,7 @@ from calcigraph.store.event_types import FLASH
 from calcigraph.store.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -66,16 +68,18 @@ class Rows:
     """What the position is, with its unit."""
 
 
-def draw_events(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_events(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """A bar from onset to end for each event, in the colour of its wave, and the rate of all cells above."""
     run = run_of(data)
     rows = order_cells(data, run)
     count = len(rows.rank)
     tall = max(NAMED_ROW * count, 0.6) if count <= NAMED else float(np.clip(ROW * count, LEAST, MOST))
-    right = RIGHT if cell is None else RIGHT + text_width(f"cell {cell}") + 0.05
-    wide = DOUBLE - LEFT - right
-    figure = new_figure(DOUBLE, BELOW + tall + STRIP + RATE + LEGEND + HEAD)
-    caption(figure, LEFT, DOUBLE - 0.05, data.about(), _summary(run))
+    right = RIGHT + (max(text_width(f"cell {cell}") for cell in cells) + 0.05 if cells else 0.0)
+    page = page_width(DOUBLE)
+    wide = page - LEFT - right
+    lines = 1 if page >= NARROW else 3
+    figure = new_figure(page, BELOW + tall + STRIP + RATE + LEGEND * lines + HEAD)
+    caption(figure, LEFT, page - 0.05, data.about(), _summary(run))
     bars = place(figure, LEFT, BELOW, wide, tall)
     strip = place(figure, LEFT, BELOW + tall, wide, STRIP)
     rate = place(figure, LEFT, BELOW + tall + STRIP, wide, RATE)
@@ -85,12 +89,12 @@ def draw_events(data: PictureData, frame: int, cell: int | None) -> Figure:
     _bars(bars, data, run, rows, unit, tall)
     _strip(strip, run, unit, wide / end)
     _rate(rate, run, len(run.labels), unit, end, data.subgraph.frame_interval_s)
+    _key(rate, run, wave_of_event(run), 3 // lines)
     for axes in (bars, strip, rate):
         axes.set_xlim(0, end)
     bars.set_xlabel(f"time ({name})")
-    _rows(bars, data, rows, tall)
-    if cell is not None:
-        _single_out(bars, int(rows.rank[data.row(cell)]), cell)
+    rows_axis(bars, data, rows, tall)
+    single_out(bars, {cell: int(rows.rank[data.row(cell)]) for cell in cells})
     return figure
 
 
@@ -125,15 +129,29 @@ def order_cells(data: PictureData, run: Firing) -> Rows:
         position = np.hypot(graph.x_px - wave.origin_x_px, graph.y_px - wave.origin_y_px)
         label = f"from the start of wave {numbers(run.waves)[found[0]]} ({unit})"
     else:
-        position, label = _along_tissue(graph.x_px, graph.y_px), f"position along the tissue ({unit})"
-    if wave is None or wave.origin_x_px is None or wave.direction_deg is not None:
+        return along_tissue(data)
+    if wave.origin_x_px is None or wave.direction_deg is not None:
         position = position - position.min()
+    return Rows(position=position * step, rank=_ranks(graph.labels, position), label=label)
+
+
+def along_tissue(data: PictureData) -> Rows:
+    """The cells along the first principal axis of their positions."""
+    graph = data.subgraph
+    step, unit = (data.pixel_size_um, "µm") if data.pixel_size_um else (1.0, "px")
+    position = _first_axis(graph.x_px, graph.y_px)
+    position = (position - position.min()) * step
+    return Rows(position, _ranks(graph.labels, position), f"position along the tissue ({unit})")
+
+
+def _ranks(labels: IntArray, position: FloatArray) -> IntArray:
+    """(n,) the row of each cell by its position, from 0 at the bottom."""
     rank = np.empty(len(position), dtype=np.int64)
-    rank[np.lexsort((graph.labels, position))] = np.arange(len(position))
-    return Rows(position=position * step, rank=rank, label=label)
+    rank[np.lexsort((labels, position))] = np.arange(len(position))
+    return rank
 
 
-def _along_tissue(x: FloatArray, y: FloatArray) -> FloatArray:
+def _first_axis(x: FloatArray, y: FloatArray) -> FloatArray:
     """(n,), px, the coordinate along the first principal axis; it grows with x, or with y where that is the axis."""
     spots = np.column_stack([x - x.mean(), y - y.mean()])
     axis = np.linalg.eigh(spots.T @ spots)[1][:, -1]
@@ -162,7 +180,7 @@ def _bars(axes: Axes, data: PictureData, run: Firing, rows: Rows, unit: float, t
     axes.set_ylim(-0.8, len(rows.rank) - 0.2)
 
 
-def _rows(axes: Axes, data: PictureData, rows: Rows, tall: float) -> None:
+def rows_axis(axes: Axes, data: PictureData, rows: Rows, tall: float) -> None:
     """The y axis: labels of few cells, else round positions at the rows where they are reached."""
     from matplotlib.ticker import MaxNLocator
 
@@ -227,14 +245,13 @@ def _rate(axes: Axes, run: Firing, cells: int, unit: float, end: float, interval
         count = np.histogram(half[colours == colour], edges)[0] * per_hour
         axes.stairs(below + count, edges, baseline=below, fill=True, color=colour, linewidth=0)
         below = below + count
-    _key(axes, run, wave)
     axes.set_ylim(0, max(float(below.max()) * 1.05, 1e-9) if below.any() else 1.0)
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.tick_params(labelbottom=False)
     axes.set_ylabel("events per\nh and cell", labelpad=2)
 
 
-def _key(axes: Axes, run: Firing, wave: IntArray) -> None:
+def _key(axes: Axes, run: Firing, wave: IntArray, columns: int) -> None:
     """The legend above: what the colours are, with the number of events."""
     flash = np.array([each.kind == FLASH for each in run.waves] + [False])[wave]
     parts: Sequence[tuple[int, str, str]] = (
@@ -245,7 +262,7 @@ def _key(axes: Axes, run: Firing, wave: IntArray) -> None:
     for count, text, colour in parts:
         if count:
             axes.plot([], [], color=colour, linewidth=2, label=f"{text} ({count})")
-    legend_above(axes, 3, handle=1.0, gap=0.5)
+    legend_above(axes, columns, handle=1.0, gap=0.5)
 
 
 def _first(run: Firing) -> list[str]:
@@ -253,16 +270,21 @@ def _first(run: Firing) -> list[str]:
     return [colour for colour, wave in zip(wave_colours(run.waves), run.waves, strict=True) if wave.kind != FLASH]
 
 
-def _single_out(axes: Axes, row: int, cell: int) -> None:
-    """Mark the row of one cell."""
-    axes.axhline(row, color=SINGLED, linewidth=0.8, zorder=0)
-    axes.annotate(
-        f"cell {cell}",
-        (1, row),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, 0),
-        textcoords="offset points",
-        color=SINGLED,
-        va="center",
-        annotation_clip=False,
-    )
+def single_out(axes: Axes, rows: Mapping[int, int], zorder: float = 0.0) -> None:
+    """Mark the rows of some cells, given by label; a label that would lie on another one is left out."""
+    height = abs(np.subtract(*axes.transData.transform([(0, 0), (0, 1)])[:, 1])) * 72 / axes.figure.dpi
+    named: list[int] = []
+    for cell, row in rows.items():
+        axes.axhline(row, color=SINGLED, linewidth=0.8, zorder=zorder)
+        if all(abs(row - other) * height > 1.3 * SMALL for other in named):
+            named.append(row)
+            axes.annotate(
+                f"cell {cell}",
+                (1, row),
+                xycoords=("axes fraction", "data"),
+                xytext=(3, 0),
+                textcoords="offset points",
+                color=SINGLED,
+                va="center",
+                annotation_clip=False,
+            )

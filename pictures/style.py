@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SINGLE, DOUBLE = 3.5, 7.2
 """Figure widths in inches: one and two journal columns."""
+NARROW = 5.0
+"""Inches of a page below which panels stand above each other."""
 FONT = "DejaVu Sans"
 HEAD = 0.25
 """Inches above a map, where the caption stands."""
@@ -37,9 +40,17 @@ MARGIN = 0.06
 """Share of an axis left free beyond the values, at either end."""
 
 
+_WIDTH: ContextVar[float | None] = ContextVar("width", default=None)
+
+
+def page_width(usual: float) -> float:
+    """Inches of the page that is drawn: what was asked for, else the usual width of a kind."""
+    return _WIDTH.get() or usual
+
+
 @contextmanager
-def journal_style() -> Iterator[None]:
-    """matplotlib's own defaults and this look, whatever the user's matplotlibrc says."""
+def journal_style(width: float | None = None) -> Iterator[None]:
+    """matplotlib's own defaults and this look, whatever the user's matplotlibrc says; pages of a width in inches."""
     import matplotlib
 
     ours: dict[str, Any] = {
@@ -62,10 +73,15 @@ def journal_style() -> Iterator[None]:
         "mathtext.default": "regular",
         "pdf.fonttype": 42,
         "svg.hashsalt": "calcigraph",
+        "svg.fonttype": "none",  # text stays text, which can be searched, edited and read aloud
     }
     base: dict[Any, Any] = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
-    with matplotlib.rc_context(base | ours):
-        yield
+    asked = _WIDTH.set(width)
+    try:
+        with matplotlib.rc_context(base | ours):
+            yield
+    finally:
+        _WIDTH.reset(asked)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -235,6 +251,17 @@ def between(value: float, interval: tuple[float, float] | None) -> str:
     digits = int(np.clip(1 - np.floor(np.log10(half_width)), 0, 6))
     middle, low, high = (f"{number:.{digits}f}".replace("-", "−") for number in (value, *interval))
     return f"{middle} ({low} to {high})"
+
+
+def named_cells(cells: Sequence[int], most: int = 6) -> str:
+    """How a legend names cells.
+
+    >>> named_cells((3,)), named_cells((3, 7)), named_cells(range(9))
+    ('cell 3', 'cells 3, 7', '9 cells')
+    """
+    if len(cells) > most:
+        return f"{len(cells)} cells"
+    return f"cell{'s' if len(cells) > 1 else ''} {', '.join(str(cell) for cell in cells)}"
 
 
 def symbol(name: str) -> str:

@@ -26,6 +26,7 @@ from calcigraph.pictures.style import (
     letters,
     log_ticks,
     new_figure,
+    page_width,
     place,
     plain,
     scaled,
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
 
 TRAINED = next(model.name for model in TABLE if model.trains)
 """The model that trains."""
+LEAST_WIDE = 1.5
+"""Inches of a panel below which panels stand above each other."""
 HIGH, BELOW, ABOVE, LEFT, GAP = 1.75, 0.42, 0.34, 0.6, 0.62
 """Inches: the height of the panels, the room below, above and left of them, the gap between them."""
 
 
-def check_training(data: PictureData, cell: int | None) -> None:
+def check_training(data: PictureData, cells: tuple[int, ...]) -> None:
     """Refuse a model that does not train, one cell alone, and a fit that kept no training.
 
     Raises NotFoundError, InputError.
@@ -52,7 +55,7 @@ def check_training(data: PictureData, cell: int | None) -> None:
             f"model {data.model} has no training to draw: only model {TRAINED} trains; "
             f"fit {data.culture} with --model {TRAINED} and draw that"
         )
-    if cell is not None:
+    if cells:
         raise InputError(
             "training is that of the whole culture: leave out the cell, whose traces the kind traces draws"
         )
@@ -63,16 +66,24 @@ def check_training(data: PictureData, cell: int | None) -> None:
         )
 
 
-def draw_training(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_training(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """Losses by epoch, the path of k in every network of the ensemble, and the path of the feed if there is a feed.
 
     A line and a band show the fit's value and 95 % interval.
     """
+    page = page_width(DOUBLE)
     painters = [_losses, _coupling, *([_feed] if any(np.any(block.feed) for block in data.training) else [])]
-    wide = (DOUBLE - LEFT - 0.12 - GAP * (len(painters) - 1)) / len(painters)
-    figure = new_figure(DOUBLE, BELOW + HIGH + ABOVE + HEAD)
-    caption(figure, LEFT, DOUBLE - 0.05, data.about(), data.about_fit())
-    panels = [place(figure, LEFT + (wide + GAP) * at, BELOW, wide, HIGH) for at in range(len(painters))]
+    columns = len(painters)
+    if (page - LEFT - 0.12 - GAP * (columns - 1)) / columns < LEAST_WIDE:
+        columns = 1
+    wide = (page - LEFT - 0.12 - GAP * (columns - 1)) / columns
+    pitch, bands = BELOW + HIGH + ABOVE, len(painters) // columns
+    figure = new_figure(page, pitch * bands + HEAD)
+    caption(figure, LEFT, page - 0.05, data.about(), data.about_fit())
+    panels = []
+    for at in range(len(painters)):
+        band, column = divmod(at, columns)
+        panels.append(place(figure, LEFT + (wide + GAP) * column, BELOW + pitch * (bands - 1 - band), wide, HIGH))
     for axes, painter in zip(panels, painters, strict=True):
         painter(axes, data)
         _epochs(axes, data.training)

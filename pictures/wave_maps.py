@@ -16,7 +16,7 @@ from calcigraph.pictures.canvas import (
     fill,
     map_size,
     mark_size,
-    outline_cell,
+    outline_cells,
     outline_paths,
     scale_bar,
     spacing,
@@ -32,7 +32,21 @@ from calcigraph.pictures.firing import (
     speed_text,
     time_unit,
 )
-from calcigraph.pictures.style import DOUBLE, HEAD, INK, SINGLE, SINGLED, SMALL, caption, limits, new_figure, text_width
+from calcigraph.pictures.style import (
+    DOUBLE,
+    HEAD,
+    INK,
+    NARROW,
+    SINGLE,
+    SINGLED,
+    SMALL,
+    caption,
+    limits,
+    named_cells,
+    new_figure,
+    page_width,
+    text_width,
+)
 from calcigraph.store.event_types import WAVE, Wave
 from calcigraph.store.types import FloatArray
 
@@ -43,6 +57,8 @@ if TYPE_CHECKING:
 
 MOST = 6
 """The largest waves that one page shows."""
+MOST_NARROW = 3
+"""Those that a narrow page shows."""
 ABOVE, BENEATH, SIDE, GAP, KEY = 0.34, 0.64, 0.1, 0.2, 0.2
 """Inches: room above a map for two lines, beneath it for bars, at the page's sides, between maps, for the legend."""
 TALLEST = 5.6
@@ -66,7 +82,7 @@ class Arrows:
     down: FloatArray
 
 
-def check_waves(data: PictureData, cell: int | None) -> None:
+def check_waves(data: PictureData, cells: tuple[int, ...]) -> None:
     """Refuse a culture without waves, and a number that no wave has.
 
     Raises NotFoundError, InputError.
@@ -83,7 +99,7 @@ def check_waves(data: PictureData, cell: int | None) -> None:
         raise InputError(f"number {asked} of culture {data.culture!r} is a flash, of many cells at once, and no wave")
 
 
-def draw_waves(data: PictureData, frame: int, cell: int | None) -> Figure:
+def draw_waves(data: PictureData, frame: int, cells: tuple[int, ...]) -> Figure:
     """Each cell in the colour of the time at which it rose, with arrows to the cells that it may have set off.
 
     Up to MOST waves, those of most cells, are shown in the order of their numbers; `data.wave` is shown alone.
@@ -92,11 +108,11 @@ def draw_waves(data: PictureData, frame: int, cell: int | None) -> Figure:
     shown = _chosen(data, run)
     paths = outline_paths(data)
     bounds = view(data, paths)
-    columns = {1: 1, 2: 2, 4: 2}.get(len(shown), 3)
+    wide = page_width(SINGLE if len(shown) == 1 and len(paths) < 500 else DOUBLE)
+    columns = 1 if wide < NARROW else {1: 1, 2: 2, 4: 2}.get(len(shown), 3)
     rows = -(-len(shown) // columns)  # rounded up
-    wide = SINGLE if len(shown) == 1 and len(paths) < 500 else DOUBLE
     pitch = (wide - 2 * SIDE + GAP) / columns
-    size = map_size(bounds, pitch - GAP, TALLEST / max(rows, 2))
+    size = map_size(bounds, pitch - GAP, TALLEST / max(rows, 2) if columns > 1 else TALLEST / 2)
     tall = max(size[1], 0.3)
     figure = new_figure(wide, KEY + rows * (ABOVE + tall + BENEATH) + HEAD)
     caption(figure, SIDE, wide - 0.05, data.about(), _summary(run, len(shown)))
@@ -107,9 +123,9 @@ def draw_waves(data: PictureData, frame: int, cell: int | None) -> Figure:
         bottom = KEY + BENEATH + (rows - 1 - row) * (ABOVE + tall + BENEATH) + (tall - size[1]) / 2
         chart = add_map(figure, bounds, left, bottom, size)
         _wave_map(chart, data, run, run.waves[at], paths, crowded)
-        outline_cell(chart, data, paths, cell)
+        outline_cells(chart, data, paths, cells)
         _headline(chart, data, run, at, SIDE + column * pitch, pitch - GAP)
-    _legend(figure, run, shown, crowded, cell)
+    _legend(figure, run, shown, crowded, cells)
     return figure
 
 
@@ -117,7 +133,7 @@ def _chosen(data: PictureData, run: Firing) -> list[int]:
     """Places in `run.waves` of the waves that are drawn."""
     if data.wave is not None:
         return [numbers(run.waves).index(data.wave)]
-    return sorted(largest(run, MOST))
+    return sorted(largest(run, MOST if page_width(DOUBLE) >= NARROW else MOST_NARROW))
 
 
 def _summary(run: Firing, shown: int) -> str:
@@ -267,7 +283,7 @@ def _headline(chart: Map, data: PictureData, run: Firing, at: int, left: float, 
         figure.text(left / across, (top + above / 72) / up, text, size=SMALL)
 
 
-def _legend(figure: Figure, run: Firing, shown: Sequence[int], crowded: bool, cell: int | None) -> None:
+def _legend(figure: Figure, run: Firing, shown: Sequence[int], crowded: bool, cells: tuple[int, ...]) -> None:
     """What the marks are, at the foot of the page."""
     from matplotlib.lines import Line2D
 
@@ -278,8 +294,8 @@ def _legend(figure: Figure, run: Firing, shown: Sequence[int], crowded: bool, ce
         Line2D([], [], linestyle="none", marker="*", markersize=8, color=START, markeredgecolor="white", label=words),
         Line2D([], [], linestyle="none", marker=r"$\rightarrow$", markersize=7, color=INK, label=precedes),
     ]
-    if cell is not None:
-        handles.append(Line2D([], [], color=SINGLED, linewidth=1.3, label=f"cell {cell}"))
+    if cells:
+        handles.append(Line2D([], [], color=SINGLED, linewidth=1.3, label=named_cells(cells)))
     across, up = figure.get_size_inches()
     figure.legend(
         handles=handles,

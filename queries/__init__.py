@@ -1,6 +1,7 @@
 """Questions to the graph: named queries, users' own Cypher, and comparisons."""
 
 from calcigraph.queries.compare import compare_cultures
+from calcigraph.queries.experiments import cultures_of
 from calcigraph.queries.library import Declared, Query, load, names, require_culture, unknown_culture
 from calcigraph.queries.readonly import declared_parameters, parse_parameters, run_user
 from calcigraph.queries.tables import records, rows, run, subgraph
@@ -10,6 +11,7 @@ __all__ = [
     "Declared",
     "Query",
     "compare_cultures",
+    "cultures_of",
     "declared_parameters",
     "load",
     "names",

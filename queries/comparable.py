@@ -117,7 +117,7 @@ def of_k(a: Sequence[Fitted], b: Sequence[Fitted]) -> Allowed:
         notes.append(f"there is no test of k, because k is not identified in {spelt(*unknown)}")
     weak = _called("weak", fits)
     if weak:
-        notes.append(f"k is weak in {spelt(*weak)} (`calcigraph query fits` says why)")
+        notes.append(f"k is weak in {spelt(*weak)} (`{command('query fits', weak[:1])}` says why)")
     return Allowed(tested=not unknown, notes=tuple(notes))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +22,10 @@ import numpy as np
 from calcigraph.errors import ConflictError, InputError, NotFoundError, spelt
 from calcigraph.queries import paired, side_by_side
 from calcigraph.queries.comparable import Options
+from calcigraph.queries.experiments import cultures_of
 from calcigraph.queries.fired import Fired
 from calcigraph.queries.fitted import Fitted
-from calcigraph.queries.library import Reader, fetch, load, require_culture
+from calcigraph.queries.library import Reader, require_culture
 from calcigraph.queries.observed import Observed, observe
 from calcigraph.queries.quantities import SYNCHRONY
 
@@ -36,8 +38,6 @@ UNLIKE = {
 }
 """Facts that are noted where they differ."""
 CONDITION, CULTURE, EXPERIMENT = "condition", "culture", "experiment"
-GROUPINGS = (CONDITION, CULTURE, EXPERIMENT)
-"""What may make the groups."""
 
 
 def compare_cultures(
@@ -48,14 +48,17 @@ def compare_cultures(
     model: str = "robust",
     allow_different_options: bool = False,
     within: str | None = None,
+    reference: str | None = None,
+    stale: bool = False,
 ) -> pandas.DataFrame:
     """Compare the latest fits, events and waves of cultures, by name or of whole experiments.
 
-    A group is a condition, a culture or an experiment. A culture without condition (or experiment) is a group of its
-    own, and named cultures that all share one are compared by name. Feeds and amplitudes are divided by the culture's
-    intensity gain (eq. 23), because the gain differs between movies. k is in units of the contacts' mean weight, so it
-    is compared only where this mean is over the same kind of contacts (store/units.py); the rows give the means
-    (`weight_scale`). There is no test of k where k is not identified in a culture.
+    A group is a condition, a culture, an experiment, or the cultures with one value of an annotation. A culture without
+    condition (or experiment, or annotation) is a group of its own, and named cultures that all share one are compared
+    by name. Feeds and amplitudes are divided by the culture's intensity gain (eq. 23), because the gain differs between
+    movies. k is in units of the contacts' mean weight, so it is compared only where this mean is over the same kind of
+    contacts (store/units.py); the rows give the means (`weight_scale`). There is no test of k where k is not identified
+    in a culture.
 
     What was fitted is compared where all cultures have a fit, and events where they were looked for in all cultures.
 
@@ -69,7 +72,7 @@ def compare_cultures(
         All cultures of one or several experiments; None with `cultures`. With neither, `within` and `by` "experiment"
         take all cultures that belong to an experiment.
     by
-        "condition", "culture" or "experiment".
+        "condition", "culture", "experiment", or the name of an annotation of cultures (Workspace.annotate).
     model
         Whose fits.
     allow_different_options
@@ -77,6 +80,11 @@ def compare_cultures(
     within
         "experiment": conditions are compared inside each experiment, and the experiments are the replicates
         (queries/paired.py).
+    reference
+        The group that the others are compared with: it is a in every row, and others are not compared with one another.
+        By default all pairs are.
+    stale
+        Whether fits and events count that are of older masks than the culture has now (Workspace.curate).
 
     Returns
     -------
@@ -93,34 +101,44 @@ def compare_cultures(
     ConflictError
         The fits were made with different options.
     """
-    _check_grouping(by, within)
+    if within not in (None, EXPERIMENT):
+        raise InputError(f"conditions are compared within experiment, not within {within!r}")
+    if within and by != CONDITION:
+        raise InputError("within experiment, conditions are compared: leave out what else makes the groups")
     experiments = [experiment] if isinstance(experiment, str) else list(experiment or [])
     names = _chosen(graph, cultures, experiments, everything=EXPERIMENT in (by, within))
-    observed, notes = observe(graph, names, model)
+    observed, notes = observe(graph, names, model, stale)
     options = _options(observed, allow_different_options)
     notes += _notes(observed, allow_different_options)
     if within:
         blocks, left_out = paired.blocks_of(observed)
-        return _frame(paired.rows_of(blocks, options, "; ".join(notes + left_out)), paired.COLUMNS, paired.LISTS)
+        conditions = list(dict.fromkeys(name for block in blocks.values() for name in block))
+        pairs = _pairs(conditions, by, reference)
+        found = paired.rows_of(blocks, pairs, options, "; ".join(notes + left_out))
+        return _frame(found, paired.COLUMNS, paired.LISTS)
+    if by not in (CONDITION, CULTURE, EXPERIMENT):
+        _require_annotation(observed, by)
     groups = _groups(observed, by, named=bool(cultures))
     if len(groups) < 2:
-        kind = "belong to the experiment" if by == EXPERIMENT else "have the condition"
+        kind = "belong to the experiment" if by == EXPERIMENT else f"have the {by}"
         of = f" of experiment {spelt(*experiments)}" if experiments else ""
         raise InputError(
             f"all cultures{of} {kind} {spelt(next(iter(groups)))}; "
             "name two or more cultures to compare them with one another"
         )
     lists = [name for name in side_by_side.COLUMNS if name.rpartition("_")[0] in side_by_side.LISTS]
-    return _frame(side_by_side.rows_of(groups, options, "; ".join(notes)), side_by_side.COLUMNS, lists)
+    found = side_by_side.rows_of(groups, _pairs(list(groups), by, reference), options, "; ".join(notes))
+    return _frame(found, side_by_side.COLUMNS, lists)
 
 
-def _check_grouping(by: str, within: str | None) -> None:
-    if by not in GROUPINGS:
-        raise InputError(f"cultures are compared by condition, culture or experiment, not by {by!r}")
-    if within not in (None, EXPERIMENT):
-        raise InputError(f"conditions are compared within experiment, not within {within!r}")
-    if within and by != CONDITION:
-        raise InputError("within experiment, conditions are compared: leave out what else makes the groups")
+def _pairs(groups: Sequence[str], by: str, reference: str | None) -> list[tuple[str, str]]:
+    """The groups to compare: all pairs, or all others with the reference."""
+    if reference is None:
+        return list(combinations(groups, 2))
+    meant = next((name for name in (reference, f"{by} {reference}") if name in groups), None)
+    if meant is None:
+        raise InputError(f"the reference {spelt(reference)} is none of the groups: there is {spelt(*groups)}")
+    return [(meant, other) for other in groups if other != meant]
 
 
 def medians(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -167,19 +185,10 @@ def _chosen(graph: Reader, cultures: Sequence[str] | None, experiments: Sequence
         for name in names:
             require_culture(graph, name)
         return names
-    there = fetch(graph, load("cultures"), {})
-    known = sorted({row["experiment"] for row in there} - {None})
-    unknown = [name for name in experiments if name not in known]
-    if unknown or not known:
-        called = f"no experiment {spelt(*unknown[:1])}" if unknown else "no experiment"
-        advice = f"there is {spelt(*known)}" if known else "none is named: ingest with --experiment"
-        raise NotFoundError(f"there is {called} with complete cultures; {advice}")
-    wanted = set(experiments or known)
-    names = [row["culture"] for row in there if row["experiment"] in wanted]
+    names = cultures_of(graph, experiments)
     if len(names) < 2:
-        raise InputError(
-            f"experiment {spelt(*sorted(wanted))} has only the culture {spelt(names[0])}; a comparison needs two"
-        )
+        of = f"experiment {spelt(*sorted(experiments))} has" if experiments else "the experiments have"
+        raise InputError(f"{of} only the culture {spelt(names[0])}; a comparison needs two")
     return names
 
 
@@ -224,12 +233,34 @@ def _groups(observed: Sequence[Observed], by: str, named: bool) -> dict[str, lis
     """The cultures by group, in the order in which the groups first appear."""
     groups: dict[str, list[Observed]] = {}
     for each in observed:
-        group = {CONDITION: each.condition, EXPERIMENT: each.experiment}.get(by)
-        groups.setdefault(group or each.culture, []).append(each)
+        group = _group(each, by)
+        groups.setdefault(each.culture if group in (None, "") else group, []).append(each)
     # Whoever names cultures of one condition wants to see how they differ.
     if len(groups) == 1 and named:
         return {each.culture: [each] for each in observed}
     return groups
+
+
+def _group(observed: Observed, by: str) -> str | None:
+    """What group a culture belongs to; None for one of its own."""
+    own = {CONDITION: observed.condition, EXPERIMENT: observed.experiment, CULTURE: None}
+    if by in own:
+        return own[by]
+    value = observed.annotations.get(by)
+    if value is None:
+        return None
+    return f"{by} {str(value).lower() if isinstance(value, bool) else value}"
+
+
+def _require_annotation(observed: Sequence[Observed], by: str) -> None:
+    """Raise NotFoundError if no culture has an annotation of this name."""
+    known = sorted({name for each in observed for name in each.annotations})
+    if by not in known:
+        there = f"they have {spelt(*known)}" if known else "they have none: see `calcigraph annotate`"
+        raise NotFoundError(
+            f"cultures are compared by condition, culture, experiment or an annotation, and none of them has an "
+            f"annotation {spelt(by)}; {there}"
+        )
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], lists: Sequence[str]) -> pandas.DataFrame:

@@ -1,6 +1,7 @@
 // What `compare` reads: the fitted parameters of the inner cells of several cultures, with how they were fitted.
 // parameter cultures: list
 // parameter model: string = robust
+// parameter stale: bool = false   fits of masks that were mended since, too
 // column culture: string
 // column condition: string
 // column intensity_gain: float
@@ -16,7 +17,7 @@
 // column null_sync_mean: float
 // order culture, label
 MATCH (c:Culture {complete: true})<-[:OF]-(r:FitRun {model: $model})
-WHERE c.uid IN $cultures
+WHERE c.uid IN $cultures AND ($stale OR r.stale IS NULL)
 WITH c, r ORDER BY datetime(toString(r.created)) DESC, r.uid = c.last_fit DESC
 WITH c, collect(r.uid)[0] AS latest
 WITH c.uid AS culture, c.condition AS condition, c.intensity_gain AS intensity_gain, latest,

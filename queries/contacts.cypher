@@ -1,6 +1,6 @@
 // The pairs of cells that touch, each pair once.
 // parameter culture: string
-// column culture: string
+// column culture: string   the culture's uid
 // column label_a: int   the smaller label
 // column label_b: int   the larger label
 // column shared_border_px: float   null where the recording has no masks

@@ -13,6 +13,7 @@
 // column settings: string   JSON: what the user decided, defaults included
 // column facts: string   JSON: what followed from the data
 // column advice: list
+// column stale: string   why it no longer goes with the culture's masks; null where it does
 // column created: string
 // column version: string
 // column found: string   all this as a sentence, made in Python
@@ -20,4 +21,4 @@ MATCH (k:Culture {uid: $culture, complete: true})<-[:OF]-(r:EventRun {complete: 
 RETURN k.uid AS culture, r.events AS events, r.active_cells AS active_cells, r.cells AS cells,
        3600.0 * r.events / (r.cells * r.duration_s) AS event_rate_per_h, r.waves AS waves, r.flashes AS flashes,
        r.links AS links, r.ties AS ties, r.duration_s AS duration_s, r.settings AS settings, r.facts AS facts,
-       r.advice AS advice, r.created AS created, r.version AS version
+       r.advice AS advice, r.stale AS stale, r.created AS created, r.version AS version

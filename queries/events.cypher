@@ -25,6 +25,7 @@
 // column own_share_low: float
 // column own_share_high: float
 // order label, number
+// shown label, number, wave, onset_s, peak_s, amplitude, dff, snr, own_share
 MATCH (:Culture {uid: $culture, complete: true})<-[:OF]-(r:EventRun {complete: true})
 MATCH (r)<-[:MEASURED]-(c:Cell)-[:HAS_EVENT]->(e:Event)
 WHERE e.run = r.run

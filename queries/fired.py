@@ -39,7 +39,7 @@ class Fired:
     """1.4826 median absolute deviations over cells, and over waves for their speed."""
 
 
-def stored_events(graph: Reader, names: Sequence[str]) -> dict[str, Fired]:
+def stored_events(graph: Reader, names: Sequence[str], stale: bool = False) -> dict[str, Fired]:
     """The events of those of the cultures in which events were looked for.
 
     Parameters
@@ -48,9 +48,11 @@ def stored_events(graph: Reader, names: Sequence[str]) -> dict[str, Fired]:
         Where they are.
     names
         Of the cultures.
+    stale
+        Whether events of masks that were mended since count.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in fetch(graph, load("firing"), {"cultures": list(names)}):
+    for row in fetch(graph, load("firing"), {"cultures": list(names), "stale": stale}):
         found.setdefault(row["culture"], []).append(row)
     speeds: dict[str, list[float | None]] = {name: [] for name in found}
     for row in fetch(graph, load("waves_of"), {"cultures": list(found)}):

@@ -1,7 +1,7 @@
 // The fits of a culture, oldest first; what a model does not give is null.
 // parameter culture: string
-// column run: string
-// column culture: string
+// column run: string   uid of the FitRun
+// column culture: string   the culture's uid
 // column model: string
 // column case: string
 // column k: float   1/s; _low and _high: its 95 % interval
@@ -24,8 +24,10 @@
 // column null_sync_p: float
 // column settings: string   JSON: what the user decided, defaults included
 // column facts: string   JSON: what followed from the culture and its data, such as the weight scale and the noise
+// column stale: string   why it no longer goes with the culture's masks; null where it does
 // column created: string
 // column version: string
+// shown model, case, k, k_low, k_high, identified, feed, null_k_p, why
 MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
 RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case,
        r.k AS k, r.k_low AS k_low, r.k_high AS k_high, r.identified AS identified, r.why AS why,
@@ -33,6 +35,6 @@ RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case,
        r.mse_train AS mse_train, r.mse_test AS mse_test,
        r.null_k AS null_k, r.null_k_mean AS null_k_mean, r.null_k_z AS null_k_z, r.null_k_p AS null_k_p,
        r.null_sync AS null_sync, r.null_sync_mean AS null_sync_mean, r.null_sync_z AS null_sync_z,
-       r.null_sync_p AS null_sync_p, coalesce(r.settings, r.options) AS settings, r.facts AS facts, r.created AS created,
+       r.null_sync_p AS null_sync_p, coalesce(r.settings, r.options) AS settings, r.facts AS facts, r.stale AS stale, r.created AS created,
        r.version AS version
 ORDER BY datetime(toString(created)), run

@@ -47,7 +47,7 @@ class Fitted:
         return unit_of_k(self.settings, self.facts)
 
 
-def latest_fits(graph: Reader, names: Sequence[str], model: str) -> dict[str, Fitted]:
+def latest_fits(graph: Reader, names: Sequence[str], model: str, stale: bool = False) -> dict[str, Fitted]:
     """The latest fit of each culture that has one, by culture.
 
     Parameters
@@ -58,10 +58,12 @@ def latest_fits(graph: Reader, names: Sequence[str], model: str) -> dict[str, Fi
         Of the cultures.
     model
         Whose fits.
+    stale
+        Whether fits of masks that were mended since count.
     """
     query = load("comparison")
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model})):
+    for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model, "stale": stale})):
         rows.setdefault(row["culture"], []).append(row)
     return {name: _fitted(rows[name], model) for name in names if name in rows}
 

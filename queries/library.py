@@ -7,10 +7,12 @@ The // comments at the head of a text declare what it takes and gives:
     // parameter threshold: float = 3.5   what it means, after at least two blanks
     // column label: int
     // order label
+    // shown label, k
 
 Types are string, int, float, bool, list, map and any. A parameter without a default is required. A default is JSON, or
 a word for a string. `order` names the columns that the rows are sorted by. That happens in Python, because the embedded
-engine sorts whole nodes, traces included, in a small heap.
+engine sorts whole nodes, traces included, in a small heap. `shown` names the columns that a table on the screen has
+where all of them would not fit.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from calcigraph.errors import InputError, NotFoundError, spelt
+from calcigraph.errors import InputError, MissingParameterError, NotFoundError, spelt
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,8 @@ class Query:
     """The columns that the rows are sorted by."""
     text: str
     """The whole Cypher text, header included."""
+    shown: tuple[str, ...] = ()
+    """The columns of a table that fits the screen; none where all do."""
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters: those given, checked, and the defaults of the others.
@@ -94,7 +98,7 @@ class Query:
         values = {}
         for name, parameter in known.items():
             if name not in given and parameter.required:
-                raise InputError(f"query {self.name} needs the parameter {name} ({parameter.type}): give -p {name}=...")
+                raise MissingParameterError(name, f"query {self.name} needs the parameter {name} ({parameter.type})")
             values[name] = checked(parameter, given[name]) if name in given else parameter.default
         return values
 
@@ -170,13 +174,14 @@ def parse(name: str, text: str) -> Query:
     """
     found: dict[str, list[Declared]] = {"parameter": [], "column": []}
     description = ""
-    order: tuple[str, ...] = ()
+    listed: dict[str, tuple[str, ...]] = {"order": (), "shown": ()}
     for line in _header(text):
         match = _DECLARATION.match(line)
         if match:
             found[match[1]].append(_declared(name, *match.groups()[1:]))
-        elif line.startswith("order "):
-            order = tuple(part.strip() for part in line.removeprefix("order ").split(","))
+        elif line.startswith(("order ", "shown ")):
+            kind, _, columns = line.partition(" ")
+            listed[kind] += tuple(part.strip() for part in columns.strip(" ,").split(","))
         elif not description:
             description = line
     return Query(
@@ -184,8 +189,9 @@ def parse(name: str, text: str) -> Query:
         description=description,
         parameters=tuple(found["parameter"]),
         columns=tuple(found["column"]),
-        order=order,
+        order=listed["order"],
         text=text,
+        shown=listed["shown"],
     )
 
 

@@ -22,6 +22,8 @@ class Observed:
     culture: str
     experiment: str | None
     condition: str | None
+    annotations: Mapping[str, Any]
+    """What `calcigraph annotate` said of it."""
     cells: int
     """All cells of the culture, border cells included."""
     fitted: Fitted | None
@@ -64,7 +66,7 @@ def values_of(group: Sequence[Observed], quantity: str) -> FloatArray:
     return np.array([each.values[quantity] for each in group if quantity in each.values], dtype=np.float64)
 
 
-def observe(graph: Reader, names: Sequence[str], model: str) -> tuple[list[Observed], list[str]]:
+def observe(graph: Reader, names: Sequence[str], model: str, stale: bool = False) -> tuple[list[Observed], list[str]]:
     """The cultures with what all of them have, in the order of the names, and notes on what is left out.
 
     Fits are left out unless every culture has one, and so are events: a comparison that silently went over some of the
@@ -78,18 +80,24 @@ def observe(graph: Reader, names: Sequence[str], model: str) -> tuple[list[Obser
         Of the cultures.
     model
         Whose fits.
+    stale
+        Whether fits and events of masks that were mended since count.
 
     Raises
     ------
     NotFoundError
         Neither a fit of the model nor events are known for all cultures.
     """
-    fits, events = latest_fits(graph, names, model), stored_events(graph, names)
+    fits, events = latest_fits(graph, names, model, stale), stored_events(graph, names, stale)
     unfitted, quiet = ([name for name in names if name not in found] for found in (fits, events))
     advice = f"run `{command('fit', unfitted, '--model', model)}`"
+    older = [] if stale else sorted({*latest_fits(graph, unfitted, model, True), *stored_events(graph, quiet, True)})
     if unfitted and quiet:
-        raise NotFoundError(f"no fit of {model} is stored for {spelt(*unfitted)}: {advice}{_or_events(quiet, names)}")
-    notes = []
+        told = f" ({_of_older_masks(older)})" if older else ""
+        raise NotFoundError(
+            f"no fit of {model} is stored for {spelt(*unfitted)}{told}: {advice}{_or_events(quiet, names)}"
+        )
+    notes = [_of_older_masks(older)] if older else []
     if fits and unfitted:
         notes.append(f"what {model} fits is left out, because it was not fitted to {spelt(*unfitted)}: {advice}")
     if events and quiet:
@@ -101,6 +109,7 @@ def observe(graph: Reader, names: Sequence[str], model: str) -> tuple[list[Obser
             culture=name,
             experiment=known[name]["experiment"],
             condition=known[name]["condition"],
+            annotations=dict(known[name]["annotations"]),
             cells=known[name]["cells"],
             fitted=None if unfitted else fits[name],
             fired=None if quiet else events[name],
@@ -108,6 +117,10 @@ def observe(graph: Reader, names: Sequence[str], model: str) -> tuple[list[Obser
         for name in names
     ]
     return found, notes
+
+
+def _of_older_masks(names: Sequence[str]) -> str:
+    return f"what was found in {spelt(*names)} before the masks were mended is stale and left out; --stale takes it"
 
 
 def _or_events(quiet: Sequence[str], names: Sequence[str]) -> str:

@@ -1,10 +1,10 @@
 // The fitted parameters, one row per inner cell and model, from the latest run of each model.
 // parameter culture: string
-// column culture: string
+// column culture: string   the culture's uid
 // column label: int
 // column uid: string
-// column model: string
-// column run: string
+// column model: string   as `fit --model`
+// column run: string   uid of the FitRun
 // column fitted: map   becomes one column per parameter: k, feed, their bounds, errors, and the model's own
 // order model, label
 MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)

@@ -12,6 +12,7 @@
 // column own_share: float   mean share of the rises that no neighbour explains
 // column noise: float   deviation of one frame's noise
 // order label
+// shown label, border, events, event_rate_per_h, amplitude, dff, interval_s, own_share
 MATCH (:Culture {uid: $culture, complete: true})<-[:OF]-(r:EventRun {complete: true})
 MATCH (r)<-[m:MEASURED]-(c:Cell)
 OPTIONAL MATCH (c)-[:HAS_EVENT]->(e:Event) WHERE e.run = r.run

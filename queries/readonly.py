@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from calcigraph.errors import InputError, ReadOnlyError
+from calcigraph.errors import InputError, MissingParameterError, ReadOnlyError
 from calcigraph.queries import policy
 from calcigraph.queries.library import Declared, Query, parse, parse_value
 from calcigraph.queries.misspelt import hints
@@ -104,7 +104,7 @@ def _values(text: str, clean: str, given: Mapping[str, Any]) -> dict[str, Any]:
         values |= query.bind({name: value for name, value in given.items() if name in known})
     missing = sorted(policy.parameters_of(clean) - set(values))
     if missing:
-        raise InputError(f"the query uses ${missing[0]}, which was not given: add -p {missing[0]}=...")
+        raise MissingParameterError(missing[0], f"the query uses ${missing[0]}, which was not given")
     for name, value in values.items():
         if _too_large(value):
             raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,21 +18,25 @@ COLUMNS = (
     "parameter", "group_a", "group_b", "n_a", "n_b", "median_a", "median_b", "mean_a", "mean_b", "sd_a", "sd_b",
     "cell_spread_a", "cell_spread_b", "difference", "difference_low", "difference_high", "ratio", "ratio_low",
     "ratio_high", "test", "p", "p_holm", "weight_scale_a", "weight_scale_b", "intensity_gain_a", "intensity_gain_b",
-    "cells_a", "cells_b", "cultures_a", "cultures_b", "note",
+    "cells_a", "cells_b", "cultures_a", "cultures_b", "values_a", "values_b", "experiments_a", "experiments_b", "note",
 )  # fmt: skip
-LISTS = ("weight_scale", "intensity_gain", "cells", "cultures")
+LISTS = ("weight_scale", "intensity_gain", "cells", "cultures", "values", "experiments")
 """Columns that hold one value per culture of the group."""
 SHOWN = {FEED: "feed / gain"}
 """What the table calls a quantity whose own name does not say it."""
 
 
-def rows_of(groups: Mapping[str, Sequence[Observed]], options: comparable.Options, note: str) -> list[dict[str, Any]]:
+def rows_of(
+    groups: Mapping[str, Sequence[Observed]], pairs: Sequence[tuple[str, str]], options: comparable.Options, note: str
+) -> list[dict[str, Any]]:
     """A row for each quantity that a group has, and each pair of groups.
 
     Parameters
     ----------
     groups
         The cultures of each group.
+    pairs
+        The names of the groups a and b.
     options
         How events were looked for.
     note
@@ -42,7 +45,7 @@ def rows_of(groups: Mapping[str, Sequence[Observed]], options: comparable.Option
     rows = [
         _row(quantity, (a, b), (groups[a], groups[b]), options, note)
         for quantity in (*FITTED, *FIRED)
-        for a, b in combinations(groups, 2)
+        for a, b in pairs
         if any(quantity in each.values for each in (*groups[a], *groups[b]))
     ]
     correct(rows)
@@ -101,6 +104,8 @@ def _side(side: str, group: Sequence[Observed], quantity: str, values: FloatArra
         "weight_scale": [each.weight_scale for each in group] if any(each.fitted for each in group) else None,
         "intensity_gain": [each.gain for each in group],
         "cells": [each.cells for each in group],
+        "values": [each.values.get(quantity) for each in group],
+        "experiments": [each.experiment for each in group],
         "median": float(np.median(values)) if len(values) else None,
         "mean": float(np.mean(values)) if len(values) else None,
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,

@@ -86,6 +86,8 @@ def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row
     found = shaped(name, fetch(graph, query, values), values)
     if any(each.name == "created" for each in query.columns):
         found = [row | {"created": iso(row["created"]) or None} for row in found]
+    if name == "cultures":
+        found = [row | {"annotations": dict(row["annotations"]) or None} for row in found]
     if name == "fits":
         found = [row | Recorded.of(row).texts() for row in found]
     return query, found, values

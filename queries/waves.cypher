@@ -21,6 +21,7 @@
 // column p: float   against chance
 // column q: float   p with false-discovery control over the culture's waves
 // order wave
+// shown wave, kind, onset_s, cells, starts, speed_um_s, speed_px_s, direction_deg, q
 MATCH (:Culture {uid: $culture, complete: true})<-[:OF]-(:EventRun {complete: true})<-[:OF]-(w:Wave)
 RETURN w.culture AS culture, w.number AS wave, w.kind AS kind, w.onset_s AS onset_s, w.duration_s AS duration_s,
        w.cells AS cells, w.events AS events, [(w)-[:STARTED_AT]->(c:Cell) | c.label] AS starts,

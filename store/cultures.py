@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
-from calcigraph.store import events
+from calcigraph.store import annotated, events
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.rows import cell_rows, culture_of, culture_properties, moment
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, FloatArray, Progress
@@ -283,6 +283,7 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
     if state[0]["batch"] != batches:
         raise GraphError(f"culture {uid} lost a batch while it was written; repeat the command")
     if target != uid:
+        annotated.hand_on(tx, uid, target)
         # The old culture gets the name of a leftover, the new one the old one's name; its cells are deleted later.
         rows_of(tx, _RETIRE_RUNS, uid=uid, after=retired(uid))
         for before, after in ((uid, retired(uid)), (target, uid)):

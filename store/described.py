@@ -35,22 +35,29 @@ time_s | list, s | when each frame was taken, from 0; absent where frames are ev
 pixel_size_um | um | side of a pixel
 height_px, width_px | px | of the picture
 movie | text | the denoised movie, a path inside the workspace; absent for traces
-masks | text | `file:NAME`, `cellpose:MODEL` or `traces`: where the cells come from
+movie_uri | text | where it was written, with the machine's name: of a shared graph only one workspace has it
+masks | text | `file:NAME`, `cellpose:MODEL`, `traces` or `traces:PROGRAM`: where the cells come from
 input_digest | text | hash of all that went in: the same again changes nothing
 intensity_offset, intensity_gain | 1 | intensity = (log(light + 1) - offset) gain (eq. 23)
 bleaching | 1 | share by which the mean light falls over the recording; negative where it rises
-shift_px | px | how far the picture moves
+shift_px | px | how far the picture moves, as stored: after `--register`, what is left
 saturated | 1 | share of pixels at the camera's largest value
 warnings | list of text | what `ingest` warned of
 doubts | list of text | what speaks against contacts or traces
-options, tissue, light | text | JSON: all that the properties below say, exactly
+options, tissue, light, registration | text | JSON: all that the properties below say, exactly
 option_<name> | | an option of `ingest` or `ingest-traces`, such as `option_trace_inset`
 tissue_<name> | | a measure of the masks, such as `tissue_coverage`
 light_<name> | | a measure of light that is not the cells' own, such as `light_neighbours`
+registration_x_px, registration_y_px | list, px | where the tissue was in each frame against the first
+registration_degrees | list | how far it was turned, clockwise; absent where only shifts were asked for
+registration_<name> | | the largest shift (`registration_largest_px`), frames moved by more than 0.5 px, frames lost
 weight_distance_times_border_scale | px^2 | what the weights on the contacts were divided by
 weight_border_over_distance_scale | 1 | the same
 weight_border_scale | px | the same
 weight_uniform_scale | 1 | always 1
+curated | list of text | JSON: what each `curate` changed, when and by which masks, oldest first
+plan | text | JSON: what the plan that made it said (`calcigraph run`), once all of that was done
+annotations, cell_annotations | list of text | properties that `annotate` has set on the culture, and on cells
 last_fit | text | uid of the fit that was written last
 created | time | of the ingest
 version | text | of the calcigraph that did it
@@ -95,6 +102,7 @@ settings, facts | text | JSON: all that the properties below say, exactly, with 
 settings_hash | text | hash of model, case and settings
 setting_<name> | | what the user decided, defaults included, such as `setting_weights`
 fact_<name> | | what followed from culture and data, such as `fact_trace_noise`
+stale | text | why it no longer goes with the culture's masks: they were mended (`curate`); absent where it does
 curves | text | JSON: the training of a network, for pictures
 created | time | of the fit
 version | text | of the calcigraph that made it
@@ -115,7 +123,8 @@ culture | text | the culture's uid
 run | text | key that this run's events and waves have too
 complete | true or false | whether it was written to its end
 batch | integer | of the writer, while it writes
-digest | text | hash of all that was found: the same again changes nothing
+digest | text | hash of all that was found: the same again changes nothing; absent where it is stale
+stale | text | why it no longer goes with the culture's masks: they were mended (`curate`); absent where it does
 cells, active_cells | integer | cells that were looked at, and those with an event
 events, links, ties | integer | how many there are: events, PRECEDES, COINCIDES
 waves, flashes | integer | how many there are

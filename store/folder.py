@@ -6,12 +6,14 @@ import fcntl
 import re
 import secrets
 import shutil
+import socket
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from calcigraph.errors import ConflictError, WorkspaceError
 from calcigraph.store.files import flush
+from calcigraph.store.types import Culture
 
 
 class MovieFolder:
@@ -34,6 +36,25 @@ class MovieFolder:
     def has(self, name: str | None) -> bool:
         """Whether this store (relative to the workspace) is there; True for a culture that needs none."""
         return name is None or (self.workspace / name).is_dir()
+
+    def uri(self, name: str) -> str:
+        """Where a store (relative to the workspace) is, with the name of this machine."""
+        return (self.workspace / name).resolve().as_uri().replace("file://", f"file://{socket.gethostname()}", 1)
+
+    def whereabouts(self, culture: Culture) -> str:
+        """What to do about a store that is not in this workspace: the one who ingested it, with a shared graph, has it.
+
+        Parameters
+        ----------
+        culture
+            Whose store `has` does not find.
+        """
+        if culture.movie is None or culture.movie_uri in (None, self.uri(culture.movie)):
+            return f"movie store {culture.movie} is missing: run its ingest again"
+        return (
+            f"its movie is in another workspace ({culture.movie_uri}); only pictures of the movie need it, "
+            "fits, events and queries do not"
+        )
 
     def relative(self, path: Path) -> str:
         """The form kept in the graph: relative to the workspace, forward slashes."""
@@ -59,8 +80,10 @@ class MovieFolder:
             if self._busy(culture):
                 found.append((culture, "an ingest is writing it at this moment"))
             else:
-                remedy = "run the same ingest again, or delete the culture"
-                found.append((culture, f"an ingest was broken off and left {self.relative(path)}: {remedy}"))
+                remedy = "run the same command again, or delete the culture"
+                found.append(
+                    (culture, f"an ingest or a curate was broken off and left {self.relative(path)}: {remedy}")
+                )
         return found
 
     def _busy(self, culture: str) -> bool:

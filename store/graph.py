@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from calcigraph.store import cultures, events, fits, meta, migration
+from calcigraph.store import annotated, cultures, curated, events, fits, meta, migration
 from calcigraph.store.bolt import Bolt, Row
 from calcigraph.store.cypher import RIGHTS, UPDATING
 from calcigraph.store.endpoint import HEAP_MB
@@ -225,6 +225,62 @@ class Graph:
         Raises NotFoundError when there is none of that name.
         """
         cultures.delete_culture(self._bolt, name)
+
+    def annotate(
+        self, culture: str, values: Mapping[str, annotated.Value], labels: Sequence[int] | None = None
+    ) -> None:
+        """Set properties of a culture, or of some of its cells, in one transaction; None takes one away.
+
+        Parameters
+        ----------
+        culture
+            Its name.
+        values
+            By name: letters, digits and _. `condition` and `experiment` of a culture are those of its ingest.
+        labels
+            Of the cells that are meant; None for the culture itself.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such culture, complete, or it has no such cell.
+        InputError
+            A name or a value cannot be stored, or calcigraph has a property of this name itself.
+        """
+        annotated.annotate(self._bolt, culture, values, labels)
+
+    def curate(self, data: CultureData, before: str, when: str) -> curated.Changes:
+        """Write what mended masks changed of a culture, in one transaction; its fits and events become stale.
+
+        Parameters
+        ----------
+        data
+            The culture as it is now to be.
+        before
+            The input digest of the culture that it was made from.
+        when
+            UTC, ISO 8601.
+
+        Raises
+        ------
+        ConflictError
+            Another process wrote the culture meanwhile.
+        InputError, WorkspaceError, GraphError
+            As `write_culture`.
+        """
+        return curated.curate(self._bolt, data, before, when)
+
+    def history(self, culture: str) -> list[curated.Changes]:
+        """What was mended of a culture's masks, oldest first."""
+        return curated.history(self._bolt, culture)
+
+    def stale(self) -> list[Row]:
+        """Fits and events of masks that were mended since: rows of culture, model (None for events), why and run."""
+        return curated.stale(self._bolt)
+
+    def finish_plan(self, culture: str, setting: str) -> None:
+        """Keep with a culture what a plan said of it (JSON), after all of it was done."""
+        annotated.finish_plan(self._bolt, culture, setting)
 
     def write_fit(self, fit: Fit, created: str, version: str) -> None:
         """Store a fit in one transaction; NaN and infinite values are stored as absent.

@@ -6,6 +6,7 @@ labels/cells/0     (Y, X) int32, the masks' own integers, 0 for background
 traces/labels      (n,) int64, the label of the cell in each row
 traces/normalised  (n, T) float64, mean over the cell's pixels after log(x + 1) and eq. 23 (arXiv:2505.20327)
 traces/denoised    (n, T) float64, mean over the same pixels of x itself
+traces/logarithm   (n, T) float64, mean over the same pixels of log(x + 1), before any correction; to 0.2 there was none
 """
 
 from __future__ import annotations
@@ -104,6 +105,17 @@ class MovieWriter(DenoisedFrames):
         # The disk is busy while the next frames are filtered, so that little is left to wait for at the end.
         self._syncing.append(self._syncer.submit(flush, self._frames.file(block)))
 
+    def take_frames(self, other: StoredMovie) -> None:
+        """Share the files of another store's frames, which nobody writes to again; copy them where the disk cannot."""
+        for block in self.blocks():
+            source, target = other.frames_file(block), self._frames.file(block)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
+            except OSError:  # a file system without second names
+                shutil.copyfile(source, target)
+                self._syncing.append(self._syncer.submit(flush, target))
+
     def finish(
         self,
         *,
@@ -112,6 +124,7 @@ class MovieWriter(DenoisedFrames):
         cells: IntArray,
         traces: FloatArray,
         denoised_traces: FloatArray,
+        log_traces: FloatArray | None = None,
         frame_interval_s: float,
         pixel_size_um: float | None,
         about: Mapping[str, Any],
@@ -128,6 +141,8 @@ class MovieWriter(DenoisedFrames):
             (n,), the label of each row of the traces.
         traces, denoised_traces
             (n, T): mean normalised intensity, and mean of the denoised pixels.
+        log_traces
+            (n, T), mean of log(x + 1) of the denoised pixels x.
         frame_interval_s, pixel_size_um
             Scales of the axes, in s and um; None where the pixel size is not known.
         about
@@ -151,7 +166,7 @@ class MovieWriter(DenoisedFrames):
         scales = ([frame_interval_s], [pixel_size_um or 1.0] * 2)
         try:
             _write_labels(self._path / "labels", labels, scales[1], pixel_size_um is not None)
-            _write_traces(self._path / "traces", cells, traces, denoised_traces)
+            _write_traces(self._path / "traces", cells, traces, denoised_traces, log_traces)
             image = {"version": "0.5", "multiscales": [_multiscale("movie", scales[0] + scales[1], pixel_size_um)]}
             write_group(self._path, {"ome": image, "calcigraph": own})
             self._sync()
@@ -256,6 +271,10 @@ class StoredMovie(DenoisedFrames):
         except (OSError, RuntimeError, ValueError) as error:
             raise WorkspaceError(f"{self.path}: frame {number} is damaged ({error}); ingest with --replace") from error
 
+    def frames_file(self, block: range) -> Path:
+        """The file of one of `blocks()`."""
+        return self._frames.file(block)
+
     def normalised(self, number: int) -> FloatArray:
         """Frame `number` after eq. 23, (Y, X) float64. Raises as `frame`."""
         frame = self.frame(number)
@@ -293,6 +312,11 @@ class StoredMovie(DenoisedFrames):
     def denoised_traces(self) -> FloatArray:
         """(n, T), mean of each cell's denoised pixels, before log and eq. 23."""
         return self._array("traces", "denoised")
+
+    @cached_property
+    def log_traces(self) -> FloatArray | None:
+        """(n, T), mean of log(x + 1) of each cell's denoised pixels; None in a store of version 0.2 or before."""
+        return self._array("traces", "logarithm") if (self.path / "traces" / "logarithm").is_dir() else None
 
     def _array(self, *parts: str) -> NDArray[Any]:
         try:
@@ -359,11 +383,15 @@ def _write_labels(path: Path, labels: LabelImage, scale: list[float], known: boo
     write_array(path / "cells" / "0", labels, ("y", "x"))
 
 
-def _write_traces(path: Path, cells: IntArray, traces: FloatArray, denoised: FloatArray) -> None:
+def _write_traces(
+    path: Path, cells: IntArray, traces: FloatArray, denoised: FloatArray, logs: FloatArray | None
+) -> None:
     write_group(path, {})
     write_array(path / "labels", cells, ("cell",))
     write_array(path / "normalised", traces, ("cell", "t"))
     write_array(path / "denoised", denoised, ("cell", "t"))
+    if logs is not None:
+        write_array(path / "logarithm", logs, ("cell", "t"))
 
 
 def _unwritable(target: Path, error: OSError) -> WorkspaceError:

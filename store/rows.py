@@ -15,7 +15,7 @@ from calcigraph.errors import InputError
 from calcigraph.store.bolt import Row
 from calcigraph.store.types import Cells, Culture
 
-FLAT = {"options": "option", "tissue": "tissue", "light": "light"}
+FLAT = {"options": "option", "tissue": "tissue", "light": "light", "registration": "registration"}
 """Mappings of a culture that stand on its node twice: as JSON, which is exact, and as properties of these prefixes."""
 
 
@@ -73,8 +73,8 @@ def iso(value: Any) -> str:
 
 
 def culture_properties(culture: Culture) -> Row:
-    """A Culture as node properties, without the experiment, which is a node, and `created`, which is no JSON value."""
-    left_out = ("experiment", "created")
+    """A Culture as node properties, without the experiment, which is a node, `created` and what `annotate` sets."""
+    left_out = ("experiment", "created", "annotations")
     values = {item.name: getattr(culture, item.name) for item in fields(culture) if item.name not in left_out}
     values["name"] = culture.uid
     for name, prefix in FLAT.items():
@@ -95,6 +95,7 @@ def culture_of(row: Row) -> Culture:
     values["warnings"] = tuple(stored.get("warnings") or ())
     values["doubts"] = tuple(stored.get("doubts") or ())
     values["time_s"] = tuple(stored["time_s"]) if stored.get("time_s") else None
+    values["annotations"] = {name: stored.get(name) for name in stored.get("annotations") or ()}
     values["complete"] = bool(stored.get("complete"))
     values["created"] = iso(values["created"])
     # calcigraph writes these with the node's first transaction; they are absent only where another program made it.

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from calcigraph.errors import command
+from calcigraph.store.curated import remedy
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.graph import Graph
 from calcigraph.store.light import light_line
+from calcigraph.store.registered import registration_line
 from calcigraph.store.tissue import tissue_line
 from calcigraph.version import __version__
 
@@ -40,15 +42,33 @@ def status_rows(graph: Graph, folder: Path, movies: MovieFolder, totals: Sequenc
     ]
     for culture in cultures:
         rows += [("masks", culture.uid, tissue_line(culture.tissue))] if culture.tissue else []
+        moved = culture.registration
+        rows += [("registration", culture.uid, registration_line(moved))] if moved else []
         rows += [("light", culture.uid, light_line(culture.light))] if culture.light else []
         rows += [("warning", culture.uid, warning) for warning in culture.warnings]
         if culture.movie is not None and not movies.has(culture.movie):
-            rows.append(("warning", culture.uid, f"movie store {culture.movie} is missing: run its ingest again"))
+            rows.append(("warning", culture.uid, movies.whereabouts(culture)))
+    rows += [("warning", *what) for what in _stale(graph)]
     rows += [("warning", uid, "an older calcigraph wrote this: run `calcigraph migrate`") for uid in graph.outdated()]
     rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
     rows += [("incomplete", name, _unfinished_events(name)) for name in graph.incomplete_events()]
     rows += [("incomplete", *what) for what in movies.unreferenced([each.movie for each in stored])]
     return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
+
+
+def _stale(graph: Graph) -> list[tuple[str, str]]:
+    """Cultures with fits or events of masks that were mended since, and the commands that make them anew."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in graph.stale():
+        found.setdefault(row["culture"], []).append(row)
+    told = []
+    for culture, rows in found.items():
+        fits = [row["run"] for row in rows if row["model"] is not None]
+        what = [f"{len(fits)} {'fit' if len(fits) == 1 else 'fits'}"] if fits else []
+        what += ["events"] if len(fits) < len(rows) else []
+        again = remedy(culture, [row["model"] for row in rows])
+        told.append((culture, f"stale: {' and '.join(what)}, because {rows[0]['why']}; {again}"))
+    return told
 
 
 def _unfinished(row: Mapping[str, Any]) -> str:

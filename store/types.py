@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calcigraph.store.shown import ShownCulture, ShownFit
+
 if TYPE_CHECKING:
     import networkx
 
@@ -77,6 +79,8 @@ class MovieInfo:
     times: FrameTimes = field(default_factory=FrameTimes)
     notes: tuple[str, ...] = ()
     """What was done to the numbers of the file or left out of it, one line each, for the user."""
+    picked: tuple[tuple[str, int | str], ...] = ()
+    """Which scene, channel and z-plane of a file with several: ("channel", 1), ("channel_name", "GCaMP6s"), ..."""
 
     @property
     def frame_interval_s(self) -> float | None:
@@ -129,8 +133,8 @@ class Normalisation:
         return 1 / (5 * (self.q3 - self.q1))
 
 
-@dataclass(frozen=True)
-class Culture:
+@dataclass(frozen=True, repr=False)
+class Culture(ShownCulture):
     """One recording: a node `Culture` of the graph."""
 
     uid: str
@@ -145,7 +149,7 @@ class Culture:
     movie: str | None
     """The OME-Zarr store, relative to the workspace; None for cultures that came as traces."""
     masks: str
-    """Where the cells came from: Masks.source, or "traces"."""
+    """Where the cells came from: Masks.source, "traces" (a table), or "traces:<program>", such as "traces:suite2p"."""
     input_digest: str
     """Hash of movie, masks and options: the same digest means the same ingest."""
     options: Mapping[str, Any]
@@ -174,8 +178,16 @@ class Culture:
     """Counts of the cells, their coverage, contacts and gaps, JSON-able (ingest.tissue_check); empty for traces."""
     light: Mapping[str, Any] = field(default_factory=dict)
     """Light that is not the cells' own, JSON-able (store.light); empty for traces."""
+    registration: Mapping[str, Any] = field(default_factory=dict)
+    """x_px, y_px, degrees: where the tissue was in each frame, JSON-able (store.registered); empty if not asked for."""
     doubts: tuple[str, ...] = ()
     """What speaks against the contacts or the traces: any of it makes the word of every k `weak` at best."""
+    movie_uri: str | None = None
+    """Where the store was written, such as "file://host/home/ann/ws/movies/A.ome.zarr": others may share the graph."""
+    plan: str | None = None
+    """JSON: what the plan that made it said of it, once all of that was done (calcigraph.plan)."""
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    """What the user said of it by `annotate`, beside experiment and condition."""
 
 
 @dataclass(frozen=True)
@@ -306,8 +318,8 @@ class Subgraph:
 
         Returns
         -------
-        Nodes are labels, with intensity, x_px, y_px and border. Edges are contacts, with shared_border_px (None where
-        unknown) and centroid_distance_px. The graph knows its culture and frame.
+        Nodes are labels, with intensity, x_px, y_px and border. Edges are contacts, with centroid_distance_px, and
+        shared_border_px where it is known. The graph knows its culture and frame.
         """
         import networkx
 
@@ -324,17 +336,14 @@ class Subgraph:
         for (a, b), border, distance in zip(
             self.pairs.tolist(), self.shared_border_px.tolist(), self.centroid_distance_px.tolist(), strict=True
         ):
-            graph.add_edge(
-                labels[a],
-                labels[b],
-                shared_border_px=None if np.isnan(border) else border,
-                centroid_distance_px=distance,
-            )
+            # A value that is not known is left out: GraphML, GEXF and GML have no word for it.
+            known = {} if np.isnan(border) else {"shared_border_px": border}
+            graph.add_edge(labels[a], labels[b], **known, centroid_distance_px=distance)
         return graph
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(ShownFit):
     """One fitted model of one culture. Failure to converge is an outcome that is kept, with advice."""
 
     culture: str

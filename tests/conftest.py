@@ -14,17 +14,18 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from event_runs import build_event_run, build_run, build_wave
 
 from calcigraph.store.endpoint import import_driver
-from calcigraph.store.event_types import EventRun, Events, Links, Wave, no_events
+from calcigraph.store.event_types import EventRun, Wave
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Fit
 from calcigraph.store.units import INNER_CONTACTS
@@ -197,6 +198,21 @@ def java_server(home: Path) -> Iterator[Neo4jServer]:
         process.stdout.close()
 
 
+@pytest.fixture(scope="session")
+def neo4j_jars() -> Path:
+    """The folder of Neo4j's jars, neo4j-admin among them; where there can be none, the test skips."""
+    try:
+        return _jars()
+    except Unavailable as error:
+        pytest.skip(f"no Neo4j jars: {error}")
+
+
+@pytest.fixture(scope="session")
+def start_neo4j(neo4j_jars: Path) -> Callable[[Path], AbstractContextManager[Neo4jServer]]:
+    """Starts a Neo4j of its own on the databases below a folder; use as a context manager."""
+    return java_server
+
+
 def _wait_for(server: Neo4jServer) -> None:
     for _ in range(100):
         try:
@@ -307,57 +323,6 @@ def build_fit(data: CultureData, *, model: str = "robust", k: float = 0.01, seed
     )
 
 
-def build_event_run(
-    data: CultureData,
-    half_s: Mapping[int, Sequence[float]],
-    *,
-    waves: Sequence[Wave] = (),
-    precedes: Sequence[tuple[int, int]] = (),
-    noise: float = 0.02,
-    settings: Mapping[str, Any] | None = None,
-    **values: float,
-) -> EventRun:
-    """Events at these times of these labels; `waves` and `precedes` name them by their places in order of label, time.
-
-    `values` are the same for all events, such as amplitude.
-    """
-    label = np.repeat(sorted(half_s), [len(half_s[each]) for each in sorted(half_s)]).astype(np.int64)
-    half = np.array([time for each in sorted(half_s) for time in sorted(half_s[each])])
-    same = {"amplitude": 0.3, "dff": 0.4, "snr": 9.0, "quality": 0.9, "half_se_s": 1.0} | values
-    columns: dict[str, Any] = {name: np.zeros(len(half), kind.dtype) for name, kind in vars(no_events()).items()}
-    columns |= {name: np.full(len(half), value) for name, value in same.items()}
-    columns |= {"label": label, "half_s": half, "onset_s": half - 5, "peak_s": half + 5, "end_s": half + 30}
-    before, after = (np.array([pair[side] for pair in precedes], dtype=np.int64) for side in (0, 1))
-    links = Links(
-        before=before,
-        after=after,
-        lag_s=half[after] - half[before],
-        tie=np.zeros(len(precedes), dtype=np.bool_),
-        p=np.full(len(precedes), 0.01),
-    )
-    cells = len(data.cells.labels)
-    return EventRun(
-        culture=data.culture.uid,
-        settings={"min_snr": 4.0, "method": "own"} | dict(settings or {}),
-        events=Events(**columns),
-        links=links,
-        waves=tuple(waves),
-        labels=data.cells.labels,
-        baseline=np.zeros((cells, data.culture.frames)),
-        noise=np.full(cells, noise),
-    )
-
-
-def build_wave(events: Sequence[int], *, starts: Sequence[int] = (), speed: float | None = 2.0, **values: Any) -> Wave:
-    """A wave of the events at these places; it begins at 100 s."""
-    known: dict[str, Any] = {
-        "kind": "wave", "onset_s": 100.0, "duration_s": 60.0, "speed_px_s": speed, "speed_low_px_s": None,
-        "speed_high_px_s": None, "direction_deg": None, "radial": True, "origin_x_px": 15.0, "origin_y_px": 15.0,
-        "p": 0.005, "q": 0.01,
-    }  # fmt: skip
-    return Wave(events=np.array(events, dtype=np.int64), starts=np.array(starts, dtype=np.int64), **known | values)
-
-
 @pytest.fixture(scope="session")
 def make_event_run() -> Callable[..., EventRun]:
     return build_event_run
@@ -366,50 +331,6 @@ def make_event_run() -> Callable[..., EventRun]:
 @pytest.fixture(scope="session")
 def make_wave() -> Callable[..., Wave]:
     return build_wave
-
-
-WAVE_EVENTS = (
-    (0, 10.0), (0, 60.0), (1, 20.0), (1, 70.0), (2, 30.0), (3, 30.0), (3, 90.0), (6, 66.0), (11, 100.0), (12, 100.0),
-    (13, 100.0),
-)  # fmt: skip
-"""Place of the cell, and half rise in seconds: two waves from cell 0, of which the first reaches cells 1, 2 and 3 and
-the second 1 and 6; an event of cell 3 alone; and a flash of cells 11, 12 and 13."""
-WAVE_LINKS = ((0, 2, 0.01), (1, 3, 0.01), (1, 7, 0.5), (2, 4, 0.2))
-"""Places of the events, and p."""
-
-
-def build_run(data: CultureData, **values: Any) -> EventRun:
-    """Events, two waves and a flash in a culture of 14 cells or more; `values` replaces fields of the run."""
-    labels, frames = data.cells.labels, data.culture.frames
-    place, half = (np.array(column) for column in zip(*WAVE_EVENTS, strict=True))
-    count = len(place)
-    columns = {name: np.full(count, 0.25) for name in (item.name for item in fields(Events))}
-    columns |= {"label": labels[place], "half_s": half, "onset_s": half - 4, "peak_s": half + 5, "end_s": half + 20}
-    columns |= {"cut_start": np.zeros(count, dtype=bool), "cut_end": half + 20 > 10.0 * frames}
-    columns |= {"amplitude": np.arange(1.0, count + 1), "own_share": np.where(place == 0, 0.75, np.nan)}
-    columns |= {"decay_s": np.full(count, np.nan)}
-    before, after, p = (np.array(column) for column in zip(*WAVE_LINKS, (4, 5, 0.9), strict=True))
-    links = Links(before, after, np.where(before < 4, half[after] - half[before], 0.0), before == 4, p)
-    wave = {
-        "speed_px_s": 3.0, "speed_low_px_s": 2.5, "speed_high_px_s": None, "direction_deg": None, "radial": True,
-        "origin_x_px": 15.0, "origin_y_px": 15.0,
-    }  # fmt: skip
-    flash = dict.fromkeys(wave)
-    waves = tuple(
-        Wave(
-            kind=kind, events=np.array(of), starts=labels[np.array(starts, dtype=int)], onset_s=float(half[of[0]]),
-            duration_s=float(np.ptp(half[of])), p=0.01, q=0.02, **more,
-        )
-        for kind, of, starts, more in (
-            ("wave", [0, 2, 4, 5], [0], wave), ("wave", [1, 7, 3], [0, 6], wave), ("flash", [8, 9, 10], [], flash),
-        )
-    )  # fmt: skip
-    run = EventRun(
-        culture=data.culture.uid, settings={"min_snr": 4.0, "baseline_s": None}, events=Events(**columns), links=links,
-        waves=waves, labels=labels, baseline=np.full((len(labels), frames), 0.4),
-        noise=np.linspace(0.01, 0.02, len(labels)), facts={"max_lag_s": 30.0}, advice=("film faster",),
-    )  # fmt: skip
-    return replace(run, **values)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from calcigraph.models import CASES, WEIGHTS
 from calcigraph.queries import names
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md")
+PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md", "docs/tutorials/*.md")
 OTHER_PROGRAMS = ("docker", "dask", "make", "pre-commit", "export", ".venv/bin/python", "python", "source")
 ELSEWHERE = "benchmarks/page.py"
 """The only other program whose options the pages name."""
@@ -232,7 +232,7 @@ def test_what_loads_from_a_network_is_found() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What the site is built from."""
-    for name in ("docs", "calcigraph", "ingest", "store", "models", "queries", "pictures", "cli"):
+    for name in ("docs", "calcigraph", "ingest", "store", "models", "queries", "pictures", "report", "export", "cli"):
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=shutil.ignore_patterns("weights", "*.csv"))
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "mkdocs.yml"):
         shutil.copy(ROOT / name, tmp_path)

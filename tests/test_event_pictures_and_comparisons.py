@@ -32,7 +32,7 @@ def folder(
                 data = make_culture(f"{day}-{condition}", frames=60, experiment=day, condition=condition)
                 times = {label: 20.0 + 60 * np.arange(count) for label in data.cells.labels.tolist()}
                 waves = [make_wave([0, count, 2 * count], starts=[7]), make_wave([0], kind="flash", speed=None)]
-                run = make_event_run(data, times, waves=waves, precedes=[(0, count)])
+                run = make_event_run(data, times, waves=waves, links=[(0, count)])
                 graph.write_culture(data)
                 graph.write_events(run, np.zeros((30, 60)), "2026-01-01T00:00:00+00:00", "0.1.0")
         graph.write_culture(make_culture("quiet", frames=60))

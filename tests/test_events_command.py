@@ -34,6 +34,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name,
             "--masks",
             str(folder / f"{name}_labels.tif"),
+            "--experiment",
+            "E",
         ]
         assert run(["--workspace", str(folder / "ws"), *words]) == 0
     return folder / "ws"
@@ -113,7 +115,9 @@ def test_what_is_wrong_is_one_line(complain: Complain) -> None:
     assert "method is 'x'; give own or threshold" in complain("events", "c", "--method", "x")
     assert "12 frames" in complain("events", "short")
     assert "run `calcigraph events short`" in complain("query", "waves", "-p", "culture=short")
-    assert "Missing argument" in complain("events")
+    assert "give one or more CULTUREs, or --experiment NAME" in complain("events")
+    assert "give one or more CULTUREs, or --experiment NAME" in complain("events", "c", "--experiment", "E")
+    assert "there is no experiment F with complete cultures; there is E" in complain("events", "--experiment", "F")
 
 
 def test_a_culture_that_fails_does_not_stop_the_others(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +126,25 @@ def test_a_culture_that_fails_does_not_stop_the_others(home: Path, capsys: pytes
     captured = capsys.readouterr()
     assert [row["culture"] for row in json.loads(captured.out)] == ["c"]
     assert "calcigraph: short has 12 frames" in captured.err
+
+
+def test_all_cultures_of_an_experiment(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["--workspace", str(home), "events", "--experiment", "E", "--format", "json"]) == 1
+    captured = capsys.readouterr()
+    assert [row["culture"] for row in json.loads(captured.out)] == ["c"]
+    assert [line for line in captured.err.splitlines() if line.startswith("calcigraph: ")] == [
+        "calcigraph: short has 12 frames; events need at least 30, of which most must show the cells at rest"
+    ]
+
+
+def test_a_wrong_name_does_not_stop_the_others(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["--workspace", str(home), "events", "d", "short", "c", "--format", "json"]) == 1
+    captured = capsys.readouterr()
+    assert [row["culture"] for row in json.loads(captured.out)] == ["c"]
+    told = [line for line in captured.err.splitlines() if line.startswith("calcigraph: ")]
+    assert [word in line for word, line in zip(("no culture d", "short has 12"), told, strict=True)] == [True, True]
 
 
 def test_status_tells_of_a_run_that_was_broken_off(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,22 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = ["--cells", "30", "--frames", "80", "--size", "256", "--k", "0.02", "--seed", "2"]
     assert run(["simulate", str(folder / "m.tif"), *size]) == 0
     masks = ["--masks", str(folder / "m_labels.tif")]
-    assert run(["--workspace", str(folder / "ws"), "ingest", str(folder / "m.tif"), "--culture", "c", *masks]) == 0
+    assert (
+        run(
+            [
+                "--workspace",
+                str(folder / "ws"),
+                "ingest",
+                str(folder / "m.tif"),
+                "--culture",
+                "c",
+                "--experiment",
+                "E",
+                *masks,
+            ]
+        )
+        == 0
+    )
     return folder / "ws"
 
 
@@ -78,6 +94,23 @@ def test_all_laws_of_the_weights_are_tested_and_stored_the_best_last(
     assert {row["robust_k"] for row in cells} == {ranked[0]["k"]}
 
 
+def test_all_cultures_of_an_experiment(ask: Ask) -> None:
+    rows = ask("fit", "--experiment", "E", "--null", "0")
+    assert [row["run"] for row in rows] == [ask("fit", "c", "--null", "0")[0]["run"]]
+
+
+def test_a_wrong_name_does_not_stop_the_others(ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    for laws in ((), ("--weights", "all")):
+        words = ["fit", "d", "c", "--null", "0", *laws, "--format", "json"]
+        assert run(["--workspace", str(ingested), *words]) == 1
+        captured = capsys.readouterr()
+        assert len(json.loads(captured.out)) == (4 if laws else 1)
+        assert [line for line in captured.err.splitlines() if line.startswith("calcigraph: ")] == [
+            "calcigraph: there is no culture d; there is c"
+        ]
+
+
 def test_the_indicator_is_stored_with_the_run(ask: Ask) -> None:
     row = ask("fit", "c", "--indicator", "hill:3.0", "--null", "0")[0]
     assert options_of(row)["indicator"] == "hill:3"
@@ -87,9 +120,24 @@ def test_the_indicator_is_stored_with_the_run(ask: Ask) -> None:
     assert low <= row["k"] <= high
 
 
-def test_tables_have_no_walls_of_json(ask: Ask, ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_result_comes_first_and_the_table_fits_the_screen(
+    ingested: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--workspace", str(ingested), "fit", "c", "--null", "20"]
+    assert run(words) == 0
+    first, *table = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"c: coupling 0\.\d+ /s \(95 % 0\.\d+ to 0\.\d+\), [a-z ]+, \d+ cells; contacts (do not )?show, p 0\.\d+",
+        first,
+    )
+    assert table[0].split()[:4] == ["culture", "model", "k", "k_low"]
+    assert max(map(len, [first, *table])) <= 110
+    assert max(map(len, table)) <= 80
+
+
+def test_tables_have_no_walls_of_json(ingested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workspace = ["--workspace", str(ingested)]
-    assert run([*workspace, "fit", "c", "--null", "0"]) == 0
+    assert run([*workspace, "fit", "c", "--null", "0", "--wide"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(("identified", "run")) for line in lines)
     assert all(len(part.strip()) <= 60 for line in lines for part in line.split("  ") if part.strip().startswith("{"))

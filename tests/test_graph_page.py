@@ -88,10 +88,15 @@ def test_all_that_is_described_is_in_some_graph(
     """What the simulated movie does not have is added by hand: uneven frames, a network's training, waves."""
     data = make_culture(
         "rich", pixel_size_um=0.5, time_s=tuple(10.0 * t for t in range(12)), doubts=("few",), condition="other",
-        movie="m.zarr", bleaching=0.1, shift_px=0.1, saturated=0.0, tissue={"coverage": 1.0}, light={"flicker": 0.0},
+        movie="m.zarr", movie_uri="file://a/m.zarr",
+        bleaching=0.1, shift_px=0.1, saturated=0.0, tissue={"coverage": 1.0}, light={"flicker": 0.0},
+        registration={"x_px": [0.0, 1.0], "y_px": [0.0, 1.0], "degrees": [0.0, 0.1], "largest_px": 1.4},
         options={"max_gap": 0},
     )  # fmt: skip
     asked.graph.write_culture(replace(data, cells=replace(data.cells, flags=("no inset",) * len(data.cells))))
+    asked.graph.annotate("rich", {"dish": 3})
+    asked.graph.finish_plan("rich", "{}")
+    asked.graph.annotate("rich", {"kind": "round"}, data.cells.labels[:1].tolist())
     null = {f"null_{of}{end}": 1.0 for of in ("k", "sync") for end in ("", "_mean", "_z", "_p")}
     bounds = {f"{of}_{end}": 1.0 for of in ("k", "feed") for end in ("low", "high")}
     count = int((~data.cells.border).sum())
@@ -105,6 +110,9 @@ def test_all_that_is_described_is_in_some_graph(
     plane = replace(run.waves[0], speed_high_px_s=3.5, direction_deg=10.0)
     run = replace(run, waves=(plane, *run.waves[1:]))
     asked.graph.write_events(run, run.baseline, data.culture.created, "0")
+    mended = replace(data.culture, input_digest="mended")
+    moved = replace(data.cells, flags=("no inset",) * len(data.cells), x_px=data.cells.x_px + 1)
+    asked.graph.curate(replace(data, culture=mended, cells=moved), data.culture.input_digest, data.culture.created)
     there = keys(asked)
     missing = [
         (table.name, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 import calcigraph
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("ingest", "store", "models", "queries", "pictures", "cli")
+ROOMS = ("ingest", "store", "models", "queries", "pictures", "report", "export", "cli")
 """The top-level folders that make up the package, beside calcigraph/ itself."""
 MAY_IMPORT = {
     "store": {"store"},
@@ -23,10 +25,51 @@ MAY_IMPORT = {
     "models": {"models", "store"},
     "queries": {"queries", "store", "models.scale"},
     "pictures": {"pictures", "queries", "models", "store"},
+    "report": {"report", "said", "pictures", "queries", "models.table", "models.identify", "store"},
+    "export": {"export", "queries", "store"},
     "simulation": {"simulation", "store", "models"},
     "coupling": {"coupling", "store", "models", "queries"},
-    "workspace": {"workspace", "simulation", "coupling", "store", "ingest", "models", "queries", "pictures"},
-    "cli": {"cli", "workspace", "store", "queries", "models.table", "pictures.kinds"},
+    "said": {"said", "store", "queries", "models.identify"},
+    "opened": {"opened", "naming", "store", "queries"},
+    "curation": {"curation", "store", "ingest"},
+    "viewing": {"viewing", "store", "queries"},
+    "bringing": {"bringing", "curation", "opened", "naming", "store", "ingest", "models.table", "queries"},
+    "plan": {"plan", "naming", "store", "ingest.options", "models.event_options", "models.table"},
+    "planned": {"planned", "plan", "said", "store", "ingest.options", "models"},
+    "giving": {
+        "giving",
+        "bringing",
+        "viewing",
+        "store",
+        "models.table",
+        "queries",
+        "pictures",
+        "report",
+        "export",
+    },
+    "workspace": {
+        "workspace",
+        "giving",
+        "plan",
+        "planned",
+        "simulation",
+        "coupling",
+        "said",
+        "store",
+        "models",
+        "queries",
+    },
+    "cli": {
+        "cli",
+        "workspace",
+        "naming",
+        "said",
+        "store",
+        "queries",
+        "models.table",
+        "pictures.kinds",
+        "export.formats",
+    },
 }
 """A room, and what it may import beside errors; a dotted name allows that module only."""
 MAY_IMPORT_IN_MODELS = {
@@ -227,13 +270,15 @@ def test_only_one_file_knows_dask() -> None:
     assert users == {"models/scheduler.py"}
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["ingest"], ["query"], ["picture"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["ingest"], ["query"], ["picture"], ["report"], ["export"]])
 def test_help_starts_fast(command: list[str]) -> None:
     """Help must not import what only work needs."""
     script = (
         "import sys; from calcigraph.cli.app import run; code = run([*sys.argv[1:], '--help']);"
         "heavy = {'torch', 'cellpose', 'dask', 'distributed', 'numba', 'neo4j', 'pandas', 'scipy', 'zarr', 'cv2',"
-        "'matplotlib', 'tifffile', 'calcigraph.ingest.pipeline', 'calcigraph.models.run'};"
+        "'matplotlib', 'tifffile', 'bokeh', 'jinja2', 'nd2', 'pylibCZIrw', 'liffile', 'av', 'napari',"
+        "'anndata', 'geopandas', 'pyarrow', 'pynwb', 'xarray',"
+        "'calcigraph.ingest.pipeline', 'calcigraph.models.run'};"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True, check=False)
@@ -249,3 +294,14 @@ def test_lock_is_hashed_and_names_no_host() -> None:
     pinned = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
     assert len(pinned) > 100
     assert all(line.rstrip().endswith("\\") for line in pinned), "every requirement carries its hashes"
+
+
+def test_the_description_on_a_package_index_has_no_broken_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, str] = {}
+    monkeypatch.setattr("setuptools.setup", lambda **words: given.update(words))
+    runpy.run_path(str(ROOT / "setup.py"))
+    text = given["long_description"]
+    assert "## A first tour" in text
+    assert "what is read and checked" in text
+    assert "<img" not in text
+    assert re.findall(r"\]\((?!https?:)", text) == []

@@ -27,6 +27,8 @@ FLOOR = 0.02
 FEW, CAREFUL = 0.3, 4.3
 """Events of a cell in 361 frames (or fewer) below which a culture counts as silent, and the smallest score there."""
 POINTS = 200
+AT_ONCE = 2000
+"""Events that are counted together."""
 
 
 def least_score(score: FloatArray, chance: FloatArray, cells: int, frames: int, lowest: float) -> float:
@@ -60,15 +62,22 @@ def least_score(score: FloatArray, chance: FloatArray, cells: int, frames: int, 
     rate = min(1.0, (len(seen) + more + 1) / (thin.sum() + more + 1))
     z = np.exp(grid)
     expected = count * np.exp(-rate * (z**2 - FROM**2) / 2) * rate * z**2
-    logs = np.log(np.maximum(score, 1e-9))
-    kernel = np.exp(-0.5 * ((grid[:, None] - logs) / SMOOTH) ** 2) / (SMOOTH * np.sqrt(2 * np.pi))
     spread = np.exp(-0.5 * ((grid[:, None] - grid) / SMOOTH) ** 2)
     expected = (spread / spread.sum(axis=1, keepdims=True)) @ expected
     # Scores below the lowest were not sought.
-    kernel /= ndtr((grid[:, None] - grid[0]) / SMOOTH)
-    found = kernel.sum(axis=1) + FLOOR * len(score) / (grid[-1] - grid[0])
+    found = _density(np.log(np.maximum(score, 1e-9)), grid) / ndtr((grid - grid[0]) / SMOOTH)
+    found += FLOOR * len(score) / (grid[-1] - grid[0])
     bad = np.flatnonzero(expected > MARGIN * found)
     least = float(z[min(bad[-1] + 1, POINTS - 1)]) if len(bad) else lowest
     # Where there are hardly any events, nothing tells whether chance is well counted.
     few = (score >= least).sum() < FEW * cells * max(frames / USUAL_FRAMES, 1.0)
     return max(least, CAREFUL) if few else least
+
+
+def _density(values: FloatArray, grid: FloatArray) -> FloatArray:
+    """(g,), how densely values lie around each point."""
+    total = np.zeros(len(grid))
+    for first in range(0, len(values), AT_ONCE):
+        off = (grid[:, None] - values[first : first + AT_ONCE]) / SMOOTH
+        total += np.exp(-0.5 * off**2).sum(axis=1)
+    return np.asarray(total / (SMOOTH * np.sqrt(2 * np.pi)))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from calcigraph.models.events.grouping import WORKERS, groups
 from calcigraph.models.events.refinement import WEIGHT, Candidates, Expected, extent, model, windows
 from calcigraph.models.events.shapes import RISE, Landmarks, Reals, derivatives, heights, landmarks, reach
 
+CELLS = 500
+"""Cells whose events are measured together."""
 NUDGE = 0.05
 """Frames, or logarithm of a length, by which a shape is changed to see how far its landmarks move."""
 POINTS = 200
@@ -23,6 +29,9 @@ WEAK = 5.0
 """Score at which errors are 1.4 times those of a linear fit: a weak event may be fitted at a wrong place."""
 OUTSIDE = np.array([0.06, 0.05])
 """Share of the rise time by which onset and half rise are off because no shape is exactly right."""
+
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,27 @@ class Measured:
 
 def measured(rest: Reals, events: Candidates, expected: Expected) -> Measured:
     """Landmarks, standard errors and quality of events, given traces in units of their noise, (n, T)."""
+
+    def one(rows: slice) -> Measured:
+        low, high = np.searchsorted(events.cell, [rows.start, rows.stop])
+        mine = events.chosen(np.arange(low, high))
+        mine = replace(mine, cell=mine.cell - rows.start)
+        return _measured(rest[rows], mine, replace(expected, ratio=expected.ratio[rows]))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return _together(list(pool.map(one, groups(len(rest), CELLS))))
+
+
+def _together(parts: Sequence[Part]) -> Part:
+    """Measures or landmarks of several groups of events, one after another."""
+    columns: dict[str, Any] = {}
+    for item in fields(cast(Any, parts[0])):
+        column = [getattr(part, item.name) for part in parts]
+        columns[item.name] = _together(column) if is_dataclass(column[0]) else np.concatenate(column)
+    return type(parts[0])(**columns)
+
+
+def _measured(rest: Reals, events: Candidates, expected: Expected) -> Measured:
     marks = landmarks(sharpened(events.shape))
     error = np.sqrt(_fit_variance(rest.shape[1], events, expected, marks))
     rise = marks.ninety - marks.onset
@@ -69,7 +99,7 @@ def _recorded_height(events: Candidates, marks: Landmarks, last: float) -> Reals
 def _recorded_area(events: Candidates, last: float) -> Reals:
     first, end = (np.clip(limit, 0.0, last) for limit in reach(events.shape))
     share = np.linspace(0, 1, POINTS)
-    value = heights(events.shape, first[:, None] + (end - first)[:, None] * share)
+    value = heights(events.shape, (first[:, None] + (end - first)[:, None] * share).astype(np.float32))
     return np.asarray(events.height * (end - first) * (value[:, 1:] + value[:, :-1]).mean(axis=1) / 2)
 
 

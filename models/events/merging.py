@@ -15,6 +15,8 @@ DEEP, CERTAIN = 0.5, 6.0
 """Fall between two events, as a share of the lower one and in noise deviations, that needs no test."""
 LEAST = 6.0
 """What two events must explain better than one, at least, however usual they are."""
+AT_ONCE = 0.7
+"""Frames: no cell begins two events closer together, whose sum is one of an unusual shape."""
 STEPS = 5
 """Steps of a fit of one event in place of two."""
 
@@ -85,6 +87,7 @@ def _merged(
         pair = expected.usual(events.shape[one]) + expected.usual(events.shape[two])
         needed = np.maximum(needed + expected.usual(best.shape) - pair, LEAST)
         same = single - both < needed + misfit**2 * (own**2).sum(axis=1)
+        same |= np.abs(events.shape[one, START] - events.shape[two, START]) < AT_ONCE
         at = one[same]
         shape[at], template[at], height[at] = best.shape[same], best.shape[same], best.height[same]
         bonus[at] = np.maximum(bonus[at], bonus[two[same]])

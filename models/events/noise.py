@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calcigraph.models.events.shapes import Reals
 from calcigraph.models.scale import CONSISTENT
-from calcigraph.store.types import BoolArray, FloatArray
+from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 SCALES = (1, 2, 4, 8, 16, 32)
 """Frames over which sums are taken."""
@@ -59,9 +61,8 @@ class Quiet:
     """(s,), as `Noise.ratio`."""
 
 
-def quiet_cells(noise: Noise, rest: FloatArray, resting: BoolArray) -> Quiet:
-    """From resting cells, (n,) of traces without baseline and events, (n, T); from the quietest where too few rest."""
-    steps = _step_deviation(rest)
+def quiet_cells(noise: Noise, steps: FloatArray, resting: BoolArray) -> Quiet:
+    """From resting cells, (n,), and steps between frames, (n,); from the quietest cells where too few rest."""
     some = steps > 0
     if not some.any():
         return Quiet(1.0, np.ones(len(noise.scales)))
@@ -72,62 +73,85 @@ def quiet_cells(noise: Noise, rest: FloatArray, resting: BoolArray) -> Quiet:
     return Quiet(float(np.quantile(over, 0.25)), np.quantile(noise.ratio[some], 0.25, axis=0))
 
 
-def held_down(noise: Noise, rest: FloatArray, busy: BoolArray, quiet: Quiet) -> Noise:
-    """Noise of busy cells, (n,), at most what steps between frames allow.
+def held_down(noise: Noise, steps: FloatArray, busy: BoolArray, quiet: Quiet) -> Noise:
+    """Noise of busy cells, (n,), at most what steps between frames, (n,), allow.
 
     What a fit leaves of many events is not noise. It is smooth, so that steps from frame to frame hardly show it.
     """
-    most = quiet.over_steps * _step_deviation(rest)
+    most = quiet.over_steps * steps
     frame = np.where(busy, np.minimum(noise.frame, most), noise.frame)
     ratio = np.where(busy[:, None], np.minimum(noise.ratio, quiet.ratio), noise.ratio)
     return replace(noise, frame=frame, ratio=ratio)
 
 
-def _step_deviation(rest: FloatArray) -> FloatArray:
-    """(n,), deviation of a frame if noise is white, from steps between frames."""
+def step_deviation(rest: Reals) -> FloatArray:
+    """(n,), deviation of a frame if noise is white, from steps between the frames of traces, (n, T)."""
     steps = np.diff(rest, axis=1)
-    return np.asarray(CONSISTENT * np.median(np.abs(steps), axis=1) / 2**0.5)
+    return np.asarray(CONSISTENT * np.median(np.abs(steps), axis=1) / 2**0.5, dtype=np.float64)
 
 
-def measure_noise(rest: FloatArray, active: BoolArray | None = None) -> Noise:
-    """The noise of traces whose baseline has been taken off, (n, T).
+@dataclass(frozen=True)
+class Sums:
+    """What sums over several lengths of time tell of the noise of n cells, each cell by itself."""
+
+    scales: FloatArray
+    """(s,), frames."""
+    deviation: FloatArray
+    """(n, s), deviation of a sum, over the root of its frames."""
+    error: FloatArray
+    """(n, s), standard error of its logarithm."""
+
+
+def measure_sums(rest: Reals, active: BoolArray | None = None) -> Sums:
+    """Sums of traces whose baseline has been taken off, (n, T).
 
     Events only raise a trace. What lies below the baseline is noise, so that its deviation follows from the mean m of
     the absolute negative values: sqrt(pi / 2) m for noise with a normal distribution. Sums over 2, 4, ... frames tell
-    its colour in the same way. The colour of a cell is drawn towards that of the culture as far as cells do not differ
-    by more than chance (empirical Bayes). Frames with known events, (n, T), are left out where enough others remain.
+    its colour in the same way. Frames with known events, (n, T), are left out where enough others remain.
     """
     cells, frames = rest.shape
     scales = np.array([scale for scale in SCALES if scale == 1 or scale * FEWEST_SUMS <= frames])
-    sums = np.concatenate([np.zeros((cells, 1)), np.cumsum(rest, axis=1)], axis=1)
+    sums = np.zeros((cells, frames + 1), dtype=rest.dtype)
+    np.cumsum(rest, axis=1, out=sums[:, 1:])
     busy = None
     if active is not None:
-        busy = np.concatenate([np.zeros((cells, 1)), np.cumsum(active, axis=1)], axis=1)
+        busy = np.zeros((cells, frames + 1), dtype=np.int64)
+        np.cumsum(active, axis=1, out=busy[:, 1:])
     measured = [_at_scale(sums, busy, scale) for scale in scales.tolist()]
-    deviation, error = (np.stack(column, axis=1) for column in zip(*measured, strict=True))
+    deviation, error = (np.stack(column, axis=1).astype(np.float64) for column in zip(*measured, strict=True))
+    return Sums(scales.astype(float), deviation, error)
+
+
+def pooled(parts: Sequence[Sums]) -> Noise:
+    """The noise of a culture from the sums of all its cells.
+
+    The colour of a cell is drawn towards that of the culture as far as cells do not differ by more than chance
+    (empirical Bayes).
+    """
+    deviation, error = (np.concatenate([getattr(part, name) for part in parts]) for name in ("deviation", "error"))
     frame = deviation[:, 0]
     ratio = np.log(np.maximum(deviation / np.where(frame > 0, frame, 1.0)[:, None], 0.1))
-    ratio = np.exp(_towards_culture(ratio, error))
-    return Noise(frame, scales.astype(float), np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
+    ratio = np.exp(_towards_culture(ratio, error)) if len(ratio) else ratio
+    return Noise(frame, parts[0].scales, np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
 
 
-def _at_scale(sums: FloatArray, busy: FloatArray | None, scale: int) -> tuple[FloatArray, FloatArray]:
+def _at_scale(sums: Reals, busy: IntArray | None, scale: int) -> tuple[FloatArray, FloatArray]:
     """Deviation of sums over so many frames, over its root, and the standard error of its logarithm, each (n,)."""
     step = max(1, scale // 4)
-    values = (sums[:, scale:] - sums[:, :-scale])[:, ::step] / scale**0.5
+    values = (sums[:, scale::step] - sums[:, :-scale:step]) / scale**0.5
     below, used = values < 0, np.ones(values.shape, dtype=bool)
     if busy is not None:
-        free = (busy[:, scale:] - busy[:, :-scale])[:, ::step] == 0
+        free = busy[:, scale::step] == busy[:, :-scale:step]
         enough = ((below & free).sum(axis=1) >= FEWEST_FREE * step)[:, None]
         below, used = below & (free | ~enough), free | ~enough
     count = np.maximum(below.sum(axis=1), 1)
-    deviation = ONE_SIDED * np.where(below, -values, 0.0).sum(axis=1) / count
+    deviation = ONE_SIDED * np.where(below, -values, values.dtype.type(0)).sum(axis=1) / count
     if busy is not None:
         # What rises above the baseline once events are known is mostly noise too; what is left of events is cut.
         above = used & (values > 0)
         capped = np.minimum(values, HIGHEST * deviation[:, None])
         more = above.sum(axis=1)
-        upper = ONE_SIDED * np.where(above, capped, 0.0).sum(axis=1) / np.maximum(more, 1)
+        upper = ONE_SIDED * np.where(above, capped, values.dtype.type(0)).sum(axis=1) / np.maximum(more, 1)
         deviation = (count * deviation + more * upper) / (count + more)
         count = count + more
     return deviation, RELATIVE_ERROR / np.sqrt(np.maximum(count * step / scale, 1))

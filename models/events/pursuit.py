@@ -10,7 +10,7 @@ from calcigraph.models.events.merging import merged
 from calcigraph.models.events.pruning import pruned
 from calcigraph.models.events.reconsidering import candidates, reconsidered
 from calcigraph.models.events.refinement import Candidates, joined, model, refined, windows
-from calcigraph.models.events.search import Filters, picks, scores
+from calcigraph.models.events.search import Filters, picks
 from calcigraph.models.events.shapes import Reals, heights, reach
 from calcigraph.store.types import IntArray
 
@@ -55,10 +55,10 @@ def scored(events: Candidates, ratio: Reals, given: Filters, frames: int) -> Can
 
 def envelope(events: Candidates, score: Reals, cells: int, frames: int) -> Reals:
     """(n, T), the highest score of the events that reach each frame, 0 elsewhere."""
-    result = np.zeros(cells * frames)
+    result = np.zeros(cells * frames, dtype=np.float32)
     for window in windows(*reach(events.shape), frames):
         place = events.cell[window.rows, None] * frames + window.place
-        every = np.broadcast_to(score[window.rows, None], place.shape)
+        every = np.broadcast_to(score[window.rows, None].astype(np.float32), place.shape)
         np.maximum.at(result, place[window.good], every[window.good])
     return result.reshape(cells, frames)
 
@@ -66,8 +66,8 @@ def envelope(events: Candidates, score: Reals, cells: int, frames: int) -> Reals
 def clear_events(rest: Reals, ratio: Reals, given: Filters) -> Candidates:
     """What stands out at a first look, and its scores."""
     cells, frames = rest.shape
-    floor = np.full((cells, frames), CLEAR)
-    new = picks(rest, scores(rest, ratio, given), ratio, floor, given)
+    floor = np.full((cells, frames), CLEAR, dtype=np.float32)
+    new = picks(rest, ratio, floor, given)
     events = refined(rest, candidates(new), 2)
     return scored(events, ratio, given, frames)
 
@@ -80,7 +80,7 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
     for number in range(LOOKS):
         part = _of(events, active)
         left, floor = _what_is_left(rest[active], part, ratio[active], given, least)
-        new = picks(left, scores(left, ratio[active], given), ratio[active], floor, given)
+        new = picks(left, ratio[active], floor, given)
         new = replace(new, cell=active[new.cell])
         touched = np.unique(new.cell) if number else np.unique(np.concatenate([new.cell, events.cell]))
         if not len(touched):
@@ -109,14 +109,14 @@ def _what_is_left(rest: Reals, events: Candidates, ratio: Reals, given: Filters,
     """The residuals, and the score that another event must have at each frame, both (n, T)."""
     cells, frames = rest.shape
     score = strength(events, ratio, given, frames)
-    floor = np.hypot(least, MISFIT * envelope(events, score, cells, frames))
+    floor = np.hypot(np.float32(least), MISFIT * envelope(events, score, cells, frames))
     return rest - model(events, cells, frames), floor
 
 
 def by_chance(rest: Reals, events: Candidates, ratio: Reals, given: Filters) -> Candidates:
     """What a search finds in the residuals turned upside down, where there are no events."""
     left, floor = _what_is_left(rest, events, ratio, given, LOWEST)
-    found = candidates(picks(-left, -scores(left, ratio, given), ratio, floor, given))
+    found = candidates(picks(-left, ratio, floor, given))
     # Fitted like events, since a fit raises a score.
     return scored(refined(-left, found, ROUNDS), ratio, given, rest.shape[1])
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from calcigraph.models.events.refinement import Candidates, joined, model, refined, windows
-from calcigraph.models.events.search import Filters, Picks, picks, scores
+from calcigraph.models.events.search import Filters, Picks, picks
 from calcigraph.models.events.shapes import Reals, reach, width
 from calcigraph.store.types import BoolArray, IntArray
 
@@ -46,7 +46,7 @@ def reconsidered(
     left = rest[some] - model(kept, len(some), frames)
     floor = np.full(left.shape, least)
     longest = _longest(part.chosen(bad[mine]), shorter, len(some), frames)
-    new = picks(left, scores(left, ratio[some], given), ratio[some], floor, given, longest)
+    new = picks(left, ratio[some], floor, given, longest)
     tried = refined(rest[some], joined(kept, candidates(new)), ROUNDS)
     more = np.bincount(tried.cell, minlength=len(some)) - np.bincount(part.cell, minlength=len(some))
     gain = _squares(rest[some], part) - _squares(rest[some], tried)

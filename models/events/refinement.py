@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ SETTLED = 0.1
 WEIGHT = np.concatenate([[1e-6, 1e-3], SPREAD**-2.0])
 """The prior's precision of height, start and lengths."""
 SHORTEST_WINDOW = 24
+FEWEST_ROWS = 40
+"""Events of like length that are worth a pass of their own; fewer go with longer ones."""
+MOST_NUMBERS = 200_000
+"""Frames of all windows of a pass: more would leave the processor's cache."""
 AROUND = 0.5
 """Share of its length by which the window of an event reaches beyond it, so that a shape can grow."""
 
@@ -120,15 +125,18 @@ def windows(first: Reals, last: Reals, frames: int) -> Iterator[Windows]:
     """Windows from `first` to `last` frames, (e,), in groups of growing length."""
     low = np.floor(np.clip(first, 0, frames - 1)).astype(np.int64)
     high = np.ceil(np.clip(last, low, frames - 1)).astype(np.int64)
-    size = SHORTEST_WINDOW
-    left = np.ones(len(low), dtype=bool)
-    while left.any():
-        rows = np.flatnonzero(left & (high - low < size))
-        left[rows] = False
-        if len(rows):
-            frame = low[rows, None] + np.arange(size)
-            good = frame <= high[rows, None]
-            yield Windows(rows, frame.astype(np.float32), np.minimum(frame, frames - 1), good)
+    size, span = SHORTEST_WINDOW, high - low
+    left = np.argsort(span, kind="stable")
+    while len(left):
+        count = int(np.searchsorted(span[left], size))
+        if count >= FEWEST_ROWS or count == len(left):
+            longest = int(span[left[count - 1]]) + 1
+            alike, left = np.sort(left[:count]), left[count:]
+            for begin in range(0, count, max(MOST_NUMBERS // longest, 1)):
+                rows = alike[begin : begin + max(MOST_NUMBERS // longest, 1)]
+                place = low[rows, None] + np.arange(longest)
+                good = place <= high[rows, None]
+                yield Windows(rows, place.astype(np.float32), np.minimum(place, frames - 1), good)
         size = size * 3 // 2
 
 
@@ -182,24 +190,43 @@ class Fitted:
         return better
 
 
-def fitted(target: Reals, window: Windows, start: Reals, template: Reals, steps: int) -> Fitted:
-    """Shapes and heights that leave least of `target`, (e, w), by Gauss-Newton steps from `start`, (e, 5)."""
+def fitted(
+    target: Reals, window: Windows, start: Reals, template: Reals, steps: int, value: Reals | None = None
+) -> Fitted:
+    """Shapes and heights that leave least of `target`, (e, w), by Gauss-Newton steps from `start`, (e, 5).
+
+    `value` are the shapes `start` at the frames of the window, where they are known.
+    """
     frames = int(window.place.max()) + 1
-    best = _left(target, window.frame, window.good, start.copy(), template)
+    best = _left(target, window.frame, window.good, start.copy(), template, value)
+    moving = np.arange(len(start))
     for _ in range(steps):
-        step = _step(target, window, best, template)
-        rows = np.arange(len(start))
+        step = _step(target, window, best, template, moving)
+        at = np.arange(len(moving))
         for share in SHARES:
-            shape = inside(best.shape[rows] + share * step[rows], frames)
-            tried = _left(target[rows], window.frame[rows], window.good[rows], shape, template[rows])
-            rows = rows[~best.better_of(tried, rows)]
-            if not len(rows):
+            rows = moving[at]
+            shape = inside(best.shape[rows] + share * step[at], frames)
+            near, frame, good, usual = _rows(rows, target, window.frame, window.good, template)
+            tried = _left(near, frame, good, shape, usual)
+            at = at[~best.better_of(tried, rows)]
+            if not len(at):
                 break
+        # Where no step helps, the same step would be tried again.
+        moving = np.delete(moving, at)
+        if not len(moving):
+            break
     return best
 
 
-def _left(target: Reals, frame: Reals, good: BoolArray, shape: Reals, template: Reals) -> Fitted:
-    value = heights(shape, frame)
+def _rows(rows: IntArray, *arrays: Any) -> tuple[Any, ...]:
+    """These rows of arrays; the arrays themselves where that is all of them."""
+    return arrays if len(rows) == len(arrays[0]) else tuple(array[rows] for array in arrays)
+
+
+def _left(
+    target: Reals, frame: Reals, good: BoolArray, shape: Reals, template: Reals, value: Reals | None = None
+) -> Fitted:
+    value = heights(shape, frame) if value is None else value
     value *= good
     energy = np.maximum(np.einsum("ew,ew->e", value, value), 1e-6)
     height = np.maximum(np.einsum("ew,ew->e", value, target), 0) / energy
@@ -208,17 +235,20 @@ def _left(target: Reals, frame: Reals, good: BoolArray, shape: Reals, template: 
     return Fitted(shape, height, misfit, value, misfit.copy())
 
 
-def _step(target: Reals, window: Windows, best: Fitted, template: Reals) -> Reals:
-    """The Gauss-Newton step of the shapes, with the template as a weak prior of lengths."""
-    rows = derivatives(best.shape, window.frame)
-    height = best.height[:, None].astype(np.float32)
+def _step(target: Reals, window: Windows, best: Fitted, template: Reals, some: IntArray) -> Reals:
+    """The Gauss-Newton step of some of the shapes, with the template as a weak prior of lengths."""
+    target, frame, good, shape, height, value, template = _rows(
+        some, target, window.frame, window.good, best.shape, best.height, best.value, template
+    )
+    rows = derivatives(shape, frame)
+    height = height[:, None].astype(np.float32)
     rows[:, 1:] *= height[:, :, None]
-    rows *= window.good[:, None]
-    residual = target - height * best.value
+    rows *= good[:, None]
+    residual = target - height * value
     normal = (rows @ rows.transpose(0, 2, 1)).astype(float)
     right = (rows @ residual[:, :, None])[:, :, 0].astype(float)
     normal[:, np.arange(6), np.arange(6)] += WEIGHT
-    right[:, 2:] += (template[:, RISE:] - best.shape[:, RISE:]) * WEIGHT[2:]
+    right[:, 2:] += (template[:, RISE:] - shape[:, RISE:]) * WEIGHT[2:]
     return np.clip(np.linalg.solve(normal, right[:, :, None])[:, 1:, 0], -STEP, STEP)
 
 
@@ -247,9 +277,10 @@ def _refitted(left: Reals, events: Candidates, turn: IntArray) -> tuple[Candidat
     for window in windows(*extent(events.shape[turn]), frames):
         at = turn[window.rows]
         place = events.cell[at, None] * frames + window.place
-        own = height[at, None].astype(np.float32) * heights(events.shape[at], window.frame)
+        value = heights(events.shape[at], window.frame)
+        own = height[at, None].astype(np.float32) * value
         target = (flat[place] + own) * window.good
-        found = fitted(target, window, events.shape[at], events.template[at], 1)
+        found = fitted(target, window, events.shape[at], events.template[at], 1, value)
         shape[at], height[at] = found.shape, found.height
         gain[window.rows] = found.gain
         change = own - found.height[:, None].astype(np.float32) * found.value

@@ -15,6 +15,8 @@ LEAST_INSIDE = 0.25
 """Share of a template's energy that must lie within the recording."""
 AT_ONCE = 24
 """Steps of a search: each gives a cell an event, or a shorter template."""
+CELLS = 32
+"""Cells whose scores are computed together."""
 SHORTER = 0.7
 """Of the width of a template that does not fit, where shorter ones are tried."""
 CORE = 0.1
@@ -32,6 +34,8 @@ class Filters:
     size: int
     root_energy: Reals
     """(k, T), root of the energy that lies within the recording for a middle at each frame; infinite if too little."""
+    over_root_energy: Reals
+    """Its inverse."""
     bonus: Reals
     """(k,), added to the square of a template's score: twice the log of how usual it is among the culture's events."""
 
@@ -54,7 +58,14 @@ def filters(shapes: Bank, frames: int) -> Filters:
     energy = fft.irfft(fft.rfft(inside) * squares, size, axis=1)[:, :frames]
     whole = (shapes.values**2).sum(axis=1)[:, None]
     root = np.where(energy >= LEAST_INSIDE * whole, np.sqrt(np.maximum(energy, 1e-9)), np.inf).astype(np.float32)
-    return Filters(shapes, np.conj(fft.rfft(circle, axis=1)), size, root, np.zeros(len(shapes)))
+    return Filters(
+        shapes=shapes,
+        spectra=np.conj(fft.rfft(circle, axis=1)),
+        size=size,
+        root_energy=root,
+        over_root_energy=1 / root,
+        bonus=np.zeros(len(shapes)),
+    )
 
 
 @dataclass(frozen=True)
@@ -72,38 +83,42 @@ class Picks:
 class _Best:
     """The best template at every frame, among those that are short enough there."""
 
-    def __init__(self, every: Reals, given: Filters, longest: Reals | None) -> None:
-        # In place: scores are the largest array of all, and nobody needs them again.
-        np.maximum(every, 0, out=every)
-        np.square(every, out=every)
-        every += given.bonus.astype(np.float32)[:, None]
-        self._squares = every
-        self._width = given.shapes.width
-        self._longest = np.full((len(every), every.shape[2]), np.inf) if longest is None else longest.copy()
-        self.template = self._squares.argmax(axis=1)
-        self.score = self._root(self._squares, self.template)
-        if longest is not None:
-            self._choose(np.arange(len(every)))
-
-    @staticmethod
-    def _root(squares: Reals, template: IntArray) -> Reals:
-        return np.asarray(np.sqrt(np.maximum(np.take_along_axis(squares, template[:, None], axis=1)[:, 0], 0)))
+    def __init__(self, left: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None) -> None:
+        self._left, self._ratio, self._floor, self._given = left, ratio, floor, given
+        self._longest = longest
+        self.score = np.empty(left.shape, dtype=np.float32)
+        self.template = np.zeros(left.shape, dtype=np.int16)
+        """Where the score passes the floor."""
+        self._choose(np.arange(len(left)))
 
     def limit(self, rows: IntArray, reach: BoolArray, width: Reals) -> None:
         """Only templates up to so wide, (r,), where `reach`, (r, T)."""
+        if self._longest is None:
+            self._longest = np.full(self.score.shape, np.inf, dtype=np.float32)
         self._longest[rows] = np.where(reach, np.minimum(self._longest[rows], width[:, None]), self._longest[rows])
         self._choose(rows)
 
     def _choose(self, rows: IntArray) -> None:
-        squares = np.where(self._width[:, None] <= self._longest[rows, None], self._squares[rows], -1)
-        self.template[rows] = squares.argmax(axis=1)
-        self.score[rows] = self._root(squares, self.template[rows])
+        # The scores of all templates are the largest array of all: a few cells at a time stay in the processor's cache.
+        for first in range(0, len(rows), CELLS):
+            some = rows[first : first + CELLS]
+            squares = scores(self._left[some], self._ratio[some], self._given)
+            np.maximum(squares, 0, out=squares)
+            np.square(squares, out=squares)
+            squares += self._given.bonus.astype(np.float32)[:, None]
+            if self._longest is not None:
+                wide = self._given.shapes.width.astype(np.float32)[:, None] > self._longest[some, None]
+                squares[wide] = -1
+            best = squares.max(axis=1)
+            self.score[some] = score = np.sqrt(np.maximum(best, 0))
+            cell, frame = np.nonzero(score > self._floor[some])
+            self.template[some[cell], frame] = squares[cell, :, frame].argmax(axis=1)
 
 
 def _range(at: IntArray, k: IntArray, given: Filters) -> tuple[IntArray, IntArray]:
     """First frame of templates at these middles, and the frame after the last."""
-    first, last = given.shapes.first[k], given.shapes.last[k]
-    return at + np.floor(first).astype(np.int64), at + np.ceil(last).astype(np.int64) + 1
+    first, last = np.floor(given.shapes.first), np.ceil(given.shapes.last) + 1
+    return at + first.astype(np.int32)[k], at + last.astype(np.int32)[k]
 
 
 def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Reals, given: Filters) -> BoolArray:
@@ -111,12 +126,13 @@ def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Rea
     rows = np.arange(len(at))
     raw = np.sqrt(np.maximum(score**2 - given.bonus[k], 0))
     height = raw * ratio[rows, k] / given.root_energy[k, at]
-    column = np.arange(left.shape[1]) - at[:, None] + given.shapes.middle
+    column = np.arange(left.shape[1], dtype=np.int32) - at[:, None].astype(np.int32) + given.shapes.middle
     inside = (column >= 0) & (column < given.shapes.values.shape[1])
-    value = np.where(inside, given.shapes.values[k[:, None], np.where(inside, column, 0)], 0.0)
-    core = value > CORE
-    above = np.where(core, np.maximum(height[:, None] * value - left, 0), 0)
-    excess = (above**2).sum(axis=1) - core.sum(axis=1) / 2
+    column[~inside] = 0
+    value = given.shapes.values.astype(np.float32)[k[:, None], column]
+    core = inside & (value > CORE)
+    above = np.where(core, np.maximum(height[:, None].astype(np.float32) * value - left, 0), 0)
+    excess = np.einsum("rt,rt->r", above, above) - core.sum(axis=1) / 2
     return np.asarray(excess > (SURE * ratio[rows, k]) ** 2 + (OFF * score) ** 2)
 
 
@@ -124,22 +140,22 @@ def scores(left: Reals, ratio: Reals, given: Filters) -> Reals:
     """(n, k, T): height of each template at each middle, over its standard error."""
     spectrum = fft.rfft(left.astype(np.float32), given.size, axis=1)
     values = fft.irfft(spectrum[:, None, :] * given.spectra[None], given.size, axis=2)[:, :, : left.shape[1]]
-    values /= given.root_energy[None]
-    values /= ratio.astype(np.float32)[:, :, None]
+    values *= given.over_root_energy[None]
+    values *= (1 / ratio).astype(np.float32)[:, :, None]
     return np.asarray(values)
 
 
-def picks(left: Reals, every: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None = None) -> Picks:
-    """The highest scores of every cell that pass the floor, (n, T), and do not overlap. `every` is overwritten.
+def picks(left: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None = None) -> Picks:
+    """The highest scores of every cell that pass the floor, (n, T), and do not overlap.
 
     A template that lies above the trace `left`, (n, T), in much of its range, such as a long one over two short events,
     gives way to shorter ones there: events add up, so that nothing else could have pulled the trace down. No template
-    wider than `longest`, (n, T) frames, is tried.
+    wider than `longest`, (n, T) frames, is tried; it is overwritten.
     """
-    best = _Best(every, given, longest)
+    best = _Best(left, ratio, floor, given, longest)
     frames = left.shape[1]
     score, template = best.score, best.template
-    over = np.where(score > floor, score, -np.inf)
+    over = np.where(score > floor, score, np.float32(-np.inf))
     rows = np.arange(len(left))
     found = []
     for _ in range(AT_ONCE):
@@ -153,15 +169,15 @@ def picks(left: Reals, every: Reals, ratio: Reals, floor: Reals, given: Filters,
         found.append((rows[fine], at[fine], k[fine], score[rows[fine], at[fine]]))
         # What overlaps is judged again once this one has been taken off.
         taken, first, last = rows[fine], *_range(at[fine], k[fine], given)
-        low, high = _range(np.arange(frames), template[taken], given)
-        over[taken] = np.where((low < last[:, None]) & (high > first[:, None]), -np.inf, over[taken])
+        low, high = _range(np.arange(frames, dtype=np.int32), template[taken], given)
+        over[taken] = np.where((low < last[:, None]) & (high > first[:, None]), np.float32(-np.inf), over[taken])
         # Where a template is wrong, only shorter ones are left.
         again, first, last = rows[wrong], *_range(at[wrong], k[wrong], given)
         if len(again):
             reach = (np.arange(frames) >= first[:, None]) & (np.arange(frames) < last[:, None])
             best.limit(again, reach, given.shapes.width[k[wrong]] * SHORTER)
             new = best.score[again] > floor[again]
-            over[again] = np.where(np.isfinite(over[again]) & new, best.score[again], -np.inf)
+            over[again] = np.where(np.isfinite(over[again]) & new, best.score[again], np.float32(-np.inf))
     if not found:
         return Picks(np.zeros(0, dtype=np.int64), np.zeros((0, 5)), np.zeros(0), np.zeros(0), np.zeros(0))
     cell, at, k, score = (np.concatenate(column) for column in zip(*found, strict=True))

@@ -16,16 +16,23 @@ import numpy as np
 
 from calcigraph.models.events.baseline import running_baseline
 from calcigraph.models.events.chance import least_score
-from calcigraph.models.events.noise import Noise, Quiet, held_down, measure_noise, quiet_cells
+from calcigraph.models.events.grouping import WORKERS, groups
+from calcigraph.models.events.noise import (
+    Noise,
+    Quiet,
+    Sums,
+    held_down,
+    measure_sums,
+    pooled,
+    quiet_cells,
+    step_deviation,
+)
 from calcigraph.models.events.pursuit import by_chance, clear_events, completed
 from calcigraph.models.events.refinement import Candidates, Expected, joined, model, none_found
 from calcigraph.models.events.search import Filters, usual
-from calcigraph.models.events.shapes import reach
+from calcigraph.models.events.shapes import Reals, reach
 from calcigraph.store.types import FloatArray, IntArray, Progress
 
-GROUP = 1000
-"""Cells that are worked on together."""
-WORKERS = 2
 LENGTHS = 8.0
 """Window of the baseline, in lengths of a long event."""
 SHORTEST_WINDOW = 60
@@ -34,6 +41,8 @@ ROUNDING = 1e-9
 """Of the highest value of a trace: less than this is no noise."""
 BUSY = 0.25
 """Share of the time with events from which baseline and noise of a cell are measured a third time."""
+AGAIN, MANY = 3, 9
+"""Times that those cells are looked at, after the first only with so many events."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Level:
     baseline: FloatArray
     """(n, T)."""
     noise: Noise
-    rest: FloatArray
+    rest: Reals
     """(n, T), traces less their baseline, in deviations of a frame's noise; 0 for a cell without noise."""
 
     def chosen(self, rows: IntArray) -> Level:
@@ -108,32 +117,39 @@ class _Stages:
         self._done += 1
         self._progress("events", self._done, self._steps)
 
-    def _groups(self, cells: int) -> list[IntArray]:
-        return [np.arange(first, min(first + GROUP, cells)) for first in range(0, cells, GROUP)]
-
     def _level(self, traces: FloatArray, window: int, known: FloatArray | None) -> Level:
         """Baseline and noise of traces, without the light of known events, (n, T), in the units of the traces."""
-        quiet = traces if known is None else traces - known
+        cells = len(traces)
+        baseline, steps, active = np.empty(traces.shape), np.empty(cells), np.zeros(cells)
 
-        def baseline(rows: IntArray) -> FloatArray:
-            active = None if known is None else (known[rows] > 0).mean(axis=1)
-            return running_baseline(quiet[rows], window, active)
+        def measured(rows: slice) -> Sums:
+            quiet, there = traces[rows], None
+            if known is not None:
+                quiet, there = quiet - known[rows], known[rows] > 0
+                active[rows] = there.mean(axis=1)
+            baseline[rows] = running_baseline(quiet, window, None if known is None else active[rows])
+            left = (quiet - baseline[rows]).astype(np.float32)
+            steps[rows] = step_deviation(left)
+            return measure_sums(left, there)
 
-        parts = list(self._pool.map(baseline, self._groups(len(traces))))
-        level = np.concatenate(parts) if parts else np.zeros_like(traces)
-        noise = measure_noise(quiet - level, None if known is None else known > 0)
+        noise = pooled(list(self._pool.map(measured, groups(cells))))
         if known is not None:
-            busy = (known > 0).mean(axis=1) > BUSY
+            busy = active > BUSY
             # Set where all cells are at hand, and used again for the busy ones alone.
             if self._quiet is None:
-                self._quiet = quiet_cells(noise, quiet - level, ~busy)
-            noise = held_down(noise, quiet - level, busy, self._quiet)
+                self._quiet = quiet_cells(noise, steps, ~busy)
+            noise = held_down(noise, steps, busy, self._quiet)
         # What is left of a constant trace is rounding.
-        noise = replace(
-            noise, frame=np.where(noise.frame > ROUNDING * np.abs(traces).max(axis=1, initial=0.0), noise.frame, 0.0)
-        )
+        rounding = ROUNDING * np.maximum(traces.max(axis=1, initial=0.0), -traces.min(axis=1, initial=0.0))
+        noise = replace(noise, frame=np.where(noise.frame > rounding, noise.frame, 0.0))
         scale = np.where(noise.frame > 0, noise.frame, np.inf)
-        return Level(level, noise, (traces - level) / scale[:, None])
+        rest = np.empty(traces.shape, dtype=np.float32)
+
+        def scaled(rows: slice) -> None:
+            rest[rows] = (traces[rows] - baseline[rows]) / scale[rows, None]
+
+        list(self._pool.map(scaled, groups(cells)))
+        return Level(baseline, noise, rest)
 
     def _expected(self, level: Level) -> Expected:
         return self._given.expected(level.noise.at(self._given.shapes.width))
@@ -142,18 +158,18 @@ class _Stages:
         self,
         level: Level,
         events: Candidates,
-        work: Callable[[FloatArray, Candidates, FloatArray], Candidates],
+        work: Callable[[Reals, Candidates, FloatArray], Candidates],
     ) -> Candidates:
         """Events after some work on each group of cells."""
         ratio = self._expected(level).ratio
 
-        def one(rows: IntArray) -> Candidates:
-            low, high = np.searchsorted(events.cell, [rows[0], rows[-1] + 1])
+        def one(rows: slice) -> Candidates:
+            low, high = np.searchsorted(events.cell, [rows.start, rows.stop])
             mine = events.chosen(np.arange(low, high))
-            found = work(level.rest[rows], replace(mine, cell=mine.cell - rows[0]), ratio[rows])
-            return replace(found, cell=found.cell + rows[0])
+            found = work(level.rest[rows], replace(mine, cell=mine.cell - rows.start), ratio[rows])
+            return replace(found, cell=found.cell + rows.start)
 
-        return joined(none_found(), *self._pool.map(one, self._groups(len(level.rest))))
+        return joined(none_found(), *self._pool.map(one, groups(len(level.rest))))
 
     def _again(self, level: Level, events: Candidates, window: int) -> tuple[Level, Candidates]:
         """Baseline and noise once more, without the events known so far; the events in the new unit."""
@@ -164,23 +180,31 @@ class _Stages:
     def _known(self, level: Level, events: Candidates) -> FloatArray:
         """(n, T), the events in the units of the traces, 0 where they are lost in the noise."""
         total = model(events, *level.rest.shape)
-        return np.asarray(np.where(total > 0.5, total, 0.0) * level.noise.frame[:, None])
+        total[total <= 0.5] = 0
+        return total * level.noise.frame[:, None]
 
     def _busy_again(
         self, level: Level, events: Candidates, window: int, complete: Callable[..., Candidates]
     ) -> tuple[Level, Candidates]:
-        """Cells that are active much of the time once more: only now is it known when they rest."""
+        """Cells that are active much of the time once more: only now is it known when they rest.
+
+        Those with many events again and again: the more of their events are known, the lower are baseline and noise.
+        """
         known = self._known(level, events)
         busy = np.flatnonzero((known > 0).mean(axis=1) > BUSY)
-        if not len(busy):
-            return level, events
-        old = level.chosen(busy)
-        new = self._level(self._traces[busy], window, known[busy])
-        mine = np.isin(events.cell, busy)
-        part = replace(events.chosen(mine), cell=np.searchsorted(busy, events.cell[mine]))
-        part = self._per_cell(new, _rescaled(part, old, new), complete)
-        events = joined(events.chosen(~mine), replace(part, cell=busy[part.cell]))
-        return _put(level, busy, new), events
+        for _ in range(AGAIN):
+            if not len(busy):
+                break
+            old = level.chosen(busy)
+            new = self._level(self._traces[busy], window, known[busy])
+            mine = np.isin(events.cell, busy)
+            part = replace(events.chosen(mine), cell=np.searchsorted(busy, events.cell[mine]))
+            part = self._per_cell(new, _rescaled(part, old, new), complete)
+            events = joined(events.chosen(~mine), replace(part, cell=busy[part.cell]))
+            level = _put(level, busy, new)
+            busy = busy[np.bincount(part.cell, minlength=len(busy)) >= MANY]
+            known = self._known(level, events)
+        return level, events
 
     def _chance(self, level: Level, events: Candidates) -> FloatArray:
         """Scores of chance events, (c,)."""

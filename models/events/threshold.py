@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.models.events.shapes import Reals
 from calcigraph.store.types import FloatArray, IntArray
 
 LEAST_SHARE = 1e-9
@@ -35,7 +36,7 @@ class Runs:
     """Height times frames, over the run."""
 
 
-def runs_above(rest: FloatArray, threshold: float) -> Runs:
+def runs_above(rest: Reals, threshold: float) -> Runs:
     """Runs of frames in which traces in units of their noise, (n, T), are above a threshold."""
     cells, frames = rest.shape
     above = np.zeros((cells, frames + 2), dtype=np.int8)
@@ -64,7 +65,7 @@ def runs_above(rest: FloatArray, threshold: float) -> Runs:
     )
 
 
-def _measured(trace: FloatArray, first: int, last: int, threshold: float) -> tuple[float, ...]:
+def _measured(trace: Reals, first: int, last: int, threshold: float) -> tuple[float, ...]:
     peak = first + int(trace[first : last + 1].argmax())
     height = float(trace[peak])
     passed = {share: _before(trace, peak, share * height) for share in (0.1, 0.5, 0.9)}
@@ -75,7 +76,7 @@ def _measured(trace: FloatArray, first: int, last: int, threshold: float) -> tup
     return onset, passed[0.5], peak, end, passed[0.9] - passed[0.1], fallen - peak, height, area
 
 
-def _before(trace: FloatArray, frame: int, level: float) -> float:
+def _before(trace: Reals, frame: int, level: float) -> float:
     """Where the trace last passed a level upward before a frame; the first frame if it never did."""
     low = np.flatnonzero(trace[:frame] <= level)
     if not len(low):
@@ -84,7 +85,7 @@ def _before(trace: FloatArray, frame: int, level: float) -> float:
     return float(at + (level - trace[at]) / max(trace[at + 1] - trace[at], LEAST_SHARE))
 
 
-def _after(trace: FloatArray, frame: int, level: float) -> float:
+def _after(trace: Reals, frame: int, level: float) -> float:
     """Where the trace first passes a level downward after a frame; NaN if it never does."""
     low = np.flatnonzero(trace[frame + 1 :] <= level)
     if not len(low):

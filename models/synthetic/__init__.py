@@ -8,6 +8,8 @@ drive.py           what excites neighbours together: the bath, plane waves, blob
 transients.py      spikes, waves, and the traces of border cells
 excitable.py       make_waves: calcium waves over contacts, flashes and own events, whose truth is known
 wave_options.py    their options
+wave_plans.py      where and when they begin
+medium.py          such waves in a coupled culture
 grid.py            the times at which a culture is simulated
 indicator.py       brightness from calcium: logarithm, saturation, delay
 optics.py          slow drift of brightness, cross-talk, glow and the lamp

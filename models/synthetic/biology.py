@@ -20,9 +20,10 @@ from calcigraph.models.synthetic.drive import common_drive
 from calcigraph.models.synthetic.grid import Grid
 from calcigraph.models.synthetic.indicator import log_brightness
 from calcigraph.models.synthetic.label_geometry import LabelGeometry
+from calcigraph.models.synthetic.medium import Medium, excite
 from calcigraph.models.synthetic.optics import lamp, seen_brightness
 from calcigraph.models.synthetic.options import SyntheticOptions
-from calcigraph.models.synthetic.streams import BEFORE, BIOLOGY, COUPLING, WAVES, stream
+from calcigraph.models.synthetic.streams import BEFORE, BIOLOGY, COUPLING, HEIGHTS, WAVES, stream
 from calcigraph.models.synthetic.transients import LEVEL, border_traces, spike_influx, spike_points, wave_arrivals
 from calcigraph.models.synthetic.whole import Tissue
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
@@ -57,6 +58,7 @@ class Biology:
     feed: FloatArray
     spikes: tuple[tuple[int, float], ...]
     waves: tuple[Wave, ...]
+    medium: Medium | None
     calcium: FloatArray
     intensity: FloatArray
     traces: FloatArray
@@ -70,7 +72,7 @@ def live(options: SyntheticOptions, tissue: Tissue, planted: Planted) -> Biology
     rng = stream(options, BIOLOGY)
     feed = _rest(options) + rng.normal(options.feed_mean, options.feed_spread, size)
     k, feed = _rates(options, geometry, planted, feed)
-    spikes, influx = _spikes(options, geometry, grid, rng)
+    spikes, medium, influx = _spikes(options, geometry, grid, rng)
     waves, influx_of_waves = _waves(options, geometry, grid)
     brought = _all_influx(options, geometry, grid, influx + influx_of_waves)
     fine = np.empty((size, grid.points))
@@ -84,6 +86,7 @@ def live(options: SyntheticOptions, tissue: Tissue, planted: Planted) -> Biology
         feed=feed,
         spikes=spikes,
         waves=waves,
+        medium=medium,
         calcium=fine[:, grid.first :: grid.substeps].copy(),
         intensity=intensity,
         traces=seen + options.trace_noise * rng.standard_normal(intensity.shape),
@@ -128,24 +131,34 @@ def _driven(options: SyntheticOptions, geometry: LabelGeometry) -> BoolArray:
 
 def _spikes(
     options: SyntheticOptions, geometry: LabelGeometry, grid: Grid, rng: np.random.Generator
-) -> tuple[tuple[tuple[int, float], ...], FloatArray]:
-    """(label, second) of the recorded spikes, sorted, and the influx of all, (n, points)."""
+) -> tuple[tuple[tuple[int, float], ...], Medium | None, FloatArray]:
+    """(label, second) of the recorded spikes, sorted, what waves over contacts fire, and the influx, (n, points)."""
     size = len(geometry.cells)
     # A spike starts early enough that its first `spike_s` lie within the recording.
     latest = max(1, grid.recorded - spike_points(options))
     starts = np.sort(rng.integers(0, latest, (size, options.spikes)), axis=1)
-    heights = options.spike_height * rng.uniform(LEAST_HEIGHT, MOST_HEIGHT, starts.shape)
+    heights = _heights(options, rng, starts.shape)
     # Border cells have spikes too.
-    label_of = np.repeat(geometry.cells, options.spikes).tolist()
-    known = tuple(sorted(zip(label_of, (starts.ravel() * grid.step).tolist(), strict=True)))
-    starts = starts + grid.first
+    label_of = np.repeat(geometry.cells, options.spikes)
+    at = starts * grid.step
+    medium = excite(options, geometry, at)
+    happened = np.ones(at.shape, np.bool_) if medium is None else medium.spikes
+    known = zip(label_of[happened.ravel()].tolist(), at[happened].tolist(), strict=True)
+    starts, heights = starts + grid.first, heights * happened
     if grid.first:
         before = stream(options, BEFORE)
         early = before.integers(0, grid.first, (size, options.spikes * grid.recordings_before))
         starts = np.concatenate([early, starts], axis=1)
-        early_heights = options.spike_height * before.uniform(LEAST_HEIGHT, MOST_HEIGHT, early.shape)
-        heights = np.concatenate([early_heights, heights], axis=1)
-    return known, spike_influx(options, starts, heights, grid.points)
+        heights = np.concatenate([_heights(options, before, early.shape), heights], axis=1)
+    if medium is not None:
+        of_waves, taken = medium.starts(grid)
+        starts = np.concatenate([starts, of_waves], axis=1)
+        heights = np.concatenate([heights, taken * _heights(options, stream(options, HEIGHTS), taken.shape)], axis=1)
+    return tuple(sorted(known)), medium, spike_influx(options, starts, heights, grid.points)
+
+
+def _heights(options: SyntheticOptions, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    return np.asarray(options.spike_height * rng.uniform(LEAST_HEIGHT, MOST_HEIGHT, shape))
 
 
 def _waves(options: SyntheticOptions, geometry: LabelGeometry, grid: Grid) -> tuple[tuple[Wave, ...], FloatArray]:
@@ -153,7 +166,7 @@ def _waves(options: SyntheticOptions, geometry: LabelGeometry, grid: Grid) -> tu
     rng = stream(options, WAVES)
     arrival, angle = wave_arrivals(options, geometry.x_px, geometry.y_px, rng)
     starts: IntArray = np.rint(arrival.T * grid.substeps / options.frame_interval_s).astype(np.int64) + grid.first
-    heights = options.spike_height * rng.uniform(LEAST_HEIGHT, MOST_HEIGHT, starts.shape)
+    heights = _heights(options, rng, starts.shape)
     waves = tuple(
         Wave(direction_deg=direction, arrival_s=each)
         for direction, each in zip(np.degrees(angle).tolist(), arrival, strict=True)

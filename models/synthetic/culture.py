@@ -8,6 +8,7 @@ import numpy as np
 
 from calcigraph.models.consensus import Operator
 from calcigraph.models.synthetic.biology import Wave
+from calcigraph.models.synthetic.excitable import PlantedWave
 from calcigraph.models.synthetic.label_geometry import LabelGeometry, measure_labels
 from calcigraph.models.synthetic.mask_errors import relabel
 from calcigraph.models.synthetic.options import SyntheticOptions
@@ -43,6 +44,10 @@ class SyntheticCulture:
     spikes: tuple[tuple[int, float], ...]
     """(label, second at which it starts), sorted, without the spikes that a wave set off."""
     waves: tuple[Wave, ...]
+    fired: tuple[tuple[int, float, int], ...]
+    """(label, second, place in `contact_waves`) of what waves over contacts and flashes set off, sorted."""
+    contact_waves: tuple[PlantedWave, ...]
+    """Waves over contacts and flashes, by start; in a `field` those that the picture shows something of."""
     calcium: FloatArray
     """(n, T), the course that obeys the model: the log of calcium, or calcium itself with a `modulation`."""
     intensity: FloatArray

@@ -13,6 +13,7 @@ noise.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,16 +23,15 @@ from calcigraph.models.synthetic.label_geometry import LabelGeometry, measure_la
 from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.models.synthetic.transients import slow_noise
 from calcigraph.models.synthetic.wave_options import WaveOptions
+from calcigraph.models.synthetic.wave_plans import Plan, planned
 from calcigraph.models.synthetic.whole import as_subgraph
-from calcigraph.store.event_types import FLASH, WAVE
-from calcigraph.store.types import BoolArray, FloatArray, IntArray, Subgraph
+from calcigraph.store.event_types import WAVE
+from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
 TISSUE, MEDIUM, LIGHT = 0, 1, 2
 """Random streams: where cells lie, what happens, and what is seen of it do not change each other."""
 EXPOSURES = 8
 """Points over which a frame's light is averaged."""
-MARGIN = 0.05
-"""Waves and flashes start in this share of the recording's length from both of its ends at the soonest."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,17 @@ class PlantedWave:
     labels: IntArray
     """The cells that took part, sorted."""
 
+    def told(self) -> dict[str, Any]:
+        """Ready for JSON, which has no infinite speed."""
+        return {
+            "kind": self.kind,
+            "starts": self.starts.tolist(),
+            "speed_px_s": self.speed_px_s if np.isfinite(self.speed_px_s) else None,
+            "start_s": self.start_s,
+            "direction_deg": self.direction_deg,
+            "labels": self.labels.tolist(),
+        }
+
 
 @dataclass(frozen=True)
 class ExcitableCulture:
@@ -92,37 +103,13 @@ class ExcitableCulture:
         rows = zip(*lists.values(), strict=True)
         return {
             "events": [dict(zip(lists, row, strict=True)) for row in rows],
-            "waves": [
-                {
-                    "kind": wave.kind,
-                    "starts": wave.starts.tolist(),
-                    "speed_px_s": wave.speed_px_s if np.isfinite(wave.speed_px_s) else None,
-                    "start_s": wave.start_s,
-                    "direction_deg": wave.direction_deg,
-                    "labels": wave.labels.tolist(),
-                }
-                for wave in self.waves
-            ],
+            "waves": [wave.told() for wave in self.waves],
         }
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What sets off a wave or a flash: rows of cells and when each of them is set off."""
-
-    kind: str
-    starts: IntArray
-    times: FloatArray
-    speed: float
-    start_s: float
-    direction_deg: float | None
-    reached: IntArray
-    """(n,), 1 for the cells that the wave may excite."""
-
-
 @dataclass
-class _Fired:
-    """Events in the order of time."""
+class Fired:
+    """Events in the order of time: the cell's row, seconds, and the place of its plan, -1 for an event of its own."""
 
     row: list[int] = field(default_factory=list)
     time: list[float] = field(default_factory=list)
@@ -158,107 +145,38 @@ def make_waves(options: WaveOptions | None = None) -> ExcitableCulture:
     options = options or WaveOptions()
     rng = [np.random.default_rng([options.seed, number]) for number in (TISSUE, MEDIUM, LIGHT)]
     geometry = measure_labels(confluent_labels((options.size_px, options.size_px), options.cells, rng[TISSUE]))
-    plans = _plans(options, geometry, rng[MEDIUM])
-    fired = _spread(options, geometry, plans, rng[MEDIUM])
+    plans = planned(options, geometry, rng[MEDIUM])
+    fired = spread(options, geometry, plans, rng[MEDIUM])
     events, traces = _seen(options, geometry, fired, rng[LIGHT])
-    events, waves = _numbered(geometry, plans, events)
+    number, waves = numbered(geometry.cells, plans, events.label, events.wave)
+    events = replace(events, wave=number)
     like = SyntheticOptions(frame_interval_s=options.frame_interval_s)
     graph = as_subgraph(like, geometry, traces, "waves")
     return ExcitableCulture(options=options, geometry=geometry, graph=graph, events=events, waves=waves)
 
 
-def _plans(options: WaveOptions, geometry: LabelGeometry, rng: np.random.Generator) -> list[_Plan]:
-    """Where and when waves and flashes begin."""
-    recording = (options.frames - 1) * options.frame_interval_s
-    kinds = ["wave"] * options.waves + ["plane"] * options.planes
-    kinds += ["collision"] * options.collisions + ["flash"] * options.flashes
-    plans: list[_Plan] = []
-    for kind in kinds:
-        start = float(rng.uniform(MARGIN, 1 - 2 * MARGIN) * recording)
-        low, high = np.log(options.speed_low_px_s), np.log(options.speed_high_px_s)
-        speed = float(np.exp(rng.uniform(low, high)))
-        if kind == "wave":
-            row = int(rng.integers(len(geometry.cells)))
-            plans.append(
-                _from_cell(geometry, row, start, speed, rng.uniform(options.reach_low_px, options.reach_high_px))
-            )
-        elif kind == "plane":
-            plans.append(_plane(geometry, rng.uniform(0, 2 * np.pi), start, speed))
-        elif kind == "collision":
-            plans += _collision(geometry, start, speed, rng)
-        else:
-            plans.append(_flash(options, geometry, start, rng))
-    return plans
+def spread(
+    options: WaveOptions,
+    geometry: LabelGeometry,
+    plans: list[Plan],
+    rng: np.random.Generator,
+    own: Sequence[tuple[float, int]] | None = None,
+) -> Fired:
+    """All events, in the order of time: the earliest of what is due happens next.
 
-
-def _from_cell(geometry: LabelGeometry, row: int, start: float, speed: float, reach: float) -> _Plan:
-    distance = np.hypot(geometry.x_px - geometry.x_px[row], geometry.y_px - geometry.y_px[row])
-    return _Plan(
-        kind=WAVE,
-        starts=np.array([row]),
-        times=np.array([start]),
-        speed=speed,
-        start_s=start,
-        direction_deg=None,
-        reached=(distance <= reach).astype(np.int64),
-    )
-
-
-def _plane(geometry: LabelGeometry, angle: float, start: float, speed: float) -> _Plan:
-    """A front that enters from one side: the cells within a cell's width of that side are set off as it passes."""
-    along = np.cos(angle) * geometry.x_px + np.sin(angle) * geometry.y_px
-    along = along - along.min()
-    # Of all cells at the side, those that no other cell lies before.
-    width = float(np.sqrt(np.mean(geometry.area_px)))
-    first = np.flatnonzero(geometry.border & (along < along.max() / 2) & _outermost(geometry, angle, width))
-    return _Plan(
-        kind=WAVE,
-        starts=first,
-        times=start + along[first] / speed,
-        speed=speed,
-        start_s=start,
-        direction_deg=float(np.degrees(angle) % 360),
-        reached=np.ones(len(along), np.int64),
-    )
-
-
-def _outermost(geometry: LabelGeometry, angle: float, width: float) -> BoolArray:
-    """(n,), cells that have no other cell within a lane of `width` px before them."""
-    along = np.cos(angle) * geometry.x_px + np.sin(angle) * geometry.y_px
-    across = -np.sin(angle) * geometry.x_px + np.cos(angle) * geometry.y_px
-    before = (np.abs(across[:, None] - across) < width / 2) & (along < along[:, None] - width / 2)
-    return np.asarray(~before.any(axis=1))
-
-
-def _collision(geometry: LabelGeometry, start: float, speed: float, rng: np.random.Generator) -> list[_Plan]:
-    """Two waves from cells a third to two thirds of the culture apart, the second up to a quarter of the way later."""
-    size = max(float(np.ptp(geometry.x_px)), float(np.ptp(geometry.y_px)))
-    for _ in range(1000):
-        a, b = rng.choice(len(geometry.cells), 2, replace=False).tolist()
-        apart = float(np.hypot(geometry.x_px[a] - geometry.x_px[b], geometry.y_px[a] - geometry.y_px[b]))
-        if size / 3 <= apart <= size * 2 / 3:
-            break
-    later = start + rng.uniform(0, apart / speed / 4)
-    return [_from_cell(geometry, a, start, speed, np.inf), _from_cell(geometry, b, float(later), speed, np.inf)]
-
-
-def _flash(options: WaveOptions, geometry: LabelGeometry, start: float, rng: np.random.Generator) -> _Plan:
-    middle = int(rng.integers(len(geometry.cells)))
-    distance = np.hypot(geometry.x_px - geometry.x_px[middle], geometry.y_px - geometry.y_px[middle])
-    inside = np.flatnonzero((distance <= options.flash_reach_px) & (rng.random(len(distance)) < options.flash_share))
-    return _Plan(
-        kind=FLASH,
-        starts=inside,
-        times=start + options.flash_spread_s * rng.standard_normal(len(inside)),
-        speed=np.inf,
-        start_s=start,
-        direction_deg=None,
-        reached=np.zeros(len(distance), np.int64),
-    )
-
-
-def _spread(options: WaveOptions, geometry: LabelGeometry, plans: list[_Plan], rng: np.random.Generator) -> _Fired:
-    """All events, in the order of time: the earliest of what is due happens next."""
+    Parameters
+    ----------
+    options
+        Of which the medium's, the own events' and the recording's are used.
+    geometry
+        The cells.
+    plans
+        What sets off waves and flashes.
+    rng
+        Decides failures and delays.
+    own
+        Seconds and row of the cells' own events; drawn at `own_rate` where None.
+    """
     size, recording = len(geometry.cells), (options.frames - 1) * options.frame_interval_s
     contacts = _neighbours(geometry)
     able = [plan.reached.astype(bool) & (rng.random(size) >= options.failure) for plan in plans]
@@ -269,10 +187,12 @@ def _spread(options: WaveOptions, geometry: LabelGeometry, plans: list[_Plan], r
     ]
     for wave, plan in enumerate(plans):
         able[wave][plan.starts] = True
-    for row, count in enumerate(rng.poisson(options.own_rate * recording / 3600, size).tolist()):
-        due += [(at, row, -1) for at in rng.uniform(0, recording, count).tolist()]
+    if own is None:
+        counts = rng.poisson(options.own_rate * recording / 3600, size).tolist()
+        own = [(at, row) for row, count in enumerate(counts) for at in rng.uniform(0, recording, count).tolist()]
+    due += [(at, row, -1) for at, row in own]
     heapq.heapify(due)
-    last, emptied, fired = np.full(size, -np.inf), np.full(size, -np.inf), _Fired()
+    last, emptied, fired = np.full(size, -np.inf), np.full(size, -np.inf), Fired()
     while due:
         at, row, wave = heapq.heappop(due)
         tired = at - last[row] < options.refractory_s or (wave >= 0 and at - emptied[row] < options.recovery_s)
@@ -323,7 +243,7 @@ def half_rise(shape: str, rise: float, decay: float) -> float:
 
 
 def _seen(
-    options: WaveOptions, geometry: LabelGeometry, fired: _Fired, rng: np.random.Generator
+    options: WaveOptions, geometry: LabelGeometry, fired: Fired, rng: np.random.Generator
 ) -> tuple[PlantedEvents, FloatArray]:
     """The events with their shapes, and the traces, (n, T)."""
     size, step = len(geometry.cells), options.frame_interval_s
@@ -355,23 +275,33 @@ def _seen(
     return events, traces
 
 
-def _numbered(
-    geometry: LabelGeometry, plans: list[_Plan], events: PlantedEvents
-) -> tuple[PlantedEvents, tuple[PlantedWave, ...]]:
-    """The events with waves numbered by their start, and the waves that any cell took part in."""
-    order = sorted(range(len(plans)), key=lambda wave: plans[wave].start_s)
-    kept = [wave for wave in order if (events.wave == wave).any()]
+def numbered(
+    cells: IntArray, plans: list[Plan], label: IntArray, wave: IntArray
+) -> tuple[IntArray, tuple[PlantedWave, ...]]:
+    """The events' waves, (e,), numbered by their start, and those waves.
+
+    Parameters
+    ----------
+    cells
+        (n,), the label of each row of the plans.
+    plans
+        What set off waves and flashes.
+    label, wave
+        (e,), of the events: the cell, and the place of its plan, -1 for none.
+    """
+    order = sorted(range(len(plans)), key=lambda place: plans[place].start_s)
+    kept = [place for place in order if (wave == place).any()]
     number = np.full(len(plans) + 1, -1)
     number[kept] = np.arange(len(kept))
     waves = tuple(
         PlantedWave(
-            kind=plans[wave].kind,
-            starts=geometry.cells[plans[wave].starts] if plans[wave].kind == WAVE else np.zeros(0, np.int64),
-            speed_px_s=plans[wave].speed,
-            start_s=plans[wave].start_s,
-            direction_deg=plans[wave].direction_deg,
-            labels=np.unique(events.label[events.wave == wave]),
+            kind=plans[place].kind,
+            starts=cells[plans[place].starts] if plans[place].kind == WAVE else np.zeros(0, np.int64),
+            speed_px_s=plans[place].speed,
+            start_s=plans[place].start_s,
+            direction_deg=plans[place].direction_deg,
+            labels=np.unique(label[wave == place]),
         )
-        for wave in kept
+        for place in kept
     )
-    return replace(events, wave=number[events.wave]), waves
+    return number[wave], waves

@@ -40,6 +40,13 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
         `border`, `area_px`, `contacts`, `planted` cells, `spikes` and `waves` with their times in s, and the `options`
         that make this culture again.
 
+        `contact_waves`, the waves over contacts and the flashes: `kind` ("wave" or "flash"), the `starts` (label of the
+        cell where it began), `speed_px_s` along contacts, `start_s`, and the `labels` of the cells that took part.
+
+        `events`, everything that a cell fires, by label and time: `onset_s`, its `cause` ("own" for a spike, "wave",
+        "flash", or "front" for a wave that excites every cell in passing), and `number`, the place of its cause in
+        `contact_waves`, or for a front in `waves`.
+
     Examples
     --------
     >>> from calcigraph.models import SyntheticOptions, make_culture
@@ -69,6 +76,8 @@ def truth(culture: SyntheticCulture) -> dict[str, Any]:
             {"direction_deg": wave.direction_deg, "arrival_s": _by_label(names, wave.arrival_s)}
             for wave in culture.waves
         ],
+        "contact_waves": [wave.told() for wave in culture.contact_waves],
+        "events": _events(culture),
         "masks": _cells_by_mask(culture),
         "options": asdict(culture.options),
     }
@@ -100,6 +109,18 @@ def effective_feed(culture: SyntheticCulture) -> FloatArray:
     result[op.inner] = culture.feed[op.inner] - culture.k[op.inner] * by_contrast
     result[op.inner] += culture.options.leak * tau[op.inner]
     return result
+
+
+def _events(culture: SyntheticCulture) -> list[dict[str, Any]]:
+    """What every cell fires, by label and time."""
+    end = (culture.options.frames - 1) * culture.options.frame_interval_s
+    rows: list[tuple[int, float, str, int | None]] = [(label, time, "own", None) for label, time in culture.spikes]
+    rows += [(label, time, culture.contact_waves[wave].kind, wave) for label, time, wave in culture.fired]
+    for number, wave in enumerate(culture.waves):
+        arrivals = zip(culture.cells.tolist(), wave.arrival_s.tolist(), strict=True)
+        rows += [(label, time, "front", number) for label, time in arrivals if time <= end]
+    columns = ("label", "onset_s", "cause", "number")
+    return [dict(zip(columns, row, strict=True)) for row in sorted(rows, key=lambda row: row[:2])]
 
 
 def _contacts(culture: SyntheticCulture) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ def make_culture(options: SyntheticOptions | None = None) -> SyntheticCulture:
     masks = displace(options, relabel(labels, geometry.cells, mask_label), rng)
     biology = live(options, tissue, planted)
     rows, shown = tissue.rows(geometry), set(geometry.cells.tolist())
+    fired, contact_waves = biology.medium.seen(geometry.cells) if biology.medium else ((), ())
     return SyntheticCulture(
         options=options,
         tissue=tissue,
@@ -80,6 +81,8 @@ def make_culture(options: SyntheticOptions | None = None) -> SyntheticCulture:
         feed=np.where(geometry.border, np.nan, biology.feed[rows]),
         spikes=tuple(each for each in biology.spikes if each[0] in shown),
         waves=tuple(replace(wave, arrival_s=wave.arrival_s[rows]) for wave in biology.waves),
+        fired=fired,
+        contact_waves=contact_waves,
         calcium=biology.calcium[rows],
         intensity=biology.intensity[rows],
         traces=biology.traces[rows],

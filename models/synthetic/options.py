@@ -16,7 +16,8 @@ DRIVES = ("none", "global", "plane", "blobs", "paracrine")
 """What excites neighbours together without any coupling; drive.py has the formulas."""
 STYLES = ("membrane-bright", "membrane-dark", "cytoplasm-bright")
 """What distinguishes cells: bright outlines, dark outlines, or mostly brightness and thickness."""
-BIOLOGY, INDICATOR, OPTICS, MASKS = "Biology", "Indicator", "Optics", "Mistakes in the masks"
+BIOLOGY, MEDIUM = "Biology", "Waves over contacts"
+INDICATOR, OPTICS, MASKS = "Indicator", "Optics", "Mistakes in the masks"
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,26 @@ class SyntheticOptions:
     """A wave sets off a spike in every cell that its front passes. Contacts play no part in it."""
     wave_speed: Annotated[float, Option("Speed of the waves, px/s.", BIOLOGY, low=0.001, high=1e6)] = 10.0
     """That of a plane drive too."""
+    contact_waves: Annotated[
+        int, Option("Waves from one cell, passed on over contacts by the cells that fire.", MEDIUM, low=0, high=10_000)
+    ] = 0
+    """excitable.py says how they spread. Coupling plays no part in it, but what cells fire is passed on by it."""
+    wave_collisions: Annotated[
+        int, Option("Pairs of such waves that start far apart and meet.", MEDIUM, low=0, high=10_000)
+    ] = 0
+    """They run through the whole culture."""
+    flashes: Annotated[
+        int, Option("Times at which most cells fire at once, in no order.", MEDIUM, low=0, high=10_000)
+    ] = 0
+    contact_wave_speed: Annotated[float, Option("Speed of these waves, px/s.", MEDIUM, low=0.001, high=1e6)] = 2.0
+    """Along contacts."""
+    contact_wave_reach_px: Annotated[
+        float,
+        Option("How far from its first cell a wave runs, px.", MEDIUM, flag="--contact-wave-reach", low=1, high=1e9),
+    ] = 250.0
+    wave_failure: Annotated[
+        float, Option("Share of the cells that do not fire in a wave.", MEDIUM, low=0, high=0.95)
+    ] = 0.05
     feed_mean: Annotated[
         float, Option("Mean feed, log intensity per second.", BIOLOGY, low=-1, high=1, command_line=False)
     ] = 2e-5

@@ -11,6 +11,7 @@ from calcigraph.models.synthetic.options import SyntheticOptions
 
 TISSUE, BIOLOGY, PLANTING, WAVES, MASKS = 0, 1, 6, 7, 8
 ACTIVITY, DRIVE, CONDUCTANCE, COUPLING, BEFORE, BRIGHTNESS, LAMP = 9, 10, 11, 12, 13, 14, 15
+MEDIUM, HEIGHTS = 16, 17
 
 
 def stream(options: SyntheticOptions, number: int) -> np.random.Generator:

@@ -61,8 +61,6 @@ class Basins:
     """The event where the basin begins."""
     parent: IntArray
     """The paired event from which an event follows; itself at the roots of the watershed."""
-    group: IntArray
-    """Number of the connected set of events over all pairs."""
 
 
 def surface_of(time: FloatArray, se: FloatArray, pairs: Pairs, x: FloatArray, y: FloatArray) -> Surface:
@@ -85,7 +83,7 @@ def cut(surface: Surface) -> Basins:
         if np.array_equal(merged, root):
             break
         root = merged
-    return Basins(root=root, parent=parent, group=group)
+    return Basins(root=root, parent=parent)
 
 
 def components(size: int, one: IntArray, two: IntArray) -> IntArray:

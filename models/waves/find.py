@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from scipy.special import betainc
 
 from calcigraph.models.event_options import EventOptions
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.scale import NORMAL
 from calcigraph.models.waves.basins import Basins, cut, surface_of
-from calcigraph.models.waves.chance import Scores, order_p, scores
-from calcigraph.models.waves.contacts import Net, Reach, net_of, reach_of, spans
-from calcigraph.models.waves.front import CIRCLES, FLAT, PLANE, Places
+from calcigraph.models.waves.chance import Scores, scores
+from calcigraph.models.waves.contacts import net_of, reach_of
+from calcigraph.models.waves.flashes import NONE, flashes_among, flashes_of
+from calcigraph.models.waves.front import CIRCLES, PLANE, Places
+from calcigraph.models.waves.kinds import Task, at_once, order_of_waves, runs
 from calcigraph.models.waves.lag import lag_of
 from calcigraph.models.waves.pairs import Pairs, Train, nearest_pairs
 from calcigraph.models.waves.settling import Field, Settled, settle
@@ -27,19 +29,10 @@ LEVEL = 0.05
 """A wave is reported at this p, which holds for all waves of a culture together."""
 ORDER_LEVEL = 0.01
 """The same for the order alone: stricter, because a wave's events were chosen as those that fit its front."""
-LEAST_EXCHANGES = 199
-"""Exchanges of times for the p of the order, at least."""
-EXPLAINED = 0.75
-"""Least share of the spread of a wave's times that its front explains."""
-WITHIN = 0.5
-"""Least slope of the times against the front's, inside its near and its far half."""
-TOLD = 1.3
-"""Spread of a wave's times, in those of their errors, from which a front can tell them."""
-HOLE = 0.5
-"""Share of a cell's contacts that are with cells of a wave, from which the wave lies round it."""
-NORMAL = 1.96
 FEWEST, MOST_EVENTS = 39, 4_000_000
 """Random cultures of a large one, and their events in all: one of 10,000 cells is as many small ones."""
+WINDOW = 2.0
+"""Half of the window of a flash, in standard errors of a time, at least."""
 LEAST_SE = 0.05
 """Standard error of a time that is never undercut, in frames."""
 
@@ -55,26 +48,14 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Task:
-    graph: Subgraph
-    net: Net
-    reach: Reach
-    train: Train
-    se: FloatArray
-    rate: FloatArray
-    seconds: float
-    step: float
-    lag: float
-    options: EventOptions
-
-
-@dataclass(frozen=True)
 class _Cut:
-    """All pairs, the pairs that a third cell agrees with, and what these make."""
+    """All pairs, the flashes, and what the other events make."""
 
     every: Pairs
-    pairs: Pairs
+    flash: IntArray
+    """(e,), the flash of each event, -1 for none."""
     basins: Basins
+    """Of all events; a flash is a basin."""
     scores: Scores
 
 
@@ -113,8 +94,7 @@ def find_waves(
     seen = _cut(task, task.train, task.se)
     progress("waves", 0, options.exchanges)
     close_p, pair_p = _shifted_p(task, seen, rng, progress)
-    rise = float(np.median(events.rise_s)) if len(events) else 0.0
-    waves = _waves(task, seen, close_p, rise, order, rng)
+    waves = _waves(task, seen, close_p, order, rng)
     links = _links(task, events, seen, pair_p, order)
     facts = {
         "max_lag_s": task.lag,
@@ -128,7 +108,7 @@ def find_waves(
 
 def _task(
     graph: Subgraph, events: Events, options: EventOptions, rng: np.random.Generator
-) -> tuple[_Task, IntArray, bool]:
+) -> tuple[Task, IntArray, bool]:
     """The events by cell and half rise, with the place of each among `events`."""
     # Of an event that had begun before the recording, the half rise is not known.
     known = np.flatnonzero(~events.cut_start)
@@ -140,34 +120,55 @@ def _task(
     train = Train(row=row, time=events.half_s[order])
     se = np.maximum(np.nan_to_num(events.half_se_s[order], nan=step / 2), LEAST_SE * step)
     net = net_of(graph)
-    lag, told = (options.max_lag_s, True) if options.max_lag_s is not None else lag_of(net, train, seconds, step, rng)
+    reach = reach_of(net)
+    rise = float(np.median(events.rise_s)) if len(events) else 0.0
+    half = max(step, WINDOW * float(np.median(se)) if len(se) else 0.0, rise / 2)
+    calm = train.chosen(flashes_of(net, reach, train, half, graph.x_px, graph.y_px) == NONE)
+    lag, told = (options.max_lag_s, True) if options.max_lag_s is not None else lag_of(net, calm, seconds, step, rng)
     rate = np.bincount(train.row, minlength=net.cells) / seconds
-    task = _Task(
+    task = Task(
         graph=graph,
         net=net,
-        reach=reach_of(net),
+        reach=reach,
         train=train,
         se=se,
         rate=rate,
         seconds=seconds,
         step=step,
+        rise=rise,
+        half=half,
         lag=lag,
         options=options,
     )
     return task, order, told
 
 
-def _cut(task: _Task, train: Train, se: FloatArray) -> _Cut:
+def _cut(task: Task, train: Train, se: FloatArray) -> _Cut:
     every = nearest_pairs(task.net, train, task.lag)
-    pairs = every.held(len(train.row))
-    x, y = task.graph.x_px[train.row], task.graph.y_px[train.row]
-    basins = cut(surface_of(train.time, se, pairs, x, y))
+    x, y = task.graph.x_px, task.graph.y_px
+    flash = flashes_among(task.net, task.reach, train, every, task.half, x, y)
+    basins = _basins(task, train, se, every, flash)
     least = float(np.median(se)) if len(se) else task.step
     got = scores(train, task.rate, basins, least, task.options.min_cells)
-    return _Cut(every=every, pairs=pairs, basins=basins, scores=got)
+    return _Cut(every=every, flash=flash, basins=basins, scores=got)
 
 
-def _shifted_p(task: _Task, seen: _Cut, rng: np.random.Generator, progress: Progress) -> tuple[FloatArray, FloatArray]:
+def _basins(task: Task, train: Train, se: FloatArray, every: Pairs, flash: IntArray) -> Basins:
+    """Basins of the events that are in no flash; each flash is one around its middle event."""
+    calm = np.flatnonzero(flash == NONE)
+    if len(calm) < len(flash):
+        train, se = train.chosen(calm), se[calm]
+        every = nearest_pairs(task.net, train, task.lag)
+    pairs = every.held(len(calm))
+    basins = cut(surface_of(train.time, se, pairs, task.graph.x_px[train.row], task.graph.y_px[train.row]))
+    if len(calm) == len(flash):
+        return basins
+    root, parent = flash.copy(), flash.copy()
+    root[calm], parent[calm] = calm[basins.root], calm[basins.parent]
+    return Basins(root=root, parent=parent)
+
+
+def _shifted_p(task: Task, seen: _Cut, rng: np.random.Generator, progress: Progress) -> tuple[FloatArray, FloatArray]:
     """(e,) p of each basin's closeness; (2 m,) p of each way, the larger of two: how often shifted trains give as many
     links in this order, and how often the order of the links that there are."""
     times, close = _random_cultures(task), seen.scores.close
@@ -188,12 +189,12 @@ def _shifted_p(task: _Task, seen: _Cut, rng: np.random.Generator, progress: Prog
     return p, np.maximum(by_order, (1 + as_many) / (1 + times))
 
 
-def _random_cultures(task: _Task) -> int:
+def _random_cultures(task: Task) -> int:
     """As many as asked for, or fewer where they would hold more than four million events; at least 39."""
     return min(task.options.exchanges, max(FEWEST, MOST_EVENTS // max(len(task.train.time), 1)))
 
 
-def _in_order(task: _Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatArray:
+def _in_order(task: Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatArray:
     """(2 m,), links along each way: the event of its first cell came before that of its second one."""
     lag = train.time[pairs.two] - train.time[pairs.one]
     told = np.abs(lag) > NORMAL * np.hypot(se[pairs.one], se[pairs.two])
@@ -201,97 +202,68 @@ def _in_order(task: _Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatA
     return np.bincount(way, minlength=len(task.net.to)).astype(np.float64)
 
 
-def _waves(
-    task: _Task, seen: _Cut, close_p: FloatArray, rise: float, order: IntArray, rng: np.random.Generator
-) -> tuple[Wave, ...]:
+def _waves(task: Task, seen: _Cut, close_p: FloatArray, order: IntArray, rng: np.random.Generator) -> tuple[Wave, ...]:
     """The waves and flashes, by their first half rise."""
-    root = seen.basins.root
-    field_ = _field(task)
-    seeds = np.flatnonzero(close_p <= LEVEL)
-    settled = settle(field_, [_by_time(task, np.flatnonzero(root == seed)) for seed in seeds.tolist()])
+    calm = np.flatnonzero(seen.flash == NONE)
+    rest = replace(task, train=task.train.chosen(calm), se=task.se[calm])
+    root, size, field_ = seen.basins.root[calm], seen.scores.size, _field(rest)
+    seeds = np.unique(root[close_p[root] <= LEVEL])
+    settled = settle(field_, [_by_time(rest, np.flatnonzero(root == seed)) for seed in seeds.tolist()])
     settled = [wave for wave in settled if len(wave.events) >= task.options.min_cells]
-    close = np.array([_smallest(wave, seen, close_p) for wave in settled])
-    ordered = _order_p(task, settled, rng)
+    close = np.array([_smallest(root[wave.events], size, close_p) for wave in settled])
+    ordered = order_of_waves(rest, settled, rng)
     p = np.maximum(close, ordered)
-    q = benjamini_hochberg(p)
-    runs = (
-        np.array([_runs(task, field_, wave) for wave in settled], np.bool_)
-        & (close <= LEVEL)
-        & (ordered <= ORDER_LEVEL)
-    )
+    ran = np.array([runs(rest, field_, wave) for wave in settled], np.bool_)
+    ran = ran & (close <= LEVEL) & (ordered <= ORDER_LEVEL)
+    flashes = [flash for flash in np.unique(seen.flash[seen.flash != NONE]).tolist() if close_p[flash] <= LEVEL]
+    q = benjamini_hochberg(np.concatenate([p, close_p[np.array(flashes, np.int64)]]))
     tortuosity = tortuosity_of(task.net, field_.places)
     waves = [
         _wave(
-            task,
+            rest,
             field_,
             wave,
-            float(p[number] if runs[number] else close[number]),
+            float(p[number] if ran[number] else close[number]),
             float(q[number]),
-            bool(runs[number]),
+            bool(ran[number]),
             tortuosity,
-            order,
+            order[calm],
         )
         for number, wave in enumerate(settled)
-        if close[number] <= LEVEL and (runs[number] or _at_once(task, rise, wave))
+        if close[number] <= LEVEL and (ran[number] or at_once(rest, wave))
     ]
+    for flash, each in zip(flashes, q[len(p) :].tolist(), strict=True):
+        waves.append(_flash(task, _by_time(task, np.flatnonzero(seen.flash == flash)), close_p[flash], each, order))
     return tuple(sorted(waves, key=lambda wave: wave.onset_s))
 
 
-def _smallest(wave: Settled, seen: _Cut, p: FloatArray) -> float:
-    """The smallest p of the basins that a third of which, or more, is in the wave."""
-    basin, count = np.unique(seen.basins.root[wave.events], return_counts=True)
-    return float(p[basin[count >= seen.scores.size[basin] / 3]].min(initial=1.0))
+def _smallest(root: IntArray, size: IntArray, p: FloatArray) -> float:
+    """The smallest p of the basins of these events, if a third or more of the basin is among them."""
+    basin, count = np.unique(root, return_counts=True)
+    return float(p[basin[count >= size[basin] / 3]].min(initial=1.0))
 
 
-def _runs(task: _Task, field_: Field, wave: Settled) -> bool:
-    """Whether a front tells when each event came, but for the errors: in all, and inside the near and the far half.
-
-    Two groups of cells that fire one after the other are not a wave, though a front between them explains much.
-    """
-    time = task.train.time[wave.events]
-    error = float(np.median(task.se[wave.events])) / CONSISTENT
-    spread = float(np.median(np.abs(time - np.median(time))))
-    if wave.front.kind == FLAT or spread <= TOLD * error:
-        return False
-    expected = wave.front.expected(field_.places, task.train.row[wave.events])
-    left = float(np.median(np.abs(time - expected)))
-    far = expected > np.median(expected)
-    halves = expected - np.where(far, expected[far].mean() if far.any() else 0.0, expected[~far].mean())
-    within = float((halves * time).sum()) / max(float((halves**2).sum()), 1e-12)
-    explained = 1 - max(left**2 - error**2, 0.0) / (spread**2 - error**2)
-    return explained >= EXPLAINED and within >= WITHIN
-
-
-def _at_once(task: _Task, rise: float, wave: Settled) -> bool:
-    """Whether the cells fired together: their times differ by two frames or by the time of a rise."""
-    time = task.train.time[wave.events]
-    return CONSISTENT * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, rise)
+def _flash(task: Task, events: IntArray, p: float, q: float, order: IntArray) -> Wave:
+    time = task.train.time[events]
+    return Wave(
+        kind=FLASH,
+        events=order[events],
+        starts=np.zeros(0, np.int64),
+        onset_s=float(time[0]),
+        duration_s=float(time[-1] - time[0]),
+        speed_px_s=None,
+        speed_low_px_s=None,
+        speed_high_px_s=None,
+        direction_deg=None,
+        radial=None,
+        origin_x_px=None,
+        origin_y_px=None,
+        p=float(p),
+        q=q,
+    )
 
 
-def _order_p(task: _Task, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
-    """(waves,), p of their order, with the events of cells that each wave lies round, whether they fit it or not."""
-    train, net = task.train, task.net
-    waves, events = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    contacts = np.maximum(np.diff(net.first), 1)
-    for number, each in enumerate(settled):
-        inside = np.zeros(net.cells)
-        inside[train.row[each.events]] = 1
-        around = np.bincount(net.start, inside[net.to], net.cells) / contacts
-        holes = np.flatnonzero((around >= HOLE) & (inside == 0))
-        first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
-        other = spans(first, last - first)
-        time = train.time[each.events]
-        near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
-        asked = np.concatenate([each.events, other[near]])
-        waves.append(np.full(len(asked), number))
-        events.append(asked)
-    which = np.concatenate(events)
-    exchanges = max(task.options.exchanges, LEAST_EXCHANGES)
-    x, y = task.graph.x_px[train.row[which]], task.graph.y_px[train.row[which]]
-    return order_p(np.concatenate(waves), len(settled), train.time[which], x, y, exchanges, rng)
-
-
-def _field(task: _Task) -> Field:
+def _field(task: Task) -> Field:
     net = task.net
     spacing = float(np.median(net.distance)) if len(net.distance) else 1.0
     return Field(
@@ -303,20 +275,20 @@ def _field(task: _Task) -> Field:
     )
 
 
-def _by_time(task: _Task, events: IntArray) -> IntArray:
+def _by_time(task: Task, events: IntArray) -> IntArray:
     return np.asarray(events[np.argsort(task.train.time[events], kind="stable")])
 
 
 def _wave(
-    task: _Task, field_: Field, wave: Settled, p: float, q: float, runs: bool, tortuosity: float, order: IntArray
+    task: Task, field_: Field, wave: Settled, p: float, q: float, ran: bool, tortuosity: float, order: IntArray
 ) -> Wave:
     time, front = task.train.time[wave.events], wave.front
     rows = task.train.row[wave.events]
-    starts = _starts(task, wave) if runs else np.zeros(0, np.int64)
-    speed = speed_of(field_.places, front, rows, time, tortuosity) if runs else Speed(None, None, None)
-    plane = runs and front.kind == PLANE
+    starts = _starts(task, wave) if ran else np.zeros(0, np.int64)
+    speed = speed_of(field_.places, front, rows, time, tortuosity) if ran else Speed(None, None, None)
+    plane = ran and front.kind == PLANE
     return Wave(
-        kind=WAVE if runs else FLASH,
+        kind=WAVE if ran else FLASH,
         events=order[wave.events],
         starts=task.graph.labels[starts],
         onset_s=float(time[0]),
@@ -325,15 +297,15 @@ def _wave(
         speed_low_px_s=speed.low,
         speed_high_px_s=speed.high,
         direction_deg=float(np.degrees(np.arctan2(front.slope[1], front.slope[0])) % 360) if plane else None,
-        radial=not plane if runs else None,
-        origin_x_px=float(task.graph.x_px[starts].mean()) if runs else None,
-        origin_y_px=float(task.graph.y_px[starts].mean()) if runs else None,
+        radial=not plane if ran else None,
+        origin_x_px=float(task.graph.x_px[starts].mean()) if ran else None,
+        origin_y_px=float(task.graph.y_px[starts].mean()) if ran else None,
         p=p,
         q=q,
     )
 
 
-def _starts(task: _Task, wave: Settled) -> IntArray:
+def _starts(task: Task, wave: Settled) -> IntArray:
     """Rows of the cells that may have begun it: of those not told to be later than the first, where it began."""
     rows, time, se = task.train.row[wave.events], task.train.time[wave.events], task.se[wave.events]
     first = np.unique(rows[time - time[0] <= NORMAL * np.hypot(se, se[0])])
@@ -356,7 +328,7 @@ def benjamini_hochberg(p: FloatArray) -> FloatArray:
     return q
 
 
-def _links(task: _Task, events: Events, seen: _Cut, pair_p: FloatArray, order: IntArray) -> Links:
+def _links(task: Task, events: Events, seen: _Cut, pair_p: FloatArray, order: IntArray) -> Links:
     """All pairs as links, sorted by the place of the earlier event."""
     pairs, time, se = seen.every, task.train.time, task.se
     lag = time[pairs.two] - time[pairs.one]

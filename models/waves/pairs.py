@@ -19,6 +19,9 @@ class Train:
     time: FloatArray
     """(e,), s."""
 
+    def chosen(self, which: IntArray | BoolArray) -> Train:
+        return Train(row=self.row[which], time=self.time[which])
+
 
 @dataclass(frozen=True)
 class Pairs:

@@ -1,4 +1,5 @@
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -71,9 +72,40 @@ class Evil:
 def test_a_seg_npy_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "m_seg.npy", {"masks": LABELS, "other": Evil()}, allow_pickle=True)
-    assert (read_masks("m_seg.npy", LABELS.shape).labels == LABELS).all()
+    with pytest.raises(InputError, match=r"m_seg.npy: names io\.open, which is no data"):
+        read_masks("m_seg.npy", LABELS.shape)
     assert not (tmp_path / "stolen").exists()
     assert pickle.dumps(Evil())  # it would have been written by a plain load
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_seg_npy_of_every_version_of_cellpose_and_pickle(tmp_path, protocol):
+    """As version 0 (cells from -1), 2 and 4 save them: with paths, manual changes and parameters beside the masks."""
+    contents = {
+        "0": {"masks": LABELS.astype(np.int32) - 1, "outlines": LABELS, "img": np.zeros((2, 2)), "est_diam": 30.0},
+        "2": {
+            "masks": LABELS.astype(np.uint16),
+            "model_path": Path("/m"),
+            "ismanual": np.zeros(3, bool),
+            "zdraw": [None],
+        },
+        "4": {
+            "masks": LABELS[None].astype(np.uint32),
+            "manual_changes": [["06/01/2025, 10:00:00", "added mask", [np.arange(3), np.arange(3)]]],
+            "normalize_params": {"percentile": [1.0, 99.0], "lowhigh": None, "norm3D": np.bool_(True)},
+            "diameter": np.float64(30),
+            "flows": [np.zeros((2, 2)), [], [np.zeros(2)]],
+        },
+    }
+    for version, content in contents.items():
+        file = tmp_path / f"v{version}_seg.npy"
+        boxed = np.array(content, dtype=object)
+        with file.open("wb") as handle:
+            header = np.lib.format.header_data_from_array_1_0(boxed)
+            np.lib.format.write_array_header_1_0(handle, header)
+            pickle.dump(boxed, handle, protocol=protocol)
+        assert (np.load(file, allow_pickle=True).item()["masks"] == content["masks"]).all()
+        assert (read_masks(str(file), LABELS.shape).labels == LABELS).all()
 
 
 def test_a_seg_npy_without_masks(tmp_path):

@@ -184,7 +184,11 @@ def test_a_tiff_cut_short_is_refused(tmp_path, kind, share):
         (np.zeros((5, 9, 8, 3), np.uint8), {"photometric": "rgb"}, "RGB"),
         (np.zeros((9, 8, 3), np.uint8), {"photometric": "rgb"}, "RGB"),
         (MOVIE[0], {"photometric": "minisblack"}, "single frame"),
-        (MOVIE[:6].reshape(3, 2, 20, 24), {"imagej": True, "metadata": {"axes": "TCYX"}}, "one channel"),
+        (
+            MOVIE[:6].reshape(3, 2, 20, 24),
+            {"imagej": True, "metadata": {"axes": "TCYX"}},
+            "has 2 channels: 0, 1; add --channel NUMBER",
+        ),
         (
             MOVIE[:6].reshape(3, 2, 20, 24),
             {"ome": True, "photometric": "minisblack", "metadata": {"axes": "TZYX"}},
@@ -225,7 +229,7 @@ def test_colour_and_two_long_axes_stay_refused_where_the_interval_is_known(tmp_p
         (MOVIE[:6].reshape(3, 2, 20, 24), {"imagej": True, "metadata": {"axes": "TCYX", "finterval": 3.0}}),
     ):
         tifffile.imwrite(tmp_path / "m.tif", image, **options)
-        with pytest.raises(InputError, match=r"RGB|one channel"):
+        with pytest.raises(InputError, match=r"RGB|2 channels"):
             open_movie(str(tmp_path / "m.tif"), timed=True)
 
 
@@ -281,7 +285,7 @@ def test_pixels_that_cannot_be_used(tmp_path, values, words):
 
 def test_zarr_that_cannot_be_used(tmp_path):
     write_ome_zarr(tmp_path / "c.zarr", np.stack([MOVIE, MOVIE], 1), axes="tcyx")
-    refuse(tmp_path / "c.zarr", "one channel")
+    refuse(tmp_path / "c.zarr", "has 2 channels: 0, 1; add --channel NUMBER")
     write_ome_zarr(tmp_path / "s.zarr", MOVIE[:1])
     refuse(tmp_path / "s.zarr", "at least 2 frames")
     zarr.open_group(str(tmp_path / "e.zarr"), mode="w")

@@ -121,9 +121,11 @@ def test_the_digest_is_of_content_and_options(tmp_path, run, again, tissue_movie
     (tmp_path / "movie.tif").rename(tmp_path / "other.tif")
     assert input_digest(str(tmp_path / "other.tif"), options) == culture.input_digest
     assert again(tmp_path, options, "other.tif", digest="known").culture.input_digest == "known"
-    for change in ({"min_area": 400}, {"condition": "C"}, {"frame_interval_s": 5.0}, {"trace_inset": 0}):
+    for change in ({"min_area": 400}, {"frame_interval_s": 5.0}, {"trace_inset": 0}):
         changed = IngestOptions(**asdict(options) | change)
         assert input_digest(str(tmp_path / "other.tif"), changed) != culture.input_digest
+    moved = IngestOptions(**asdict(options) | {"condition": "C", "experiment": "E"})
+    assert input_digest(str(tmp_path / "other.tif"), moved) == culture.input_digest
     movie[3, 4, 5] += 1
     assert run(tmp_path, movie).culture.input_digest != culture.input_digest
 

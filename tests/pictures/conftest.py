@@ -339,7 +339,7 @@ def figure_of() -> Callable[..., Figure]:
 
     def drawn(kind: str, data: PictureData, frame: int = 0, cell: int | None = None) -> Figure:
         with style.journal_style():
-            figure = named(kind).painter()(data, frame, cell)
+            figure = named(kind).painter()(data, frame, () if cell is None else (cell,))
             figure.canvas.draw()
         return figure
 

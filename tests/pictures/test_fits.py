@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calcigraph.errors import InputError, NotFoundError
-from calcigraph.pictures.data import PictureData
+from calcigraph.models.own_sources import noise_of
+from calcigraph.pictures.data import PictureData, Sourced
+from calcigraph.pictures.misfits import misfit
 from calcigraph.pictures.render import draw
 from calcigraph.store.types import FloatArray
 
@@ -20,13 +22,59 @@ Lines = Callable[[Axes], dict[str, FloatArray]]
 Spans = Callable[[Axes], list[tuple[float, float, float, float]]]
 
 
-def test_the_group_of_most_cells_is_not_marked_and_the_legend_says_so(
+def off_by(data: PictureData, times: FloatArray) -> PictureData:
+    """The same culture whose runs are off by so many times the noise of each cell, (n,); NaN: not fitted."""
+    noise = noise_of(data.subgraph.intensity)
+    labels = data.subgraph.labels.tolist()
+    runs = {
+        label: data.subgraph.intensity[row] + times[row] * noise[row] * (-1.0) ** np.arange(91)
+        for row, label in enumerate(labels)
+        if np.isfinite(times[row])
+    }
+    return replace(data, traces=runs)
+
+
+def test_errors_are_in_units_of_noise_and_their_words_follow_from_what_is_drawn(
     culture: PictureData, figure_of: Callable[..., Figure], texts: Callable[[Figure], set[str]]
 ) -> None:
-    said = texts(figure_of("error", culture))
-    counts = {word: culture.groups().count(word) for word in ("good", "misses peaks", "wrong magnitude")}
-    assert max(counts, key=lambda word: counts[word]) == "good"
-    assert {f"good ({counts['good']}), not marked", f"misses peaks ({counts['misses peaks']})"} <= said
+    times = np.where(culture.subgraph.border, np.nan, np.linspace(0.5, 6.0, 40))
+    data = off_by(culture, times)
+    np.testing.assert_allclose(misfit(data), times)
+    figure = figure_of("error", data)
+    for name, low, high in (("good", 0, 2), ("fair", 2, 4), ("poor", 4, 9)):
+        count = int(((times >= low) & (times < high)).sum())
+        assert any(text.startswith(f"{name} ({count}): ") for text in texts(figure))
+        if name != "good":
+            spots = [each.get_offsets() for each in figure.axes[0].collections if len(each.get_offsets()) == count]
+            drawn = {tuple(np.asarray(spot)) for group in spots for spot in group}
+            rows = np.flatnonzero((times >= low) & (times < high))
+            assert {(culture.subgraph.x_px[row], culture.subgraph.y_px[row]) for row in rows} <= drawn
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in figure.axes[2].patches if bar.get_height()]
+    assert not [each for each in bars for limit in (2, 4) if each[0] < 0.999 * limit < 1.001 * limit < each[1]]
+
+
+def test_errors_that_are_all_small_have_one_colour(culture: PictureData, figure_of: Callable[..., Figure]) -> None:
+    times = np.where(culture.subgraph.border, np.nan, np.linspace(0.6, 0.7, 40))
+    figure = figure_of("error", off_by(culture, times))
+    (cells,) = (each for each in figure.axes[0].collections if each.get_array() is not None)
+    assert cells.norm(0.7) - cells.norm(0.6) < 0.1
+
+
+def test_the_error_is_that_of_the_run_with_sources_where_there_is_one(culture: PictureData) -> None:
+    data = off_by(culture, np.where(culture.subgraph.border, np.nan, 5.0))
+    nothing = np.zeros(90)
+    sourced = {
+        label: Sourced(run=culture.subgraph.intensity[culture.row(label)], inflow=nothing, own=nothing)
+        for label in data.traces
+    }
+    assert np.nanmax(misfit(replace(data, sourced=sourced))) == 0
+    assert np.nanmin(misfit(data)) == pytest.approx(5)
+
+
+def test_runs_that_are_nowhere_finite_are_refused(tmp_path: Path, culture: PictureData) -> None:
+    lost = replace(culture, traces={label: np.full(91, np.nan) for label in culture.traces})
+    with pytest.raises(NotFoundError, match="no cell with a crlsm trace"):
+        draw("error", lost, tmp_path / "a.png")
 
 
 def test_cells_at_a_bound_are_marked_and_a_median_on_the_cultures_value_is_not_drawn_twice(

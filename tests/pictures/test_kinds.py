@@ -28,7 +28,7 @@ def test_names_are_unique_and_help_lists_them_in_order() -> None:
     assert len(set(KINDS)) == len(KINDS)
     listed = KIND_HELP.removesuffix(".").replace(" or ", ", ").split(", ")
     assert [text.split(" (")[0] for text in listed] == list(KINDS)
-    assert {"graph", "cells (coloured by intensity)", "error (MSE map)"} <= set(listed)
+    assert {"graph", "cells (coloured by intensity)", "error (of the model beside noise)"} <= set(listed)
 
 
 @pytest.mark.parametrize(

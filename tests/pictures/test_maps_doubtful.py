@@ -15,7 +15,7 @@ from calcigraph.pictures.style import DOUBTFUL
 
 def drawn(data: PictureData) -> int:
     """How many outlines have the colour of doubtful cells."""
-    figure = draw_outlines(data, 0, None)
+    figure = draw_outlines(data, 0, ())
     lines = [each for each in figure.findobj(PathCollection) if isinstance(each, PathCollection)]
     return sum(
         len(each.get_paths())

@@ -86,7 +86,7 @@ def test_events_links_and_waves_come_back(
     data = make_culture("acting", frames=100)
     wave = make_wave([0, 2, 3], starts=[7, 13], duration_s=40.0, speed_low_px_s=1.5, speed_high_px_s=2.5)
     flash = make_wave([1], kind="flash", speed=None, radial=None, origin_x_px=None, onset_s=300.0)
-    run = make_event_run(data, {7: [100, 300], 10: [120], 13: [140]}, waves=[wave, flash], precedes=[(0, 2), (2, 3)])
+    run = make_event_run(data, {7: [100, 300], 10: [120], 13: [140]}, waves=[wave, flash], links=[(0, 2), (2, 3)])
     empty.write_culture(data)
     about = empty.culture("acting")
     assert about is not None

@@ -170,7 +170,7 @@ def test_what_cannot_be_compared(cultures: tuple[Graph, dict[str, Fit]]) -> None
     for both in ({}, {"cultures": []}, {"cultures": ["w1", "w2"], "experiment": "gap"}):
         with pytest.raises(InputError, match="either two or more cultures or an experiment"):
             queries.compare_cultures(graph, **both)
-    with pytest.raises(InputError, match="by condition, culture or experiment"):
+    with pytest.raises(NotFoundError, match=r"by condition, culture, experiment or an annotation.* an annotation day;"):
         queries.compare_cultures(graph, ["w1", "w2"], by="day")
 
 
@@ -342,7 +342,7 @@ def test_there_is_no_p_of_a_k_that_is_not_identified(empty: Graph, store: Store)
     weak = store("weak", 0.004, 0.005, 0.0045, identified="weak")
     row = by_parameter(empty, known + weak)["k"]
     assert row["p"] is not None
-    assert row["note"] == "k is weak in weak1, weak2, weak3 (`calcigraph query fits` says why)"
+    assert row["note"] == "k is weak in weak1, weak2, weak3 (`calcigraph query fits weak1` says why)"
 
 
 def test_the_number_of_cells_stands_beside_synchrony(empty: Graph, store: Store) -> None:

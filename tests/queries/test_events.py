@@ -63,7 +63,7 @@ def test_every_query_has_its_declared_columns(fired: Graph) -> None:
         assert list(rows.columns) == [column.name for column in queries.load(name).columns]
         assert len(rows), name
         known = rows.columns[rows.notna().any()]
-        unknown = {"decay_s", "direction_deg", "speed_high_um_s", "speed_high_px_s", "interval_sd_s"}
+        unknown = {"stale", "decay_s", "direction_deg", "speed_high_um_s", "speed_high_px_s", "interval_sd_s"}
         assert set(rows.columns) - set(known) <= unknown, name
 
 

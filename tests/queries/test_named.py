@@ -20,7 +20,8 @@ from calcigraph.store.types import CultureData, Fit
 CELLS = ["uid", "culture", "label", "area_px", "x_px", "y_px", "border", "neighbours"]
 FITS = (
     "run culture model case k k_low k_high identified why feed feed_low feed_high mse_train mse_test null_k "
-    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p settings facts created version"
+    "null_k_mean null_k_z null_k_p null_sync null_sync_mean null_sync_z null_sync_p settings facts stale "
+    "created version"
 )
 PARAMETERS = "k k_low k_high feed feed_low feed_high k_cell k_cell_low k_cell_high identified mse_train group leak why"
 NAMES = ["anomalies", "cells", "contacts", "cultures", "fits", "parameters", "subgraph", "traces"]
@@ -200,7 +201,7 @@ def test_subgraph_of_an_incomplete_or_unknown_culture(stored: Graph) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("cells", {}, r"^query cells needs the parameter culture \(string\): give -p culture="),
+        ("cells", {}, r"^query cells needs the parameter culture \(string\)$"),
         ("cells", {"culture": 101}, "^parameter culture must be of type string, not 101$"),
         ("cells", {"culture": "101", "label": 3}, "^query cells has no parameter label; it takes culture$"),
         ("cultures", {"culture": "101"}, "^query cultures has no parameter culture; it takes no parameters$"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ def culture(name: str, experiment: str | None, condition: str | None, **values: 
         values={known: values[short] for known, short in named.items() if short in values},
         spreads={},
     )
-    return Observed(culture=name, experiment=experiment, condition=condition, cells=50, fitted=None, fired=fired)
+    return Observed(
+        culture=name, experiment=experiment, condition=condition, annotations={}, cells=50, fitted=None, fired=fired
+    )
 
 
 def lab(days: dict[str, Day], quantity: str = "rate") -> list[Observed]:
@@ -48,7 +51,9 @@ def lab(days: dict[str, Day], quantity: str = "rate") -> list[Observed]:
 
 
 def rows(observed: Sequence[Observed], **options: Any) -> list[dict[str, Any]]:
-    return paired.rows_of(paired.blocks_of(observed)[0], Options(**options), "")
+    blocks = paired.blocks_of(observed)[0]
+    conditions = dict.fromkeys(name for block in blocks.values() for name in block)
+    return paired.rows_of(blocks, list(combinations(conditions, 2)), Options(**options), "")
 
 
 def test_the_difference_is_inside_each_experiment() -> None:

@@ -283,7 +283,7 @@ def test_what_is_no_cypher_is_one_clear_line(stored: Graph, text: str) -> None:
 
 
 def test_a_missing_parameter_is_named(stored: Graph) -> None:
-    with pytest.raises(InputError, match=r"^the query uses \$label, which was not given: add -p label="):
+    with pytest.raises(InputError, match=r"^the query uses \$label, which was not given$"):
         queries.run_user(stored, "MATCH (k:Cell {label: $label}) RETURN k // $other", {"uid": 1})
 
 

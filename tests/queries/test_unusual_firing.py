@@ -122,7 +122,7 @@ def test_the_graph_knows_who_is_silent_and_who_leads(
     waves = [make_wave([60 + 12 * cell + n for cell in range(20)], starts=[13]) for n in range(6)]
     flash = make_wave([60 + 12 * cell + 7 for cell in range(20)], kind="flash", speed=None)
     precedes = [(60 + n, place + n) for n in range(12) for place in (72, 84)]
-    run = make_event_run(data, times, waves=[*waves, flash], precedes=precedes)
+    run = make_event_run(data, times, waves=[*waves, flash], links=precedes)
     empty.write_culture(data)
     empty.write_events(run, np.zeros((30, 360)), "2026-01-01T00:00:00+00:00", "0.1.0")
     rows = queries.records(queries.run(empty, "anomalies", culture="acting"))

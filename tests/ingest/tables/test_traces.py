@@ -112,7 +112,12 @@ def broken(tables, tmp_path, text, words, **options):
 def test_bad_tables_are_one_clear_line(tables, tmp_path):
     good = "Mean1,XM1,YM1\n1,2,3\n2,3,4\n"
     broken(tables, tmp_path, "", "no columns of traces")
-    broken(tables, tmp_path, "a,b\n1,2\n3,4\n", "no columns of traces")
+    broken(
+        tables,
+        tmp_path,
+        "a,b\n1,2\n3,4\n",
+        "a column for each cell \\(a, b\\), but where the cells are is not known.*--positions",
+    )
     broken(tables, tmp_path, "Mean1,XM1\n1,2\n1,2\n", "no column YM_1")
     broken(tables, tmp_path, "Mean1,Mean_1,XM1,YM1\n1,1,2,3\n1,1,2,3\n", "two columns")
     broken(tables, tmp_path, "Mean1,XM1,YM1\n1,2,3\n", "at least 2 rows")
@@ -136,8 +141,9 @@ def test_the_digest_is_of_content_and_options(tables, tmp_path):
     path = tables.table(tmp_path / "t.csv", *tables.grid())
     other = str(Path(path).rename(tmp_path / "u.csv"))
     assert traces_digest(other, tables.chosen()) == tables.read(other).culture.input_digest
-    for change in ({"frame_interval_s": 4.0}, {"condition": "C"}, {"max_missing": 0.2}, {"max_distance_px": 9.0}):
+    for change in ({"frame_interval_s": 4.0}, {"max_missing": 0.2}, {"max_distance_px": 9.0}):
         assert traces_digest(other, tables.chosen(**change)) != traces_digest(other, tables.chosen())
+    assert traces_digest(other, tables.chosen(condition="C")) == traces_digest(other, tables.chosen())
 
 
 @pytest.mark.skipif(not RECORDINGS, reason=f"no recordings in {GLAND}")

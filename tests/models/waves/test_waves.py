@@ -10,8 +10,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from calcigraph.models.event_options import EventOptions
+from calcigraph.models.events import detect_events
+from calcigraph.models.synthetic.excitable import WaveOptions, make_waves
 from calcigraph.models.waves import Found, find_waves
 from calcigraph.models.waves.contacts import net_of, reach_of
+from calcigraph.models.waves.flashes import flashes_of
 from calcigraph.models.waves.pairs import Train, nearest_pairs
 from calcigraph.store.event_types import Events, no_events
 from calcigraph.store.types import Subgraph
@@ -127,6 +130,50 @@ def test_a_flash_is_a_flash():
     assert len(flash.events) > 0.8 * len(graph.labels)
     assert len(flash.starts) == 0
     assert (flash.speed_px_s, flash.direction_deg, flash.radial, flash.origin_x_px) == (None, None, None, None)
+
+
+def test_a_flash_in_the_middle_of_a_wave_leaves_both():
+    graph, rng = tissue(13), np.random.default_rng(14)
+    along = graph.x_px - graph.x_px.min()
+    front = 400 + along / 2.0 + rng.standard_normal(len(along))
+    at = 520 + 2.5 * rng.standard_normal(len(along))
+    # Cells that the front passed within the last minute rest; those that flashed rest as it comes by.
+    rests = (front < at) & (at - front < 60)
+    flashes = ~rests & (rng.random(len(along)) < 0.6)
+    blocked = flashes & (front > at) & (front - at < 60)
+    events = with_own(graph, rng, np.where(blocked, np.inf, front), np.where(flashes, at, np.inf))
+    found = find_waves(graph, events, FEW)
+    (flash,) = waves_of(found, "flash")
+    inside = np.abs(events.half_s[flash.events] - 520) < 10
+    assert inside.all()
+    assert inside.sum() >= 0.95 * flashes.sum()
+    longest = max(waves_of(found), key=lambda wave: len(wave.events))
+    assert abs(longest.speed_px_s / 2.0 - 1) < 0.15
+    assert not set(flash.events.tolist()) & {event for wave in waves_of(found) for event in wave.events.tolist()}
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0, 10.0])
+def test_a_front_is_no_flash(speed):
+    graph, rng = tissue(13), np.random.default_rng(15)
+    net, row = net_of(graph), np.arange(169)
+    train = Train(row=row, time=circles(graph, 6 * 13 + 6, 500, speed, rng))
+    assert (flashes_of(net, reach_of(net), train, 10.0, graph.x_px, graph.y_px) == -1).all()
+
+
+def test_a_flash_is_one_set():
+    graph, rng = tissue(13), np.random.default_rng(16)
+    net, row = net_of(graph), np.arange(169)
+    time = np.where(rng.random(169) < 0.8, 500 + 2.5 * rng.standard_normal(169), rng.uniform(0, 1990, 169))
+    flash = flashes_of(net, reach_of(net), Train(row=row, time=time), 10.0, graph.x_px, graph.y_px)
+    assert len(np.unique(flash[flash >= 0])) == 1
+    assert np.array_equal(flash >= 0, np.abs(time - np.median(time[flash >= 0])) <= 10)
+
+
+@pytest.mark.parametrize("seed", [9_000_013, 9_000_048, 8_000_015])
+def test_patches_that_share_a_drive_are_no_wave(seed):
+    options = WaveOptions(waves=0, flashes=6, flash_spread_s=30, flash_reach_px=120, seed=seed)
+    culture = make_waves(options)
+    assert waves_of(find_waves(culture.graph, detect_events(culture.graph).events)) == []
 
 
 def test_cells_of_their_own_make_no_wave():

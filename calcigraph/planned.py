@@ -1,0 +1,131 @@
+"""Doing what a plan says: culture after culture, or spread over a Dask cluster; what is done already is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from calcigraph.errors import CalcigraphError
+from calcigraph.ingest.options import TraceOptions
+from calcigraph.models.event_options import EventOptions
+from calcigraph.models.table import FitOptions
+from calcigraph.plan import Plan, Planned
+from calcigraph.said import fit_said
+from calcigraph.store.types import Progress, silent
+
+Workspace = Any
+"""calcigraph.Workspace, which imports this module."""
+
+DONE, THERE, FAILED = "done", "there already", "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one culture of a plan."""
+
+    culture: str
+    outcome: str
+    """DONE, THERE or FAILED."""
+    said: str
+    """What was found, or what went wrong."""
+
+
+def carry_out(
+    workspace: Workspace, plan: Plan, replace: bool, scheduler: str | None, progress: Progress = silent
+) -> list[Outcome]:
+    """Do all of a plan; a culture that fails does not stop the others.
+
+    Parameters
+    ----------
+    workspace
+        Where to.
+    plan
+        As `calcigraph.plan.read_plan` gives it.
+    replace
+        Whether cultures that were made of another input are replaced.
+    scheduler
+        Address of a Dask scheduler whose workers each do whole cultures; they must see the same workspace and files.
+    progress
+        Called with the stages of the work on each culture; with a scheduler only at the end.
+
+    Returns
+    -------
+    What became of each culture, in the plan's order. A report, if the plan asks for one, has those that did not fail.
+    """
+    outcomes = _all(workspace, plan.cultures, replace, scheduler, progress)
+    written = [each.culture for each in outcomes if each.outcome != FAILED]
+    if plan.report is not None and written:
+        workspace.report(written, str(plan.report), progress=progress)
+    return outcomes
+
+
+def _all(
+    workspace: Workspace, cultures: Sequence[Planned], replace: bool, scheduler: str | None, progress: Progress
+) -> list[Outcome]:
+    if scheduler is None:
+        return [
+            _outcome(workspace, each, replace, partial(_with_place, progress, f"{number}/{len(cultures)}"))
+            for number, each in enumerate(cultures, start=1)
+        ]
+    from calcigraph.models.scheduler import batches_on
+
+    workspace.make_folder()
+    with batches_on(scheduler) as distribute:
+        return distribute(_elsewhere, list(cultures), type(workspace), str(workspace.folder.resolve()), replace)
+
+
+def _with_place(progress: Progress, place: str, stage: str, done: int, total: int) -> None:
+    progress(f"{place} {stage}", done, total)
+
+
+def _elsewhere(planned: Planned, kind: type[Workspace], folder: str, replace: bool) -> Outcome:
+    """On a worker."""
+    with kind(Path(folder)) as workspace:
+        return _outcome(workspace, planned, replace, silent)
+
+
+def _outcome(workspace: Workspace, planned: Planned, replace: bool, progress: Progress) -> Outcome:
+    try:
+        return _carried_out(workspace, planned, replace, progress)
+    except CalcigraphError as error:
+        return Outcome(planned.culture, FAILED, str(error))
+
+
+def _carried_out(workspace: Workspace, planned: Planned, replace: bool, progress: Progress) -> Outcome:
+    options, name = planned.ingest_options(), planned.culture
+    given: dict[str, Any] = {"replace": replace, "progress": progress}
+    if isinstance(options, TraceOptions):
+        values = {field: getattr(options, field) for field in TraceOptions.__dataclass_fields__}
+        culture, _ = workspace.ingest_traces(str(planned.source), name, **values, **given)
+    else:
+        culture, _ = workspace.ingest(str(planned.source), name, options, **given)
+    # A culture that is written anew has no plan; so the same one means that all of it was done after its ingest.
+    if culture.plan == planned.setting:
+        return Outcome(name, THERE, "; ".join(found_in(workspace, planned)))
+    if planned.annotate:
+        workspace.annotate(name, planned.annotate)
+    said: list[str] = []
+    if planned.fit is not None:
+        fitted = workspace.fit(name, planned.model, FitOptions(**planned.fit), progress=progress)
+        said.append(fit_said(fitted))
+    if planned.events is not None:
+        workspace.events(name, EventOptions(**planned.events), progress=progress)
+        said.append(_events_said(workspace, name))
+    workspace.graph.finish_plan(name, planned.setting)
+    return Outcome(name, DONE, "; ".join(said) or f"{culture.frames} frames")
+
+
+def _events_said(workspace: Workspace, name: str) -> str:
+    return str(workspace.rows("event_run", culture=name)[1][0]["found"])
+
+
+def found_in(workspace: Workspace, planned: Planned) -> list[str]:
+    """What the graph has of a culture that a plan has done."""
+    steps: dict[str, Callable[[], str]] = {
+        "fit": lambda: f"coupling {workspace.rows('fits', culture=planned.culture)[1][-1]['identified']}",
+        "events": lambda: _events_said(workspace, planned.culture),
+    }
+    return [steps[step]() for step in planned.steps if step in steps]

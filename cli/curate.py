@@ -1,0 +1,39 @@
+"""`calcigraph curate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calcigraph.cli.output import note, progress_bar
+from calcigraph.store.curated import remedy
+from calcigraph.workspace import Workspace
+
+
+def curate(
+    context: typer.Context,
+    culture: Annotated[str, typer.Argument(help="Culture whose masks were mended.", show_default=False)],
+    masks: Annotated[
+        str, typer.Option(help="The mended masks: label TIFF or PNG, or Cellpose _seg.npy.", show_default=False)
+    ],
+) -> None:
+    """Take mended masks: cells that changed are measured anew from the stored movie, all else stays.
+
+    Fits and events of the older masks are marked stale.
+    """
+    workspace: Workspace = context.obj
+    with progress_bar() as progress:
+        changes = workspace.curate(culture, masks, progress=progress)
+    if changes is None:
+        note(f"culture {culture}: these are its masks already, nothing changed")
+        return
+    for warning in workspace.culture(culture).warnings:
+        note(f"warning: {warning}")
+    old = [row for row in workspace.graph.stale() if row["culture"] == culture]
+    fits = len([row for row in old if row["model"] is not None])
+    parts = [f"{fits} {'fit' if fits == 1 else 'fits'}"] if fits else []
+    parts += ["the events"] if len(old) > fits else []
+    stale = f"{' and '.join(parts)} {'is' if parts == ['1 fit'] else 'are'} stale: "
+    told = f"; {stale}{remedy(culture, [row['model'] for row in old])}" if parts else ""
+    note(f"culture {culture}: {changes.sentence}{told}")

@@ -1,0 +1,1 @@
+"""What other programs have found in a movie: suite2p, CaImAn, NWB, AnnData, ImageJ."""

@@ -1,0 +1,122 @@
+"""What kind a set of events is: a wave, which a front orders from cell to cell, or cells that fired together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calcigraph.models.event_options import EventOptions
+from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.waves.chance import order_p
+from calcigraph.models.waves.contacts import Net, Reach, spans
+from calcigraph.models.waves.flashes import NONE
+from calcigraph.models.waves.front import FLAT
+from calcigraph.models.waves.pairs import Train
+from calcigraph.models.waves.settling import Field, Settled
+from calcigraph.store.types import FloatArray, Subgraph
+
+LEAST_EXCHANGES = 199
+"""Exchanges of times for the p of the order, at least."""
+EXPLAINED, STEPPED = 0.5, 0.48
+"""Least share of the spread of a wave's times that its front explains, and least lower bound of the correlation of the
+times from cell to cell with the front's. Patches that fire in turn have correlations of about 0.35, waves 0.9."""
+BOTH = 1.3
+"""Least sum of that share and that correlation."""
+ONE_SIDED = 1.645
+"""Standard errors of Fisher's z from a correlation to its lower bound: of few events, chance orders some."""
+CERTAIN = 0.995
+SMALL = 1e-12
+TOLD = 1.3
+"""Spread of a wave's times, in those of their errors, from which a front can tell them."""
+HOLE = 0.5
+"""Share of a cell's contacts that are with cells of a wave, from which the wave lies round it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One culture's events and contacts, with what was measured of them."""
+
+    graph: Subgraph
+    net: Net
+    reach: Reach
+    train: Train
+    se: FloatArray
+    rate: FloatArray
+    seconds: float
+    step: float
+    rise: float
+    """Median time of a rise, s."""
+    half: float
+    """Half of the window of a flash, s."""
+    lag: float
+    options: EventOptions
+
+
+def runs(task: Task, field_: Field, wave: Settled) -> bool:
+    """Whether a front tells when each event came, but for the errors: in all, and from each cell to the next.
+
+    Groups of cells that fire one after the other, each in no order, are not a wave, though a front over all of them
+    explains much: it does not tell which of two cells in contact came first.
+    """
+    time = task.train.time[wave.events]
+    error = float(np.median(task.se[wave.events])) / CONSISTENT
+    spread = float(np.median(np.abs(time - np.median(time))))
+    if wave.front.kind == FLAT or spread <= TOLD * error:
+        return False
+    expected = wave.front.expected(field_.places, task.train.row[wave.events])
+    left = float(np.median(np.abs(time - expected)))
+    explained = 1 - max(left**2 - error**2, 0.0) / (spread**2 - error**2)
+    step = _step_by_step(task, wave, expected)
+    return explained >= EXPLAINED and _lower(step, len(time)) >= STEPPED and explained + step >= BOTH
+
+
+def _lower(correlation: float, events: int) -> float:
+    """Lower bound of a correlation, one-sided, 95 %: Fisher's z has the deviation 1 / sqrt(n - 3)."""
+    z = float(np.arctanh(np.clip(correlation, -CERTAIN, CERTAIN)))
+    return float(np.tanh(z - ONE_SIDED / np.sqrt(max(events - 3, 1))))
+
+
+def _step_by_step(task: Task, wave: Settled, expected: FloatArray) -> float:
+    """Correlation, over contacts inside a wave, of the time between both cells' events with what the front expects.
+
+    The events' errors are taken from the variance of the first.
+    """
+    place = np.full(task.net.cells, NONE)
+    place[task.train.row[wave.events]] = np.arange(len(wave.events))
+    one, two = place[task.net.start], place[task.net.to]
+    one, two = one[(one > two) & (two != NONE)], two[(one > two) & (two != NONE)]
+    time, se = task.train.time[wave.events], task.se[wave.events]
+    seen, told = time[two] - time[one], expected[two] - expected[one]
+    by_errors = 2 * len(one) * float(np.median(se)) ** 2
+    own = max(float((seen**2).sum()) - by_errors, float((told**2).sum()))
+    return float((seen * told).sum()) / max(float(np.sqrt(own * (told**2).sum())), SMALL)
+
+
+def at_once(task: Task, wave: Settled) -> bool:
+    """Whether the cells fired together: their times differ by two frames or by the time of a rise."""
+    time = task.train.time[wave.events]
+    return CONSISTENT * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, task.rise)
+
+
+def order_of_waves(task: Task, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
+    """(waves,), p of their order, with the events of cells that each wave lies round, whether they fit it or not."""
+    train, net = task.train, task.net
+    waves, events = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    contacts = np.maximum(np.diff(net.first), 1)
+    for number, each in enumerate(settled):
+        inside = np.zeros(net.cells)
+        inside[train.row[each.events]] = 1
+        around = np.bincount(net.start, inside[net.to], net.cells) / contacts
+        holes = np.flatnonzero((around >= HOLE) & (inside == 0))
+        first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
+        other = spans(first, last - first)
+        time = train.time[each.events]
+        near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
+        asked = np.concatenate([each.events, other[near]])
+        waves.append(np.full(len(asked), number))
+        events.append(asked)
+    which = np.concatenate(events)
+    exchanges = max(task.options.exchanges, LEAST_EXCHANGES)
+    x, y = task.graph.x_px[train.row[which]], task.graph.y_px[train.row[which]]
+    return order_p(np.concatenate(waves), len(settled), train.time[which], x, y, exchanges, rng)

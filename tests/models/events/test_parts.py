@@ -1,0 +1,64 @@
+"""Parts of the detection: windows, noise in groups, the count of chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calcigraph.models.events.chance import least_score
+from calcigraph.models.events.grouping import groups
+from calcigraph.models.events.noise import measure_sums, pooled
+from calcigraph.models.events.refinement import MOST_NUMBERS, windows
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("events", [0, 1, 30, 5000])
+def test_windows_hold_every_event_once(events: int) -> None:
+    first = RNG.uniform(-50, 400, events)
+    last = first + RNG.exponential(60, events)
+    low, high = np.floor(np.clip(first, 0, 360)), np.ceil(np.clip(last, np.floor(np.clip(first, 0, 360)), 360))
+    seen: list[int] = []
+    for window in windows(first, last, 361):
+        seen += window.rows.tolist()
+        assert window.good.size <= MOST_NUMBERS
+        assert (window.good.sum(axis=1) == high[window.rows] - low[window.rows] + 1).all()
+        assert (window.frame[:, 0] == low[window.rows]).all()
+        assert (window.place[window.good] == window.frame[window.good]).all()
+        assert window.place.max() <= 360
+    assert sorted(seen) == list(range(events))
+
+
+@pytest.mark.parametrize("cells", [0, 1, 99, 100, 101, 5000, 12_345])
+def test_groups_hold_every_cell_once(cells: int) -> None:
+    parts = groups(cells, 1000)
+    assert np.concatenate([np.arange(cells)[part] for part in parts]).tolist() == list(range(cells))
+    assert max(part.stop - part.start for part in parts) <= 1000
+
+
+def test_noise_of_groups_is_that_of_the_whole() -> None:
+    rest, active = RNG.standard_normal((40, 361)), RNG.random((40, 361)) < 0.1
+    whole = pooled([measure_sums(rest, active)])
+    parts = pooled([measure_sums(rest[rows], active[rows]) for rows in (slice(0, 7), slice(7, 40))])
+    assert parts.frame == pytest.approx(whole.frame)
+    assert parts.ratio == pytest.approx(whole.ratio)
+    # White noise of deviation 1: the error of a deviation from 325 values is 4 %.
+    assert np.median(whole.frame) == pytest.approx(1, abs=0.03)
+    assert np.median(whole.ratio) == pytest.approx(1, abs=0.15)
+
+
+def test_single_precision_is_enough_for_noise() -> None:
+    rest = RNG.standard_normal((10, 361)) * 1e-4
+    double, single = pooled([measure_sums(rest)]), pooled([measure_sums(rest.astype(np.float32))])
+    assert single.frame == pytest.approx(double.frame, rel=1e-4)
+    assert single.ratio == pytest.approx(double.ratio, rel=1e-3)
+
+
+def test_events_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    score = np.concatenate([RNG.normal(8, 1.5, 300), 3.3 + RNG.exponential(0.2, 200)])
+    chance = 3.3 + RNG.exponential(0.2, 200)
+    whole = least_score(score, chance, 100, 361, 3.3)
+    monkeypatch.setattr("calcigraph.models.events.chance.AT_ONCE", 7)
+    assert least_score(score, chance, 100, 361, 3.3) == pytest.approx(whole)
+    # As many chance events as weak ones: these are left out.
+    assert 3.7 < whole < 6
