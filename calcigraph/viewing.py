@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import InputError, MissingExtraError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.late import extra_module, missing_extra
 from calcigraph.queries import run
 from calcigraph.store.movie import StoredMovie
 
@@ -133,23 +134,16 @@ def open_napari(title: str, shown: list[Layer]) -> None:
     try:
         viewer = napari.Viewer(title=title)
     except ImportError as error:
-        raise _missing(error) from error
+        raise missing_extra(error, "napari", _WHAT, "napari") from error
     fill(viewer, shown)
     napari.run()
 
 
+_WHAT = "cultures are viewed"
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 """Variables of which one is set where a window can be opened; else Qt ends the process."""
 
 
 def require_napari() -> Any:
     """The module napari. Raises MissingExtraError."""
-    try:
-        return importlib.import_module("napari")
-    except ImportError as error:
-        raise _missing(error) from error
-
-
-def _missing(error: ImportError) -> MissingExtraError:
-    why = "which is not installed" if error.name == "napari" else f"which cannot be loaded ({error})"
-    return MissingExtraError(f"cultures are viewed with napari, {why}: pip install 'calcigraph[napari]'")
+    return extra_module("napari", _WHAT, "napari")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from calcigraph.errors import MissingExtraError
-
-_INSTALL = "pip install 'calcigraph[exchange]'"
+from calcigraph.late import extra_module
 
 
 def exchange(module: str, what: str) -> Any:
@@ -25,7 +22,4 @@ def exchange(module: str, what: str) -> Any:
     MissingExtraError
         It is not installed; the message has the command that installs it.
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(f"{what} needs {module} ({error}): {_INSTALL}") from error
+    return extra_module(module, f"{what} is made", "exchange")

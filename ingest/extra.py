@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from calcigraph.errors import MissingExtraError
+from calcigraph.late import extra_module
 
 
 def library(name: str, kind: str, source: str, extra: str = "formats") -> Any:
@@ -27,11 +26,4 @@ def library(name: str, kind: str, source: str, extra: str = "formats") -> Any:
     MissingExtraError
         It is not installed; the message has the install command.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        why = "which is not installed" if error.name == package else f"which cannot be loaded ({error})"
-        raise MissingExtraError(
-            f"{source}: {kind} are read with {package}, {why}: pip install 'calcigraph[{extra}]'"
-        ) from error
+    return extra_module(name, f"{source}: {kind} are read", extra)

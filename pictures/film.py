@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calcigraph.errors import InputError, MissingExtraError, NotFoundError
+from calcigraph.errors import InputError, NotFoundError
+from calcigraph.late import extra_module
 from calcigraph.pictures.canvas import (
     Map,
     colour_bar,
@@ -51,7 +52,6 @@ TIME_ROOM = 1.3
 """Inches at the right above the map that the time takes."""
 CODECS = (("libx264", {"crf": "18", "preset": "veryfast"}), ("mpeg4", {"qscale": "3"}))
 """Encoders with their options, the one that is preferred first."""
-_INSTALL = "pip install 'calcigraph[formats]'"
 
 Frames = Callable[[int], FloatArray]
 """The denoised, normalised frame of a number, (Y, X)."""
@@ -158,11 +158,7 @@ def frames_of(about: Culture, show: str | None, movies: MovieFolder) -> Frames |
 
 def require_av() -> None:
     """Raise MissingExtraError, with the command that installs PyAV, where it cannot be imported."""
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        why = "which is not installed" if error.name == "av" else f"which cannot be loaded ({error})"
-        raise MissingExtraError(f"a film is written with av, {why}: {_INSTALL}") from error
+    extra_module("av", "a film is written", "formats")
 
 
 def _reported(images: Iterator[NDArray[np.uint8]], total: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:
