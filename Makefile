@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STAMP := .venv/.set-up
 
-.PHONY: setup test test-fast lint docs bench identification tissue events demo lock clean help
+.PHONY: setup test test-fast lint docs bench soak power full fuzz audit identification tissue events forecast demo lock clean \
+	help
 
 setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
 
@@ -11,8 +12,9 @@ $(STAMP): requirements.lock pyproject.toml setup.sh
 	@bash setup.sh
 	@touch $(STAMP)
 
-test: $(STAMP)  ## all tests, on the embedded engine and on a real Neo4j
-	$(PYTHON) -m pytest
+test: $(STAMP)  ## all tests: those of the embedded engine two files at a time, then those on a real Neo4j
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -m "not neo4j" -n 2 --dist loadfile
+	$(PYTHON) -m pytest -m neo4j
 
 test-fast: $(STAMP)  ## the tests that need no Neo4j and little time, two at a time
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest -m "not neo4j and not slow" -n 2 --dist worksteal
@@ -26,7 +28,26 @@ docs: $(STAMP)  ## the website of docs/ and docstrings, offline, into .cache/sit
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
-	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own% benchmarks/mixed%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own% benchmarks/mixed% benchmarks/forecast%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+BREAKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PYTHON) -m
+
+soak: $(STAMP)  ## kill -9 of every command that writes, 200 times, on the embedded engine and on a real Neo4j
+	$(BREAKING) breaking.kills --kills 200
+
+power: $(STAMP)  ## cut the power 40 times while commands write, and right after; needs root, for a disk of its own
+	$(BREAKING) breaking.power --rounds 40
+
+full: $(STAMP)  ## full disks, used-up quotas and read-only disks at every stage of every command that writes
+	$(BREAKING) breaking.refusals
+
+fuzz: $(STAMP)  ## 2,000 damaged files and command lines, half of them of a new seed
+	$(BREAKING) breaking.fuzz --mutants 2000
+
+audit: $(STAMP)  ## licences of all locked packages, a bill of materials, the engine's pin; known holes where pip-audit is
+	$(BREAKING) supply.audit
+	@if command -v pip-audit >/dev/null; then pip-audit --requirement requirements.lock --require-hashes --disable-pip; \
+		else echo "pip-audit is not installed: known holes were not asked for"; fi
 
 identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
 	$(PYTHON) benchmarks/page.py
@@ -40,6 +61,10 @@ events: $(STAMP)  ## measure events and waves in simulations and in $$CALCIGRAPH
 	$(PYTHON) benchmarks/own_share.py
 	$(PYTHON) benchmarks/events_tissue.py
 	$(PYTHON) benchmarks/events_page.py
+
+forecast: $(STAMP)  ## measure forecasts in simulations and in $$CALCIGRAPH_TEST_DATA/lymph_gland, and write the tables of docs/forecast.md
+	$(PYTHON) benchmarks/forecast.py --csv docs/forecast
+	$(PYTHON) benchmarks/forecast_page.py
 
 demo: $(STAMP)  ## the whole main job on two synthetic cultures
 	.venv/bin/calcigraph --workspace calcigraph-demo demo

@@ -87,16 +87,16 @@ def ratio(data: Data) -> Figure | None:
         axes.set_yticks(range(len(names)), [])
         axes.tick_params(axis="y", length=0)
         axes.hlines(np.arange(len(names) - 1) + 0.5, 0, 1, color=PALE, lw=0.5, transform=axes.get_yaxis_transform())
-    import accuracy
+    import accuracy_settings
 
-    far.set_yticklabels([accuracy.SETTINGS[name].what for name in names])
+    far.set_yticklabels([accuracy_settings.SETTINGS[name].what for name in names])
     legend(far, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncol=4)
     return figure
 
 
 def coverage(data: Data) -> Figure | None:
     """Intervals of k of the calibrated setting, and how often intervals hold, by setting, with 95 % Wilson limits."""
-    import accuracy
+    import accuracy_settings
 
     table = data.outcomes()
     if not len(table):
@@ -141,7 +141,7 @@ def coverage(data: Data) -> Figure | None:
             if len(known) and column == "k_covered":
                 low, high = wilson(known.sum(), len(known))
                 right.hlines(row + shift, 100 * low, 100 * high, color=COLOURS[kind], lw=0.8)
-        text = f"{accuracy.SETTINGS[name].what} ({100 * (part['called'] == 1).mean():.0f} % called)"
+        text = f"{accuracy_settings.SETTINGS[name].what} ({100 * (part['called'] == 1).mean():.0f} % called)"
         right.text(-0.03, row, text, transform=right.get_yaxis_transform(), ha="right", va="center", size=SMALL)
     right.axvline(95, color=FAINT, lw=0.8, zorder=0)
     right.set_xlim(0, 102)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import accuracy_settings
 import axes
 import identification
 import null
@@ -104,7 +105,7 @@ def warm_pinn() -> None:
 def trained(call: tuple[str, int, float]) -> tuple[dict[str, Any], Records]:
     """One PINN's k, and its path while it trained."""
     preset, seed, start = call
-    culture = accuracy.culture_of(accuracy.SETTINGS["traces"], seed)
+    culture = accuracy_settings.culture_of(accuracy_settings.SETTINGS["traces"], seed)
     k = culture.options.k
     began = time.perf_counter()
     found = fit(culture.subgraph(), "pinn", FitOptions(null=0, preset=preset, k_start=start * k, seed=seed))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import accuracy
+import accuracy_settings
 import numpy as np
 import pandas
 from page_runs import ANOMALIES, COVERAGE, RECOVERY, SPIKES
@@ -133,7 +134,7 @@ def claims(data: Data) -> list[Claim]:
         asked = f"{'at most' if side == '<=' else 'at least'} {form(limit)}"
         value = None if summary is None else summary[key]
         holds = None if value is None else bool(value <= limit if side == "<=" else value >= limit)
-        what = f"{accuracy.SETTINGS[setting].what}: {what}"
+        what = f"{accuracy_settings.SETTINGS[setting].what}: {what}"
         result.append(Claim(what, asked, None if value is None else form(value), holds))
     return [*result, *_pinn_claims(data), *_null_claims(data), *_solver_claims(data)]
 

@@ -3,6 +3,7 @@
 from calcigraph.errors import CalcigraphError
 from calcigraph.ingest.options import IngestOptions, TraceOptions
 from calcigraph.models.event_options import EventOptions
+from calcigraph.models.forecast_options import ForecastOptions
 from calcigraph.models.synthetic.options import SyntheticOptions
 from calcigraph.models.table import FitOptions
 from calcigraph.version import __version__
@@ -12,6 +13,7 @@ __all__ = [
     "CalcigraphError",
     "EventOptions",
     "FitOptions",
+    "ForecastOptions",
     "IngestOptions",
     "SyntheticOptions",
     "TraceOptions",

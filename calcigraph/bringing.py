@@ -25,11 +25,19 @@ class Bringing(Opened):
     """The part of `Workspace` that brings cultures in, annotates and deletes them."""
 
     def ingest(
-        self, movie: str, culture: str, options: IngestOptions, *, replace: bool = False, progress: Progress = silent
+        self,
+        movie: str,
+        culture: str,
+        options: IngestOptions,
+        *,
+        replace: bool = False,
+        keep_mended: bool = False,
+        progress: Progress = silent,
     ) -> tuple[Culture, bool]:
         """Bring a movie in: denoise, segment or take masks, trace, and write movie and graph.
 
-        The same movie, masks and options again change nothing.
+        The same movie, masks and options again change nothing. Nor do they, with `keep_mended`, where the masks were
+        mended since (`curate`).
 
         Returns
         -------
@@ -48,9 +56,9 @@ class Bringing(Opened):
             if stored is not None and stored.complete:
                 digest = input_digest(movie, options, progress)
                 older = partial(input_digest, movie, options, progress)
-                if _unchanged(stored, digest, older, replace, self.graph.history(culture)) and self._movies.has(
-                    stored.movie
-                ):
+                mended = self.graph.history(culture)
+                kept = keep_mended and digest in [each.before for each in mended]
+                if (kept or _unchanged(stored, digest, older, replace, mended)) and self._movies.has(stored.movie):
                     return self._said_again(stored, options), False
             self._movies.remove(culture, keep=[stored.movie if stored else None])
             store = self._movies.new(culture)

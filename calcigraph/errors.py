@@ -9,6 +9,9 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+LONGEST = 1200
+"""Characters of a message."""
+
 _PLAIN = re.compile(r"\w[\w.+-]*")
 
 
@@ -62,7 +65,9 @@ class CalcigraphError(Exception):
     """Root of all calcigraph errors; `calcigraph` on the command line prints its message and exits with 1."""
 
     def __str__(self) -> str:  # KeyError would print the repr
-        return " ".join(str(argument) for argument in self.args)
+        text = " ".join(str(argument) for argument in self.args)
+        # What a damaged file holds may be quoted in it, and be endless.
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 300]} ... {text[-295:]}"
 
 
 class InputError(CalcigraphError, ValueError):
@@ -107,6 +112,14 @@ class GraphError(CalcigraphError, ConnectionError):
 
 class WorkspaceError(CalcigraphError, OSError):
     """The workspace cannot be read or written (permissions, disk space, damaged files)."""
+
+
+class VersionError(GraphError):
+    """Another version of calcigraph made the graph, and this one may not use it as it is."""
+
+
+class DamagedError(WorkspaceError):
+    """The embedded graph cannot be opened: its files are damaged."""
 
 
 class MissingExtraError(CalcigraphError, ImportError):

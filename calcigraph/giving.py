@@ -158,12 +158,16 @@ class Giving(Bringing):
         out: str,
         *,
         experiment: str | Sequence[str] | None = None,
+        by: str = "condition",
+        reference: str | None = None,
         progress: Progress = silent,
     ) -> Path:
         """Write cultures, or those of an experiment, into one HTML file to share. See `report.write_report`."""
         from calcigraph.report import write_report
 
-        return write_report(self.graph, cultures, out, experiment=experiment, progress=progress)
+        return write_report(
+            self.graph, cultures, out, experiment=experiment, by=by, reference=reference, progress=progress
+        )
 
     def export(self, culture: str, out: str | Path, form: str | None = None, *, replace: bool = False) -> Exported:
         """Write a culture for other programs into a file or a folder, which appears whole or not at all.

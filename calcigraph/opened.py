@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from calcigraph.errors import CalcigraphError, NotFoundError, WorkspaceError
 from calcigraph.naming import default_folder
+from calcigraph.store.files import make_folder
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.types import Culture, Progress, Subgraph, silent
 
@@ -87,7 +88,7 @@ class Opened:
         """Make the workspace, or a folder inside it. Raises WorkspaceError."""
         folder = self.folder / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise WorkspaceError(
                 f"workspace folder {folder} cannot be made ({error.strerror}): name another folder with --workspace"

@@ -6,6 +6,7 @@
     [events]                        # likewise
     [report]
     out = "blocker.html"
+    reference = "control"           # and by = "dose", as for `calcigraph report`
 
     [[cultures]]
     files = "control/*.tif"         # one culture for each file
@@ -87,12 +88,23 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class PlannedReport:
+    """The table [report] of a plan."""
+
+    out: Path
+    by: str = "condition"
+    """What makes the groups that the report compares."""
+    reference: str | None = None
+    """The group that the others are compared with."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A whole plan; made by `read_plan`."""
 
     cultures: tuple[Planned, ...]
     """In the plan's order."""
-    report: Path | None = None
+    report: PlannedReport | None = None
     """The report to write of them; None for none."""
 
 
@@ -138,14 +150,17 @@ def read_plan(path: str | Path) -> Plan:
     return Plan(tuple(found), report)
 
 
-def _report(plan: Path, said: Any) -> Path | None:
+def _report(plan: Path, said: Any) -> PlannedReport | None:
     if said is None:
         return None
-    if not isinstance(said, dict) or set(said) != {"out"} or not isinstance(said["out"], str):
+    known = {"out", "by", "reference"}
+    texts = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
+    if not texts or not {"out"} <= set(said) <= known:
         raise InputError(
-            f'plan {plan}: expected in [report] only out, the HTML file to write, such as out = "lab.html"'
+            f'plan {plan}: expected in [report] the HTML file to write, such as out = "lab.html", and at most by and '
+            "reference beside it"
         )
-    return plan.parent / said["out"]
+    return PlannedReport(**said | {"out": plan.parent / said["out"]})
 
 
 def _check_names(plan: Path, found: Sequence[Planned]) -> None:
@@ -224,6 +239,10 @@ def _planned(plan: Path, content: Mapping[str, Any], source: Path, said: dict[st
     for path in PATHS:
         if isinstance(ingest.get(path), str):
             ingest[path] = str(plan.parent / ingest[path])
+    background = ingest.get("background")
+    chosen = None if background is None else IngestOptions(background=background).light_off
+    if chosen is not None and chosen.mask is not None:
+        ingest["background"] = str(plan.parent / _filled(chosen.mask, fields, where))
     model, fit = _fit(content, where)
     planned = Planned(
         culture=checked_name(name),

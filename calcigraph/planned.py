@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from calcigraph.models.event_options import EventOptions
 from calcigraph.models.table import FitOptions
 from calcigraph.plan import Plan, Planned
 from calcigraph.said import fit_said
-from calcigraph.store.types import Progress, silent
+from calcigraph.store.types import Culture, Progress, silent
 
 Workspace = Any
 """calcigraph.Workspace, which imports this module."""
@@ -58,7 +59,10 @@ def carry_out(
     outcomes = _all(workspace, plan.cultures, replace, scheduler, progress)
     written = [each.culture for each in outcomes if each.outcome != FAILED]
     if plan.report is not None and written:
-        workspace.report(written, str(plan.report), progress=progress)
+        report = plan.report
+        # One culture alone is compared with nothing.
+        groups = {"by": report.by, "reference": report.reference} if len(written) > 1 else {}
+        workspace.report(written, str(report.out), progress=progress, **groups)
     return outcomes
 
 
@@ -101,21 +105,73 @@ def _carried_out(workspace: Workspace, planned: Planned, replace: bool, progress
         values = {field: getattr(options, field) for field in TraceOptions.__dataclass_fields__}
         culture, _ = workspace.ingest_traces(str(planned.source), name, **values, **given)
     else:
-        culture, _ = workspace.ingest(str(planned.source), name, options, **given)
-    # A culture that is written anew has no plan; so the same one means that all of it was done after its ingest.
-    if culture.plan == planned.setting:
-        return Outcome(name, THERE, "; ".join(found_in(workspace, planned)))
+        culture, _ = workspace.ingest(str(planned.source), name, options, keep_mended=True, **given)
+    mended = _mended(workspace, culture)
+    due = due_of(workspace, culture, planned)
+    if not due:
+        return Outcome(name, THERE, "; ".join([*mended, *found_in(workspace, planned)]))
     if planned.annotate:
         workspace.annotate(name, planned.annotate)
     said: list[str] = []
-    if planned.fit is not None:
+    if "fit" in due and planned.fit is not None:
         fitted = workspace.fit(name, planned.model, FitOptions(**planned.fit), progress=progress)
         said.append(fit_said(fitted))
-    if planned.events is not None:
+    if "events" in due and planned.events is not None:
         workspace.events(name, EventOptions(**planned.events), progress=progress)
         said.append(_events_said(workspace, name))
     workspace.graph.finish_plan(name, planned.setting)
-    return Outcome(name, DONE, "; ".join(said) or f"{culture.frames} frames")
+    return Outcome(
+        name, DONE, "; ".join([*mended, *(said or found_in(workspace, planned) or [f"{culture.frames} frames"])])
+    )
+
+
+def state_of(workspace: Workspace, planned: Planned) -> str:
+    """What a run would find of a culture, as far as that shows before its file is read."""
+    culture = workspace.known(planned.culture)
+    if not planned.source.exists():
+        return "no such file"
+    if culture is None:
+        return "new"
+    if culture.plan is None:
+        return "there, not by this plan"
+    state = "there, of another state of the plan" if culture.plan != planned.setting else "done already"
+    due = due_of(workspace, culture, planned)
+    mended = ["masks mended, which stay"] if _mended(workspace, culture) else []
+    return "; ".join([state, *mended, *([f"to do: {', '.join(due)}"] if due else [])])
+
+
+def _mended(workspace: Workspace, culture: Culture) -> list[str]:
+    """That the masks of a culture were mended, and that the plan leaves them so."""
+    history = workspace.graph.history(culture.uid)
+    if not history or history[-1].digest != culture.input_digest:
+        return []
+    return [f"its masks were mended {history[-1].when[:10]} (curate) and are kept"]
+
+
+def due_of(workspace: Workspace, culture: Culture, planned: Planned) -> tuple[str, ...]:
+    """What is left to do of a plan after the ingest: annotate, fit, events; nothing where all of it was done.
+
+    A culture that is written anew has no plan; so what its plan says was done after its ingest. Fits and events of
+    masks that were mended since are due again.
+    """
+    if culture.plan == planned.setting:
+        due = []
+    else:
+        before, now = (json.loads(text) if text else {} for text in (culture.plan, planned.setting))
+        due = ["annotate"]
+        due += ["fit"] if planned.fit is not None and _differ(before, now, "model", "fit") else []
+        due += ["events"] if planned.events is not None and _differ(before, now, "events") else []
+    stale = [row["model"] for row in workspace.graph.stale() if row["culture"] == culture.uid]
+    fits = [row for row in workspace.rows("fits", culture=culture.uid)[1] if row["model"] == planned.model]
+    if planned.fit is not None and fits and fits[-1]["stale"] is not None:
+        due.append("fit")
+    if planned.events is not None and (None in stale or "fit" in due):  # own shares of events rest on the fit
+        due.append("events")
+    return tuple(dict.fromkeys(due))
+
+
+def _differ(before: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> bool:
+    return any(name not in before or before[name] != now[name] for name in names)
 
 
 def _events_said(workspace: Workspace, name: str) -> str:

@@ -15,8 +15,8 @@ CALLED = {
     K: "coupling",
     K_CELL: "the cells' own coupling",
     SYNCHRONY: "synchrony",
-    MSE_TRAIN: "error of the free run",
-    MSE_TEST: "error of the free run in frames that were not fitted",
+    MSE_TRAIN: "error without own activity",
+    MSE_TEST: "error without own activity in frames that were not fitted",
     EVENT_RATE: "events an hour and cell",
     WAVE_RATE: "waves an hour",
 }

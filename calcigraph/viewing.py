@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -26,6 +27,11 @@ LEFT_OUT = ("uid", "culture", "x_px", "y_px")
 """Columns of `query cells` that a table of one culture, with the cells before one's eyes, does not need."""
 OF_EVENTS = ("events", "event_rate_per_h", "amplitude", "dff", "interval_s", "own_share")
 """Columns of `query rates` that the table has."""
+AXES = ("frame", "y", "x")
+WINDOW = (1400, 900)
+"""Pixels of the screen: room for the cells beside the table."""
+TABLE = ("napari", "Features table widget")
+"""What shows the table of the chosen layer; a click on a row chooses its cell."""
 CONTRAST = (0.5, 99.8)
 """Percentiles of the first and middle frame between which brightness is shown; reading all frames would take long."""
 
@@ -61,13 +67,14 @@ def layers(graph: Graph, culture: Culture, movie: StoredMovie) -> list[Layer]:
     """
     features = features_of(graph, culture.uid)
     cells, contacts = (run(graph, name, culture=culture.uid) for name in ("cells", "contacts"))
-    side = culture.pixel_size_um or 1.0
-    flat = {"scale": (side, side)}
+    side, unit = (culture.pixel_size_um, "um") if culture.pixel_size_um else (1.0, "pixel")
+    flat = {"scale": (side, side), "units": (unit, unit)}
+    deep = {"scale": (1.0, side, side), "units": ("pixel", unit, unit)}
     drawn = {"name": "contacts", "vector_style": "line", "edge_width": 1, **flat}
     mendable = {"name": "cells", "opacity": 0.3, "features": _by_label(features), **flat}
     marked = {"name": "centroids", "size": 4, "features": features, **flat}
     return [
-        Layer(_frames(movie), {"name": "movie", "scale": (1.0, side, side), **_contrast(movie)}, "image"),
+        Layer(_frames(movie), {"name": "movie", **deep, **_contrast(movie)}, "image"),
         Layer(movie.labels.copy(), mendable, "labels"),
         Layer(_lines(cells, contacts), drawn, "vectors"),
         Layer(cells[["y_px", "x_px"]].to_numpy(np.float64), marked, "points"),
@@ -116,6 +123,11 @@ def fill(viewer: Any, shown: list[Layer]) -> None:
         add = getattr(viewer, f"add_{layer.kind}")
         add(layer.data, **layer.values)
     viewer.layers.selection.active = viewer.layers["cells"]
+    viewer.dims.axis_labels = AXES
+    viewer.dims.set_current_step(0, 0)
+    # Since napari 0.9 overlays belong to the canvas.
+    overlays = viewer.canvas.overlays if hasattr(viewer, "canvas") else viewer
+    overlays.scale_bar.visible = True
 
 
 def open_napari(title: str, shown: list[Layer]) -> None:
@@ -136,6 +148,9 @@ def open_napari(title: str, shown: list[Layer]) -> None:
     except ImportError as error:
         raise missing_extra(error, "napari", _WHAT, "napari") from error
     fill(viewer, shown)
+    viewer.window.resize(*WINDOW)
+    with contextlib.suppress(ValueError, KeyError):  # versions of napari without that table
+        viewer.window.add_plugin_dock_widget(*TABLE)
     napari.run()
 
 

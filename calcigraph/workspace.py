@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +16,16 @@ from calcigraph.version import __version__
 if TYPE_CHECKING:
     import pandas
 
+    from calcigraph.backing import Saved
+    from calcigraph.errors import CalcigraphError
     from calcigraph.models import FitOptions, Ranked, SyntheticOptions
     from calcigraph.models.event_options import EventOptions
-    from calcigraph.plan import Plan
+    from calcigraph.models.forecast_options import ForecastOptions
+    from calcigraph.plan import Plan, Planned
     from calcigraph.planned import Outcome
     from calcigraph.store.event_types import EventRun
+    from calcigraph.store.forecast_types import ForecastRun
+    from calcigraph.verifying import Finding
 
 
 class Workspace(Giving):
@@ -54,6 +59,12 @@ class Workspace(Giving):
         from calcigraph.planned import carry_out
 
         return carry_out(self, plan, replace, scheduler, progress)
+
+    def plan_state(self, planned: Planned) -> str:
+        """What `run` would find of one culture of a plan, and what it would do: new, done already, masks mended, ..."""
+        from calcigraph.planned import state_of
+
+        return state_of(self, planned)
 
     # Models.
 
@@ -112,9 +123,66 @@ class Workspace(Giving):
         graph = self.subgraph(culture)
         coupling, missing = coupling_of(self.rows("fits", culture=culture)[1])
         found = find_events(graph, options, coupling=coupling, progress=progress)
-        found = replace(found, advice=(*found.advice, missing)) if missing else found
+        if missing and len(graph.pairs):  # without contacts there is nothing to share
+            found = replace(found, advice=(*found.advice, missing))
         self.graph.write_events(found, relative_light(graph, found), _now(), __version__, progress)
         return found
+
+    def forecast(
+        self,
+        culture: str,
+        train: Sequence[str] = (),
+        options: ForecastOptions | None = None,
+        *,
+        progress: Progress = silent,
+    ) -> ForecastRun:
+        """Forecast a culture, and store that in place of the forecast it has.
+
+        Raises as `forecasts`; NotFoundError for an unknown culture, InputError or FitError for one that cannot be
+        forecast.
+        """
+        _, found = next(iter(self.forecasts([culture], train, options, progress=progress)))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def forecasts(
+        self,
+        cultures: Sequence[str],
+        train: Sequence[str] = (),
+        options: ForecastOptions | None = None,
+        *,
+        progress: Progress = silent,
+    ) -> Iterator[tuple[str, ForecastRun | CalcigraphError]]:
+        """Forecast cultures and store what is found, one after another: culture and forecast, or why there is none.
+
+        Parameters
+        ----------
+        cultures
+            What is forecast.
+        train
+            Cultures and experiments that are learnt from, beside each culture's own first three quarters.
+        options
+            The defaults where None.
+        progress
+            Called as progress(stage, done, total).
+
+        Raises
+        ------
+        NotFoundError
+            A name of `train` is neither a culture nor an experiment.
+        CalcigraphError
+            A culture of the training cannot be learnt from.
+        """
+        from calcigraph.forecasting import forecasts, training
+        from calcigraph.models.forecast_options import ForecastOptions
+        from calcigraph.store.forecast_types import ForecastRun
+
+        learnt_from = training(self, train)
+        for culture, found in forecasts(self, cultures, learnt_from, options or ForecastOptions(), progress):
+            if isinstance(found, ForecastRun):
+                self.graph.write_forecast(found, created=_now(), version=__version__)
+            yield culture, found
 
     # Queries.
 
@@ -157,10 +225,93 @@ class Workspace(Giving):
         )
 
     def status(self) -> list[dict[str, Any]]:
-        """Engine, versions, workspace, counts, warnings and what is incomplete: rows of item, culture, value."""
+        """Engine, versions, counts, what the latest fits found, warnings, what is incomplete: item, culture, value."""
         from calcigraph.store.status import status_rows
 
-        return status_rows(self.graph, self.folder, self._movies, self.rows("cultures")[1])
+        totals = self.rows("cultures")[1]
+        fits = {row["culture"]: self.rows("fits", culture=row["culture"])[1] for row in totals if row["fits"]}
+        return status_rows(self.graph, self.folder, self._movies, totals, fits)
+
+    def verify(
+        self,
+        cultures: Sequence[str] = (),
+        *,
+        repair: bool = False,
+        backup: str | Path | None = None,
+        progress: Progress = silent,
+    ) -> list[Finding]:
+        """Check that movie stores, graph and files are what was written: a flipped byte anywhere is found.
+
+        Nothing is changed unless `repair` is given. Where another process uses the embedded graph, the files of that
+        are not checked.
+
+        Parameters
+        ----------
+        cultures
+            Their names; none for all, and for what belongs to no culture.
+        repair
+            Whether what is wrong is made again where that can be done: files from the source movie, rows from the movie
+            store. The findings begin with what was mended.
+        backup
+            A backup that is checked in place of this workspace.
+        progress
+            Called with the stages "checking the graph's files", "checking the graph" and "checking movies".
+
+        Returns
+        -------
+        What was found; `Finding.wrong` tells what is not as it should be.
+
+        Raises
+        ------
+        NotFoundError for no such workspace or culture; WorkspaceError where there is no room for a copy of the graph.
+        """
+        from calcigraph.verifying import verify, verify_backup
+
+        if backup is not None:
+            return verify_backup(Path(backup), progress)
+        self._require_folder()
+        if not repair:
+            return verify(self.folder, self._movies, self._graph, cultures, progress)
+        from calcigraph.mending import repair as mend
+
+        self.close()
+        done = mend(self.folder, self._movies, lambda: self.graph, cultures, progress)
+        self.close()
+        return done + verify(self.folder, self._movies, None, cultures, progress)
+
+    def backup(self, out: str | Path, *, progress: Progress = silent) -> Saved:
+        """Save every complete culture, movie and graph, into one new folder; others may read and write meanwhile.
+
+        Returns
+        -------
+        What was saved, and what was left out.
+
+        Raises
+        ------
+        InputError for a folder that is there already or cannot be written; WorkspaceError for a damaged culture;
+        ConflictError for one that others write all the time. Nothing is left of a backup that failed.
+        """
+        from calcigraph.backing import check_out, save
+
+        check_out(Path(out))
+        return save(self.graph, self._movies, Path(out), progress)
+
+    def restore(self, backup: str | Path, *, progress: Progress = silent) -> list[str]:
+        """Fill this workspace, which must be new, from a backup; with NEO4J_URI, the graph of that server.
+
+        Returns
+        -------
+        The cultures.
+
+        Raises
+        ------
+        NotFoundError for no backup; WorkspaceError for a damaged one, or no room; InputError for a workspace that is
+        there already; ConflictError where the server has another culture of such a name.
+        """
+        from calcigraph.backing import restore
+
+        self.close()
+        return restore(Path(backup), self.folder, progress)
 
     def simulate(self, out: str, options: SyntheticOptions, *, progress: Progress = silent) -> dict[str, Any]:
         """Write a synthetic movie OUT.tif with OUT_labels.tif and OUT_truth.json; needs no graph.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from calcigraph.cli.annotate import annotate
+from calcigraph.cli.backup import backup, restore
 from calcigraph.cli.compare import compare
 from calcigraph.cli.curate import curate
 from calcigraph.cli.delete import delete
@@ -18,6 +19,7 @@ from calcigraph.cli.demo import demo
 from calcigraph.cli.events import events
 from calcigraph.cli.export import export
 from calcigraph.cli.fit import fit
+from calcigraph.cli.forecast import forecast
 from calcigraph.cli.ingest import ingest, ingest_traces
 from calcigraph.cli.migrate import migrate
 from calcigraph.cli.output import Interrupt, note
@@ -27,6 +29,7 @@ from calcigraph.cli.report import report
 from calcigraph.cli.run import run_plan
 from calcigraph.cli.simulate import simulate
 from calcigraph.cli.status import status
+from calcigraph.cli.verify import verify
 from calcigraph.cli.view import view
 from calcigraph.errors import CalcigraphError
 from calcigraph.naming import default_folder
@@ -44,10 +47,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="From a calcium movie of a cell culture to a queried graph of cells, contacts and fitted coupling.",
+    epilog="To begin: calcigraph ingest FILM --culture NAME; calcigraph fit NAME; calcigraph events NAME; "
+    "calcigraph report NAME -o NAME.html",
 )
 COMMANDS = (
-    ingest, ingest_traces, annotate, curate, fit, events, run_plan, query, compare, picture, report, view, export,
-    simulate, status, delete, migrate, demo,
+    ingest, ingest_traces, annotate, curate, fit, events, forecast, run_plan, query, compare, picture, report, view,
+    export, simulate, status, delete, migrate, verify, backup, restore, demo,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(name=command.__name__.removesuffix("_plan").replace("_", "-"))(command)
@@ -126,6 +131,10 @@ def run(arguments: list[str] | None = None) -> int:
         # The reader, such as `head`, has read enough. Python would complain when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # that of the system itself, such as a name that is too long for it
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+    except MemoryError:
+        return _fail("there is not enough memory for this; ask for less, or use a machine with more", 1)
     if outcome == INTERRUPTED:
         return _fail("interrupted; nothing that was reported as done is lost, and the same command continues", outcome)
     return outcome if isinstance(outcome, int) else 0

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from calcigraph.cli.output import note, progress_bar
-from calcigraph.store.curated import remedy
+from calcigraph.store.curated import counted, remedy
 from calcigraph.workspace import Workspace
 
 
@@ -15,7 +15,10 @@ def curate(
     context: typer.Context,
     culture: Annotated[str, typer.Argument(help="Culture whose masks were mended.", show_default=False)],
     masks: Annotated[
-        str, typer.Option(help="The mended masks: label TIFF or PNG, or Cellpose _seg.npy.", show_default=False)
+        str,
+        typer.Option(
+            help="The mended masks: label TIFF or PNG, Cellpose _seg.npy, or ROI zip of ImageJ.", show_default=False
+        ),
     ],
 ) -> None:
     """Take mended masks: cells that changed are measured anew from the stored movie, all else stays.
@@ -30,10 +33,8 @@ def curate(
         return
     for warning in workspace.culture(culture).warnings:
         note(f"warning: {warning}")
-    old = [row for row in workspace.graph.stale() if row["culture"] == culture]
-    fits = len([row for row in old if row["model"] is not None])
-    parts = [f"{fits} {'fit' if fits == 1 else 'fits'}"] if fits else []
-    parts += ["the events"] if len(old) > fits else []
-    stale = f"{' and '.join(parts)} {'is' if parts == ['1 fit'] else 'are'} stale: "
-    told = f"; {stale}{remedy(culture, [row['model'] for row in old])}" if parts else ""
+    old = [row["model"] for row in workspace.graph.stale() if row["culture"] == culture]
+    what = counted(old)
+    stale = f"{what} {'is' if what == '1 fit' else 'are'} stale: "
+    told = f"; {stale}{remedy(culture, old)}" if what else ""
     note(f"culture {culture}: {changes.sentence}{told}")

@@ -27,6 +27,6 @@ def export(
     """Write a culture for other programs: tables, graphs, maps, archives, databases."""
     workspace: Workspace = context.obj
     done = workspace.export(culture, out, form, replace=replace)
-    note(f"wrote {done.path} ({done.format})")
+    note(f"wrote {done.path}{f' and {done.also}' if done.also else ''} ({done.format})")
     for line in done.left_out:
         note(f"without: {line}")

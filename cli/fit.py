@@ -38,7 +38,7 @@ def fit(
     wide: WideOption = False,
     form: FormatOption = Format.table,
 ) -> None:
-    """Fit a model and write its parameters back onto the cells."""
+    """Tell how strongly cells in contact are coupled, and write it onto the cells: fit a model."""
     workspace: Workspace = context.obj
     names = chosen(workspace, cultures, experiment)
     if weights == ALL:

@@ -64,7 +64,7 @@ def _parameter(each: Declared) -> inspect.Parameter:
     required = default is REQUIRED
     if _is_switch(each):
         kind, default = bool, False
-    elif {str, int} <= set(get_args(kind)):
+    elif str in get_args(kind) and {int, float} & set(get_args(kind)):
         kind = str  # the class of options itself tells a number from a word
     typer_option = typer.Option(
         each.flag,

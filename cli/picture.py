@@ -44,7 +44,7 @@ def picture(
     dpi: DpiOption = 200,
     width: WidthOption = None,
 ) -> None:
-    """Draw a culture: the paper's figures 2-7, 13-16 and 19, and its events and waves."""
+    """Draw a culture: its cells, traces, fits, events and waves; figures 2-7, 13-16 and 19 of the paper among them."""
     workspace: Workspace = context.obj
     if culture in KINDS and kind not in KINDS:
         raise InputError(f"the culture comes first: calcigraph picture {kind} {culture} -o {out}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calcigraph.cli.output import Format, FormatOption, WideOption, show
+from calcigraph.cli.output import Format, FormatOption, WideOption, note, show
 from calcigraph.errors import InputError, MissingParameterError, NotFoundError
 from calcigraph.workspace import Workspace
 
@@ -56,6 +56,16 @@ def query(
             raise InputError(f"{error}: calcigraph query {name} CULTURE") from error
         raise InputError(f"{error}: give -p {error.name}=...") from error
     show(columns, rows, form, shown)
+    if not rows and name is not None:
+        _say_why(workspace, parameter)
+
+
+def _say_why(workspace: Workspace, parameter: list[str]) -> None:
+    """Where nothing was found of a culture that was brought in without contacts."""
+    chosen = [text.removeprefix("culture=") for text in parameter if text.startswith("culture=")]
+    known = workspace.known(chosen[-1]) if chosen else None
+    if known is not None and known.options.get("contacts") == "none":
+        note(f"culture {known.uid} has no contacts (--unconnected), so nothing is known of coupling, fits and waves")
 
 
 def _listed(known: Query) -> dict[str, str]:

@@ -47,10 +47,12 @@ def run_plan(
 
 
 def _row(workspace: Workspace, each: Any) -> dict[str, Any]:
-    known = workspace.known(each.culture)
-    state = "new" if known is None else "done already" if known.plan == each.setting else "there, not by this plan"
-    if not each.source.exists():
-        state = "no such file"
     said = {"experiment": each.ingest.get("experiment"), "condition": each.ingest.get("condition")}
     said["annotations"] = dict(each.annotate) or None
-    return {"culture": each.culture, "file": str(each.source), **said, "steps": ", ".join(each.steps), "state": state}
+    return {
+        "culture": each.culture,
+        "file": str(each.source),
+        **said,
+        "steps": ", ".join(each.steps),
+        "state": workspace.plan_state(each),
+    }

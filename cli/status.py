@@ -9,6 +9,6 @@ from calcigraph.workspace import Workspace
 
 
 def status(context: typer.Context, form: FormatOption = Format.table) -> None:
-    """Show engine, versions, workspace, counts, warnings, and what is incomplete."""
+    """Show what there is, what the latest fits found, warnings, and what is incomplete."""
     workspace: Workspace = context.obj
     show(["item", "culture", "value"], workspace.status(), form)

@@ -1,8 +1,9 @@
-"""AnnData (.h5ad): cells by frames, with parameters and the graph of contacts, as scanpy and squidpy expect them."""
+"""AnnData (.h5ad or .zarr): cells by frames, with parameters and the graph of contacts, for scanpy and squidpy."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from calcigraph.export.collected import Collected
 from calcigraph.export.extra import exchange
 from calcigraph.export.folders import SERIES
+from calcigraph.export.place import MARK
 from calcigraph.export.provenance import about
 
 KEY = "spatial"
@@ -20,6 +22,15 @@ KEY = "spatial"
 def write_anndata(found: Collected, path: Path) -> None:
     """Write an .h5ad file. Raises MissingExtraError."""
     annotated(found).write_h5ad(path, compression="gzip")
+
+
+def write_anndata_zarr(found: Collected, path: Path) -> None:
+    """Write the same as a Zarr folder, which programs can read in parts. Raises MissingExtraError."""
+    with warnings.catch_warnings():
+        # It announces that a later version will write Zarr 3. Both can be read by what reads this.
+        warnings.filterwarnings("ignore", message="Writing zarr v2", category=UserWarning)
+        annotated(found).write_zarr(path)
+    (path / MARK).write_text(json.dumps(about(found.culture), ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 def annotated(found: Collected) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calcigraph.export.dump import CULTURE, LINKS, NODES, Dump, Links, Moment, Nodes, Place
+from calcigraph.store.dump import CULTURE, LINKS, NODES, Dump, Links, Moment, Nodes, Place
 from calcigraph.store.meta import schema
 from calcigraph.store.types import Culture
 from calcigraph.version import __version__

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from calcigraph.errors import InputError
 
+ZARR = ".zarr"
+Writer = Callable[..., tuple[str, ...] | None]
+
 
 @dataclass(frozen=True)
 class Form:
@@ -16,7 +19,7 @@ class Form:
 
     name: str
     suffix: str
-    """Of the file; "" for a folder."""
+    """Of the file; "" for a folder of any name."""
     writer: str
     """`module:function` in export/: it takes what `collect` read, or the graph and the culture, and the path."""
     needs: tuple[str, ...] = ()
@@ -25,21 +28,45 @@ class Form:
     """Whether it holds single events and waves."""
     of_graph: bool = False
     """Whether the writer takes the graph and the culture."""
+    beside: tuple[str, str] | None = None
+    """Of a second file: what its name has before the ending, and its writer."""
 
-    def write(self) -> Callable[..., tuple[str, ...] | None]:
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files."""
+        return self.suffix in ("", ZARR)
+
+    def write(self) -> Writer:
         """The function that writes it, and may return what it left out."""
-        module, _, function = self.writer.partition(":")
-        found: Callable[..., tuple[str, ...] | None] = getattr(import_module(f"calcigraph.export.{module}"), function)
-        return found
+        return _function(self.writer)
+
+    def second(self, path: Path) -> tuple[Path, Writer] | None:
+        """The file beside that belongs to it, and the function that writes it."""
+        if self.beside is None:
+            return None
+        return path.with_name(f"{path.stem}{self.beside[0]}{path.suffix}"), _function(self.beside[1])
+
+
+def _function(named: str) -> Writer:
+    module, _, function = named.partition(":")
+    found: Writer = getattr(import_module(f"calcigraph.export.{module}"), function)
+    return found
 
 
 TABLE = (
     Form("csv", "", "folders:write_csv", events=True),
     Form("parquet", "", "folders:write_parquet", needs=("pyarrow",), events=True),
     Form("graphml", ".graphml", "contact_graph:write_graphml"),
-    Form("geojson", ".geojson", "maps:write_geojson"),
-    Form("geoparquet", ".parquet", "maps:write_geoparquet", needs=("pyarrow", "geopandas")),
+    Form("geojson", ".geojson", "maps:write_geojson", beside=("_contacts", "maps:write_contact_geojson")),
+    Form(
+        "geoparquet",
+        ".parquet",
+        "maps:write_geoparquet",
+        needs=("pyarrow", "geopandas"),
+        beside=("_contacts", "maps:write_contact_geoparquet"),
+    ),
     Form("anndata", ".h5ad", "annotated_matrix:write_anndata", needs=("anndata",)),
+    Form("anndata-zarr", ZARR, "annotated_matrix:write_anndata_zarr", needs=("anndata",)),
     Form("nwb", ".nwb", "archive:write_nwb", needs=("pynwb",), events=True),
     Form("cypher", ".cypher", "cypher_file:write_cypher", of_graph=True),
     Form("neo4j-csv", "", "neo4j_import:write_neo4j_csv", of_graph=True),

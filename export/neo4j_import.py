@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calcigraph.export.dump import LINKS, NODES, Dump, Links, Moment, Nodes, Place
 from calcigraph.export.place import MARK
 from calcigraph.export.provenance import about
+from calcigraph.store.dump import LINKS, NODES, Dump, Links, Moment, Nodes, Place
 from calcigraph.store.meta import schema
 from calcigraph.store.types import Culture
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from calcigraph.errors import CalcigraphError, InputError
-from calcigraph.store.files import flush, write_atomically
-from calcigraph.store.movie import remove_leftovers
+from calcigraph.store.files import draft_folder, flush, write_atomically
 
 MARK = "culture.json"
 """What every exported folder has: only such a folder, or an empty one, is replaced."""
@@ -62,27 +58,15 @@ def write_in_place(path: Path, folder: bool, build: Callable[[Path], object]) ->
 
 
 def _write_folder(path: Path, build: Callable[[Path], object]) -> None:
-    remove_leftovers(path)
-    draft = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    draft.mkdir()
-    # The kernel drops this lock when the process dies; until then no other export removes the folder.
-    lock = os.open(draft, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with draft_folder(path) as folder:
+        draft = folder / path.name
+        draft.mkdir()
         build(draft)
         for each in (*draft.rglob("*"), draft):
             flush(each)
-        _put(draft, path)
-    finally:
-        os.close(lock)
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _put(draft: Path, path: Path) -> None:
-    old = draft.with_name(f"{draft.name}.old")
-    if path.exists():
-        # Renaming over a folder that is not empty fails, so the old one steps aside first.
-        path.rename(old)
-    draft.rename(path)
-    flush(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            # Renaming over a folder that is not empty fails, so the old one steps aside first.
+            path.rename(folder / "old")
+        draft.rename(path)
+        flush(path.parent)
+    flush(path.parent)  # the old one is gone for good

@@ -23,6 +23,8 @@ class Exported:
     format: str
     left_out: tuple[str, ...]
     """What the culture does not have, or the format could not take, with what to do about it."""
+    also: Path | None = None
+    """A second file that belongs to it: the contacts of a map."""
 
 
 def export(
@@ -57,10 +59,13 @@ def export(
     from calcigraph.export.collected import collect, require_unchanged
 
     chosen = named(form, path)
-    check_place(path, not chosen.suffix, replace)
+    second = chosen.second(path)
+    check_place(path, chosen.folder, replace)
+    if second is not None:
+        check_place(second[0], False, replace)
     for module in chosen.needs:
         exchange(module, f"the format {chosen.name}")
-    write, folder = chosen.write(), not chosen.suffix
+    write, folder = chosen.write(), chosen.folder
     if chosen.of_graph:
 
         def build(draft: Path) -> None:
@@ -72,4 +77,8 @@ def export(
     found = collect(graph, culture, movie, events=chosen.events)
     notes: list[str] = list(found.left_out)
     write_in_place(path, folder, lambda draft: notes.extend(write(found, draft) or ()))
-    return Exported(path, chosen.name, tuple(notes))
+    if second is None:
+        return Exported(path, chosen.name, tuple(notes))
+    also, write_second = second
+    write_in_place(also, False, lambda draft: write_second(found, draft))
+    return Exported(path, chosen.name, tuple(notes), also)

@@ -1,7 +1,7 @@
 """Mended masks for a culture that is stored: cells that changed are measured anew from its denoised movie.
 
 What it gives is that of an ingest of the same movie with these masks and the same options, to the last bit: the movie
-is not denoised again, and its normalisation (eq. 23) does not depend on masks.
+is not denoised again, and the normalisation of its frames (eq. 23) does not depend on masks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from calcigraph.ingest.light import Light, corrected, measure_neighbours, on_cor
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.quality import pixel_doubts, quality_warnings
 from calcigraph.ingest.trace_sums import CellMeans, means_of, sums_of_store
+from calcigraph.store.kept import source_of
 from calcigraph.store.movie import DenoisedFrames, MovieWriter, StoredMovie, normalise
 from calcigraph.store.types import BoolArray, Culture, CultureData, IntArray, LabelImage, Progress, silent
 
@@ -39,6 +40,8 @@ class Mended:
     """`Culture.input_digest` of the culture with these masks."""
     recorded: dict[str, Any]
     """`Culture.options` of it."""
+    notes: tuple[str, ...]
+    """What was decided in reading the masks, for the user."""
 
 
 def read_mended(path: str, culture: Culture, stored: StoredMovie) -> Mended:
@@ -49,7 +52,7 @@ def read_mended(path: str, culture: Culture, stored: StoredMovie) -> Mended:
     Parameters
     ----------
     path
-        A label image, as for `read_masks`.
+        A label image, or regions, as for `read_masks`.
     culture
         As it is stored.
     stored
@@ -69,12 +72,13 @@ def read_mended(path: str, culture: Culture, stored: StoredMovie) -> Mended:
     recorded = {name: value for name, value in culture.options.items() if name not in OF_SEGMENTATION}
     known = {item.name for item in fields(IngestOptions)} - {"frames", "drop_repeats", "trust_interval"}
     options = IngestOptions(**{name: value for name, value in recorded.items() if name in known}, masks=path)
-    given = read_given(path, stored.shape[1:], options)
+    given = read_given(path, stored.shape[1:], options, stored.labels)
     return Mended(
         options=options,
         found=find_in(given, options),
         digest=input_hash(stored.about["film"]["digest"], given.masks.digest, recorded),
         recorded=recorded,
+        notes=given.notes,
     )
 
 
@@ -115,14 +119,15 @@ def remeasure(
     if options.crosstalk:
         found = on_cores(found, near, options)
     means = _means(found, culture, stored, options, progress)
-    light = corrected(stored, found, near, means, options, progress)
-    traces = normalise(light.logs, stored.normalisation)
+    light = corrected(stored, found, near, means, options, progress, stored.about["film"].get("background"))
+    traces = normalise(light.logs, light.scale(stored.normalisation))
     record = _record(mended, found, light, culture, stored, movie_name=movie_name, version=version)
+    data = CultureData(record, cells_with(found, traces, progress), found.tissue.contacts)
     with MovieWriter(store_path, stored.shape, stored.dtype) as writer:
         progress("store", 0, 1)
         writer.take_frames(stored)
         about = {"culture": record.uid, "input_digest": record.input_digest, "options": record.options}
-        writer.finish(
+        digest = writer.finish(
             normalisation=stored.normalisation,
             labels=kept_labels(found.tissue),
             cells=found.tissue.labels,
@@ -131,10 +136,30 @@ def remeasure(
             denoised_traces=means.raw,
             frame_interval_s=stored.frame_interval_s,
             pixel_size_um=stored.pixel_size_um,
-            about={"film": stored.about["film"], **about, "version": version},
+            about={
+                "film": stored.about["film"],
+                **about,
+                **_registered(stored),
+                **_source(mended, stored),
+                "version": version,
+            },
+            data=data,
         )
         progress("store", 1, 1)
-    return CultureData(record, cells_with(found, traces, progress), found.tissue.contacts)
+    return replace(data, culture=replace(record, movie_digest=digest))
+
+
+def _source(mended: Mended, stored: StoredMovie) -> dict[str, Any]:
+    """What an ingest with the mended masks would be given."""
+    before = stored.about.get("source")
+    if before is None:
+        return {}
+    given = before["options"] | {"masks": mended.options.masks, "max_gap": mended.found.max_gap}
+    return {"source": source_of(before["movie"], given)}
+
+
+def _registered(stored: StoredMovie) -> dict[str, Any]:
+    return {"registration": stored.about["registration"]} if "registration" in stored.about else {}
 
 
 def _record(
@@ -148,7 +173,8 @@ def _record(
     version: str,
 ) -> Culture:
     film = stored.about["film"]
-    doubts = pixel_doubts(low=film["low"], high=film["high"])
+    pixels = pixel_doubts(low=film["low"] - light.off_counts, high=film["high"] - light.off_counts)
+    doubts = (*pixels, *film.get("doubts", ()))
     quality = quality_warnings(
         bleaching=culture.bleaching or 0.0,
         detrended=mended.options.detrend != "none",
@@ -163,7 +189,17 @@ def _record(
         masks=found.masks.source,
         input_digest=mended.digest,
         options=mended.recorded,
-        warnings=(*film["notes"], *found.check.warnings, *doubts, *quality, *light.warnings),
+        warnings=(
+            *film["notes"],
+            *mended.notes,
+            *found.check.warnings,
+            *doubts,
+            *quality,
+            *light.warnings,
+            *film.get("moved", ()),
+        ),
+        intensity_offset=light.scale(stored.normalisation).offset,
+        intensity_gain=light.scale(stored.normalisation).gain,
         tissue=dict(found.check.facts),
         light=light.facts,
         doubts=(*found.check.doubts, *doubts),

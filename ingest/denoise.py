@@ -177,7 +177,7 @@ class Pass:
         if frame.dtype == np.float32 and frame.min() <= -1:
             raise InputError(
                 f"{self._movie.info.source}: frame {index} has values of -1 or less, which have no log(x + 1); "
-                "add an offset to the movie"
+                "give --background with what the camera shows in the dark, such as the lowest value"
             )
         return frame
 

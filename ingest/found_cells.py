@@ -11,7 +11,7 @@ from calcigraph.ingest.mask_cleaning import Cleaned, clean
 from calcigraph.ingest.masks import digest, masks_and_notes
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.tissue_check import TissueCheck, check_tissue
-from calcigraph.store.types import Cells, FloatArray, Masks, Progress
+from calcigraph.store.types import Cells, FloatArray, LabelImage, Masks, Progress
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class FoundCells:
     """Of the pixels, px."""
 
 
-def read_given(path: str, shape: tuple[int, int], options: IngestOptions) -> MeasuredMasks:
+def read_given(
+    path: str, shape: tuple[int, int], options: IngestOptions, known: LabelImage | None = None
+) -> MeasuredMasks:
     """Read the user's masks and clean them, unless `keep_masks` says not to.
 
-    Their digest is that of the labels as they are used. Parameters and errors are those of `read_masks`.
+    Their digest is that of the labels as they are used. Parameters and errors are those of `masks_and_notes`.
     """
-    masks, notes = masks_and_notes(path, shape, options.mask_share, options.all_regions)
+    masks, notes = masks_and_notes(path, shape, options.mask_share, options.all_regions, known)
     cleaned = clean(masks.labels, options.min_area, options.keep_masks)
     if cleaned.labels is not masks.labels:
         masks = Masks(cleaned.labels, masks.source, digest(cleaned.labels))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.axes import Axes, Choice, StackMovie, pick, pick_scene
-from calcigraph.ingest.extra import library
-from calcigraph.ingest.movie import first_line
+from calcigraph.ingest.axes import Axes, Choice, pick, pick_scene
+from calcigraph.ingest.library_movie import LibraryMovie
 from calcigraph.ingest.units import micrometres
 from calcigraph.store.types import FloatArray, FrameTimes, MovieInfo
 
@@ -21,39 +19,23 @@ _STAMPED_TO = 1e-3
 """s; what liffile rounds time stamps to."""
 
 
-class LifMovie(StackMovie):
-    """One image and channel of a LIF.
+class LifMovie(LibraryMovie):
+    """One image and channel of a LIF."""
 
-    Raises InputError if it is no movie, damaged, or has several images, channels or z-planes and none was picked.
-    """
+    kind, module = "LIF", "liffile"
 
-    def __init__(self, path: Path, source: str, choice: Choice) -> None:
-        liffile = library("liffile", "LIF files", source)
-        try:
-            self._file = liffile.LifFile(path, squeeze=False)
-        except Exception as error:  # a damaged file may raise anything
-            raise InputError(
-                f"{source}: not a readable LIF ({first_line(error)}); copy it again, or export it as TIFF"
-            ) from error
-        self._lock = threading.Lock()
-        try:
-            self._open(path, source, choice)
-        except InputError:
-            self.close()
-            raise
-        except Exception as error:
-            self.close()
-            raise InputError(
-                f"{source}: a LIF that cannot be understood ({first_line(error)}); copy it again, or export it as TIFF"
-            ) from error
+    def _opened(self, module: Any, path: Path) -> Any:
+        return module.LifFile(path, squeeze=False)
 
-    def _open(self, path: Path, source: str, choice: Choice) -> None:
+    def _take(self, path: Path, source: str, choice: Choice) -> None:
         images = list(self._file.images)
         if not images:
             raise InputError(f"{source}: no image in this LIF; expected a movie")
-        scene, of_scene = pick_scene(_image_names(images), choice, source)
-        self._image = image = images[scene]
-        sizes = {axis: size for axis, size in image.sizes.items() if size > 1}
+        tiles = [(image, tile) for image in images for tile in range(image.sizes.get("M", 1))]
+        scene, of_scene = pick_scene(_tile_names(images), choice, source)
+        image, self._tile = tiles[scene]
+        self._image = image
+        sizes = {axis: size for axis, size in image.sizes.items() if size > 1 and axis != "M"}
         if "S" in sizes:
             raise InputError(
                 f"{source}: {image.path}: a colour (RGB) film; expected one grey channel: save that channel"
@@ -73,17 +55,15 @@ class LifMovie(StackMovie):
             dtype=np.dtype(image.dtype).name,
             pixel_size_um=_pixel_size(image),
             source=source,
-            times=_times(image, self.picked.channel, self.picked.planes[0]),
+            times=_times(image, {"C": self.picked.channel, "Z": self.picked.planes[0], "M": self._tile}),
             picked=of_scene + self.picked.recorded,
         )
 
     def _plane(self, index: int, channel: int, plane: int) -> NDArray[Any]:
-        place = {axis: at for axis, at in (("T", index), ("C", channel), ("Z", plane)) if axis in self._axes}
+        places = {"T": index, "C": channel, "Z": plane, "M": self._tile}
+        place = {axis: at for axis, at in places.items() if axis in self._axes}
         with self._lock:  # one handle is sought and read
             return np.asarray(self._image.frame(**place)).squeeze()
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _without_scene(choice: Choice) -> Choice:
@@ -94,6 +74,15 @@ def _image_names(images: Sequence[Any]) -> list[str]:
     """As LAS X shows them; with their folders where two have one name."""
     names = [str(image.name) for image in images]
     return names if len(set(names)) == len(names) else [str(image.path) for image in images]
+
+
+def _tile_names(images: Sequence[Any]) -> list[str]:
+    """Names of images; each tile of a scan is one, with its number."""
+    found = []
+    for name, image in zip(_image_names(images), images, strict=True):
+        tiles = image.sizes.get("M", 1)
+        found += [name] if tiles == 1 else [f"{name} tile {tile}" for tile in range(tiles)]
+    return found
 
 
 def _sizes(sizes: dict[str, int]) -> str:
@@ -133,8 +122,9 @@ def _pixel_size(image: Any) -> float | None:
     return None if across is None or len(across) < 2 else micrometres(abs(across[1] - across[0]), unit)
 
 
-def _times(image: Any, channel: int, plane: int) -> FrameTimes:
-    stamps = _stamps(image, channel, plane)
+def _times(image: Any, picked: Mapping[str, int]) -> FrameTimes:
+    """Of the planes at these places along the axes beside time."""
+    stamps = _stamps(image, picked)
     if stamps is not None:
         return FrameTimes(times_s=stamps, times_from="the image's time stamps", resolution_s=_STAMPED_TO)
     along = image.coords.get("T")
@@ -142,7 +132,7 @@ def _times(image: Any, channel: int, plane: int) -> FrameTimes:
     return FrameTimes(interval_s=step if step > 0 else None, interval_from="the length of its time axis")
 
 
-def _stamps(image: Any, channel: int, plane: int) -> FloatArray | None:
+def _stamps(image: Any, picked: Mapping[str, int]) -> FloatArray | None:
     """(T,), s; the list has one for every plane, in the order of the file, or one for each frame."""
     stamps = image.timestamps
     if stamps is None:
@@ -151,7 +141,7 @@ def _stamps(image: Any, channel: int, plane: int) -> FloatArray | None:
     times = (stamps - stamps[0]).astype("timedelta64[ms]").astype(np.float64) / 1e3
     for kept in (axes, {axis: size for axis, size in axes.items() if axis != "C"}, {"T": axes["T"]}):
         if len(times) == np.prod(list(kept.values())):
-            place = tuple(slice(None) if axis == "T" else {"C": channel, "Z": plane}.get(axis, 0) for axis in kept)
+            place = tuple(slice(None) if axis == "T" else picked.get(axis, 0) for axis in kept)
             found: FloatArray = times.reshape(list(kept.values()))[place]
             return found if np.ptp(found) > 0 else None
     return None

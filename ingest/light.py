@@ -6,14 +6,21 @@ pixels that belong to no cell (`--background`), logarithm, without the lamp's co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from calcigraph.errors import InputError
-from calcigraph.ingest.background import FEWEST, MARGIN, background_levels, background_pixels, without_background
+from calcigraph.ingest.background import (
+    EmptyMask,
+    TakenOff,
+    background_levels,
+    background_pixels,
+    taken_off,
+    without_background,
+)
 from calcigraph.ingest.crosstalk import Spread, Surroundings, measure_spread, surroundings
 from calcigraph.ingest.found_cells import FoundCells
 from calcigraph.ingest.inset import deepest_pixels
@@ -21,7 +28,7 @@ from calcigraph.ingest.lamp import lamp_of
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.trace_sums import CellMeans
 from calcigraph.store.movie import DenoisedFrames
-from calcigraph.store.types import FloatArray, Progress
+from calcigraph.store.types import FloatArray, Normalisation, Progress
 
 MUCH_CROSSTALK, MUCH_BACKGROUND, MUCH_FLICKER = 0.01, 0.5, 0.003
 """Shares of the light of neighbours and background, and flicker, from which the user is told."""
@@ -45,6 +52,21 @@ class Light:
     """`Culture.light`, JSON-able."""
     warnings: tuple[str, ...]
     """For the user."""
+    off: TakenOff | None = None
+    """What was taken off the traces for the background."""
+
+    @property
+    def off_counts(self) -> float:
+        """The median over time of what was taken off the traces; 0 for nothing."""
+        return 0.0 if self.off is None else float(np.median(self.off.levels))
+
+    def scale(self, of_frames: Normalisation) -> Normalisation:
+        """Eq. 23 of the traces: that of the frames, with the quartiles of the pixels' light above the background.
+
+        As that of the frames where more than three quarters of the pixels lie below the background.
+        """
+        low, high = (math.log1p(max(math.expm1(each) - self.off_counts, 0)) for each in (of_frames.q1, of_frames.q3))
+        return Normalisation(low, high) if self.off is not None and high > low else of_frames
 
 
 def measure_neighbours(frames: DenoisedFrames, found: FoundCells, progress: Progress) -> Neighbourhood | None:
@@ -72,6 +94,7 @@ def corrected(
     measured: CellMeans,
     options: IngestOptions,
     progress: Progress,
+    empty: EmptyMask | Sequence[float] | None = None,
 ) -> Light:
     """The traces without the light that the options name.
 
@@ -89,6 +112,8 @@ def corrected(
         `background`, `crosstalk` and `detrend` are used.
     progress
         Called with the stage "background".
+    empty
+        The user's mask of pixels without cells, or the levels that were found in it; None without one.
 
     Raises
     ------
@@ -102,24 +127,34 @@ def corrected(
         levels = background_levels(frames, place, progress)
         share = float(np.median(levels / np.maximum(means.mean(axis=0), 1e-12)))
         facts |= {"background": float(np.median(levels)), "background_share": share}
-        if options.background:
-            logs = np.log1p(without_background(means, levels, found.tissue.labels))
-        elif share > MUCH_BACKGROUND:
+        if options.background is None and share > MUCH_BACKGROUND:
             said.append(
-                f"background: pixels without cells show {share:.0%} of the light in cells; --background removes it"
+                f"background: pixels without cells show {share:.0%} of the light in cells; --background auto removes it"
             )
-    elif options.background:
-        raise InputError(
-            f"--background: fewer than {FEWEST} pixels lie more than {MARGIN} px from all cells, so they do not tell "
-            "the background; leave it out, or give --offset with what the camera shows in the dark"
-        )
+    off = taken_off(frames, place, options, empty, progress)
+    if off is not None:
+        logs = np.log1p(without_background(means, off.levels, found.tissue.labels))
+        facts |= off.facts
+    elif options.light_off is not None:  # counts, taken off the frames
+        without_background(means, np.zeros(means.shape[1]), found.tissue.labels)
+        facts |= {"background_off": options.light_off.counts, "background_from": "counts as given"}
+    if isinstance(empty, EmptyMask):
+        said += _in_cells(empty, found)
     lamp = lamp_of(logs)
     facts["flicker"] = lamp.flicker
     if options.detrend == "global":
         logs = logs - lamp.course
     elif lamp.flicker > MUCH_FLICKER:
         said.append(f"lamp: the light of all cells flickers by {lamp.flicker:.1%}; --detrend global removes it")
-    return Light(logs, facts, tuple(said))
+    return Light(logs, facts, tuple(said), off)
+
+
+def _in_cells(empty: EmptyMask, found: FoundCells) -> list[str]:
+    """A warning where the user's background has cells in it."""
+    inside = int((found.masks.labels.ravel()[empty.pixels] > 0).sum())
+    if not inside:
+        return []
+    return [f"background: {inside} of the {len(empty.pixels)} pixels of its mask lie in cells; draw it between them"]
 
 
 def _of_neighbours(

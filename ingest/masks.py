@@ -13,10 +13,8 @@ from calcigraph.ingest.digests import digest_of
 from calcigraph.ingest.npy import load_npy
 from calcigraph.ingest.others.kinds import read_regions
 from calcigraph.ingest.others.results import MASK_SHARE
+from calcigraph.ingest.others.rois import LARGEST_LABEL
 from calcigraph.store.types import LabelImage, Masks
-
-LARGEST_LABEL = 2**31 - 1
-"""Labels are kept as int32."""
 
 
 def read_masks(path: str, shape: tuple[int, int]) -> Masks:
@@ -43,7 +41,11 @@ def read_masks(path: str, shape: tuple[int, int]) -> Masks:
 
 
 def masks_and_notes(
-    path: str, shape: tuple[int, int], share: float | None = None, all_regions: bool = False
+    path: str,
+    shape: tuple[int, int],
+    share: float | None = None,
+    all_regions: bool = False,
+    known: LabelImage | None = None,
 ) -> tuple[Masks, tuple[str, ...]]:
     """`read_masks`, with what was decided where cells overlap, for the user.
 
@@ -54,6 +56,8 @@ def masks_and_notes(
     share, all_regions
         Of regions of other programs: `others.results.Regions.label_image`, and whether those are taken too that the
         program does not call cells.
+    known
+        (Y, X), the cells whose labels regions take that have no numbers of their own; None for labels from 1.
 
     Raises
     ------
@@ -65,12 +69,47 @@ def masks_and_notes(
     if results is not None and results.regions is not None:
         image, notes = results.regions.label_image(MASK_SHARE if share is None else share, path)
         labels = label_image(image, shape, path)
+        if known is not None and results.names is not None:
+            labels, told = labelled_as(labels, known)
+            notes += (told,)
         return Masks(labels, f"file:{file.name}", digest(labels)), (*results.notes, *notes)
     if share is not None:
         raise InputError(
             f"--mask-share: {path} has no weights of pixels; leave it out, or give regions of CaImAn or NWB"
         )
     return _read_label_image(path, file, shape), ()
+
+
+def labelled_as(labels: LabelImage, known: LabelImage) -> tuple[LabelImage, str]:
+    """Give every region the label of the cell that it lies on, and say so; a region without one gets a new label.
+
+    A region lies on a cell where each has the most pixels in common with the other, more than half of the smaller one.
+
+    Examples
+    --------
+    >>> labelled_as(np.array([[1, 1, 2, 0, 3]], np.int32), np.array([[7, 7, 7, 0, 0]], np.int32))[0]
+    array([[7, 7, 8, 0, 9]], dtype=int32)
+    """
+    both = (labels > 0) & (known > 0)
+    pairs, shared = np.unique(np.stack([labels[both], known[both]]), axis=1, return_counts=True)
+    sizes = [np.bincount(image.ravel()) for image in (labels, known)]
+    taken: dict[int, int] = {}
+    seen: tuple[set[int], set[int]] = set(), set()
+    for place in np.argsort(-shared, kind="stable").tolist():  # the first pair of each is the best of both
+        region, cell = pairs[:, place].tolist()
+        enough = 2 * shared[place] > min(sizes[0][region], sizes[1][cell])
+        if enough and region not in seen[0] and cell not in seen[1]:
+            taken[region] = cell
+        seen[0].add(region)
+        seen[1].add(cell)
+    regions = np.unique(labels[labels > 0]).tolist()
+    new = [region for region in regions if region not in taken]
+    taken |= {region: int(known.max()) + number for number, region in enumerate(new, start=1)}
+    table = np.zeros(int(labels.max()) + 1, np.int32)
+    table[regions] = [taken[region] for region in regions]
+    told = f"masks: the ROIs have no numbers; {len(regions) - len(new)} took the label of the cell that they lie on"
+    added = f", {len(new)} got new labels from {int(known.max()) + 1} on" if new else ""
+    return table[labels], told + added
 
 
 def _read_label_image(path: str, file: Path, shape: tuple[int, int]) -> Masks:
@@ -120,6 +159,11 @@ def label_image(image: NDArray[Any], shape: tuple[int, int], source: str) -> Lab
     if image.shape != shape:
         image = image.squeeze()
     if image.shape != shape:
+        if image.ndim == 3 and image.shape[1:] == shape:
+            raise InputError(
+                f"{source}: masks for each of {len(image)} frames; expected one label image for all frames: save one "
+                "of them, or draw it on the mean of the frames"
+            )
         turned = "; it is transposed" if image.shape == shape[::-1] else ""
         raise InputError(f"{source}: masks of shape {image.shape}, frames of {shape}{turned}; expected equal shapes")
     if image.dtype.kind == "f":

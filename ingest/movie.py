@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -152,9 +153,15 @@ def camera_values(frame: NDArray[Any], movie: Movie, index: int) -> NDArray[Any]
     if frame.dtype != np.uint16 and frame.dtype != np.uint8:
         low, high = int(frame.min()), int(frame.max())
         if low < 0 or high > 65535:
+            advice = (
+                "the logarithm needs them not negative: give --background with what the camera shows in the dark, such "
+                "as the lowest value"
+                if low < 0
+                else f"give --scale {10.0 ** math.floor(math.log10(65535 / high)):g}, or rescale to 16 bit"
+            )
             raise InputError(
-                f"{movie.info.source}: frame {index} has pixel values from {low} to {high}; expected 0 to 65535 "
-                "(the logarithm needs them not negative): add an offset or rescale to 16 bit"
+                f"{movie.info.source}: frame {index} has pixel values from {low} to {high}; expected 0 to 65535; "
+                f"{advice}"
             )
     return frame.astype(np.uint16, copy=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.axes import Axes, Choice, StackMovie, pick
-from calcigraph.ingest.extra import library
+from calcigraph.ingest.axes import Axes, Choice, pick
+from calcigraph.ingest.library_movie import LibraryMovie
 from calcigraph.ingest.movie import first_line
 from calcigraph.store.types import FloatArray, FrameTimes, MovieInfo
 
 
-class Nd2Movie(StackMovie):
+class Nd2Movie(LibraryMovie):
     """One position and channel of an ND2.
 
     A file that holds fewer frames than its experiment names, as a stopped acquisition leaves it, has `broken_off`.
-    Raises InputError if it is no movie, damaged, or has several positions, channels or z-planes and none was picked.
     """
 
-    def __init__(self, path: Path, source: str, choice: Choice) -> None:
-        nd2 = library("nd2", "ND2 files", source)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is missing is told here, in a line of ours
-            handle = _Unmapped(path)
-            try:
-                self._file = nd2.ND2File(handle)
-            except Exception as error:  # a damaged file may raise anything
-                handle.close()
-                raise InputError(
-                    f"{source}: not a readable ND2 ({first_line(error)}); copy it again, or export it as TIFF"
-                ) from error
-            try:
-                self._open(source, choice)
-            except InputError:
-                self.close()
-                raise
-            except Exception as error:
-                self.close()
-                raise InputError(
-                    f"{source}: an ND2 that cannot be understood ({first_line(error)}); copy it again, "
-                    "or export it as TIFF"
-                ) from error
+    kind, module = "ND2", "nd2"
 
-    def _open(self, source: str, choice: Choice) -> None:
+    def _opened(self, module: Any, path: Path) -> Any:
+        handle = _Unmapped(path)
+        try:
+            return module.ND2File(handle)
+        except Exception:
+            handle.close()
+            raise
+
+    def _take(self, path: Path, source: str, choice: Choice) -> None:
         sizes = dict(self._file.sizes)
         if sizes.pop("S", 1) > 1:
             raise InputError(
@@ -145,9 +129,6 @@ class Nd2Movie(StackMovie):
         first = self.picked.planes[0]
         stamps = np.array([told.get(self._number(time, first), np.nan) for time in range(frames)], dtype=float)
         return stamps if np.isfinite(stamps).any() and np.nanmax(stamps) > np.nanmin(stamps) else None
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class _Unmapped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,11 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.axes import EVERYTHING, Axes, Choice, Recorded, pick, pick_scene
 from calcigraph.ingest.movie import Movie, first_line
 from calcigraph.ingest.units import micrometres, seconds
+from calcigraph.store.chunks import blosc_bytes
 from calcigraph.store.types import FrameTimes, MovieInfo
 
+_MOST_CHUNKS = 2_000_000
+"""Each is looked for; no movie that can be used has so many."""
 _BLOCK_BYTES = 2**26
 """Most that is decoded at once, 64 MiB."""
 
@@ -66,8 +70,16 @@ class ZarrMovie(Movie):
         """A chunk without a file would be read as 0: a copy that broke off has none from some frame on."""
         size = self._array.shards or self._array.chunks
         grid = [-(-length // side) for length, side in zip(self._array.shape, size, strict=True)]
+        if math.prod(grid) > _MOST_CHUNKS:
+            raise InputError(
+                f"{self.info.source}: the metadata of array {folder.name} names {math.prod(grid)} chunks of {size}, "
+                f"for a shape of {self._array.shape}; it is damaged: copy it again"
+            )
         keys = {place: self._array.metadata.encode_chunk_key(place) for place in np.ndindex(*grid)}
         missing = [place for place, key in keys.items() if not (folder / key).is_file()]
+        short = next((key for key in keys.values() if self._is_short(folder / key)), None)
+        if short is not None:
+            raise InputError(f"{self.info.source}: chunk {short} of array {folder.name} is cut short; copy it again")
         if not missing:
             return
         t, frames = self._axes.index("t"), self.info.shape[0]
@@ -80,6 +92,14 @@ class ZarrMovie(Movie):
             raise InputError(f"{self.info.source}: {says} and would be read as 0; copy it again")
         self.broken_off = f"its metadata names {frames} frames, {first} are there (0 to {first - 1}): {says}"
         self.info = replace(self.info, shape=(first, *self.info.shape[1:]))
+
+    def _is_short(self, chunk: Path) -> bool:
+        """Whether a file lacks some of its chunk; of blosc, for that library would read on beyond its end."""
+        packed = [type(codec).__name__ for codec in self._array.compressors]
+        if packed[-1:] not in (["Blosc"], ["BloscCodec"]) or self._array.shards is not None or not chunk.is_file():
+            return False
+        with chunk.open("rb") as file:
+            return blosc_bytes(file.read(16)) != chunk.stat().st_size
 
     def _read(self, index: int) -> NDArray[Any]:
         with self._lock:
@@ -151,16 +171,20 @@ def _open_level(path: Path, source: str) -> _Level:
         group = zarr.open_group(str(path), mode="r")
         attributes = dict(group.attrs)
         said = _mapping(attributes.get("ome", attributes))
+        if "multiscales" not in said:
+            kind = next((kind for kind in ("plate", "well") if kind in said), None)
+            raise ValueError(f"it is a {kind}: give one field of it, such as A/1/0" if kind else "no multiscales")
         image = said["multiscales"][0]
         axes = [_mapping(axis) for axis in image["axes"]]
         level = image["datasets"][0]
         array = group[level["path"]]
         if not isinstance(array, zarr.Array):
             raise ValueError(f"{level['path']} is not an array")
-        scales = [*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
+        transformations = [*level.get("coordinateTransformations", []), *image.get("coordinateTransformations", [])]
+        scales = _scale(transformations, len(axes))
     except Exception as error:  # every store and codec has its own errors
         raise InputError(
-            f"{source}: not a readable OME-Zarr 0.4 or 0.5 image ({first_line(error)}); "
+            f"{source}: not a readable OME-Zarr 0.4 or 0.5 image ({_why(path, error)}); "
             "pass the folder that holds its multiscales metadata"
         ) from error
     names = [str(axis.get("name")) for axis in axes]
@@ -171,10 +195,21 @@ def _open_level(path: Path, source: str) -> _Level:
         array=array,
         axes=names,
         units=units,
-        scales=_scale(scales, len(names)),
+        scales=scales,
         path=str(level["path"]),
         channels=_channels(said.get("omero")),
     )
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What is wrong; zarr's own words for a plain array are of no help."""
+    if (path / ".zarray").is_file() or '"node_type": "array"' in _text(path / "zarr.json"):
+        return "a Zarr array without the metadata of an image"
+    return first_line(error)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _channels(omero: object) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from calcigraph.errors import InputError
+from calcigraph.ingest.background_given import BackgroundChoice, background_choice
 from calcigraph.ingest.table_columns import parse_columns
 from calcigraph.option import Declared, Option, check_limits
 
@@ -85,16 +86,20 @@ class IngestOptions:
     trust_interval: Annotated[
         bool, Option("Take --frame-interval against what the file says, and frames as evenly spaced.")
     ] = False
-    offset: Annotated[float, Option("Take this off every pixel: what the camera shows in the dark. Below it is 0.")] = (
-        0.0
-    )
     scale: Annotated[float, Option("Multiply every pixel, so that log(x + 1) is a logarithm: 65535 for 0 to 1.")] = 1.0
     register: Annotated[
         str, Option("none, shift, or rigid (shift and turn): move every frame to where the first is.", choices=REGISTER)
     ] = "none"
     """Before the median filter; see `ingest/register.py`."""
     crosstalk: Annotated[bool, Option("Take traces from pixels that are free of the neighbours' light.")] = False
-    background: Annotated[bool, Option("Take the light of pixels without cells off every frame.")] = False
+    background: Annotated[
+        str | float | None,
+        Option(
+            "Take off light that is no cell's: auto or a percentile such as 5% of pixels without cells, counts, or a "
+            "mask file of such pixels.",
+            metavar="auto|P%|COUNTS|FILE",
+        ),
+    ] = None
     detrend: Annotated[
         str, Option("none, or global: take flicker and steady fall of the lamp out of the traces.", choices=DETREND)
     ] = "none"
@@ -103,8 +108,6 @@ class IngestOptions:
         _check_positive("--frame-interval", self.frame_interval_s, "s")
         _check_positive("--pixel-size", self.pixel_size_um, "um")
         check_limits(self, _outside)
-        if not (math.isfinite(self.offset) and self.offset >= 0):
-            raise InputError(f"--offset {self.offset:g}: expected a number of at least 0")
         _check_positive("--scale", self.scale, "counts a unit")
         if self.trust_interval and self.frame_interval_s is None:
             raise InputError(NOTHING_TO_TRUST)
@@ -126,7 +129,14 @@ class IngestOptions:
                 object.__setattr__(self, name, str(getattr(self, name)))
         if self.z is not None and self.z != "max" and not str(self.z).isdecimal():
             raise InputError(f"--z {self.z}: expected a number from 0, or max for the brightest of all z-planes")
+        if self.background is not None:
+            background_choice(self.background)
         self._check_segment_on()
+
+    @property
+    def light_off(self) -> BackgroundChoice | None:
+        """What `background` stands for; None where nothing is taken off."""
+        return None if self.background is None else background_choice(self.background)
 
     def _check_segment_on(self) -> None:
         value = self.segment_on
@@ -175,6 +185,9 @@ class TraceOptions:
         str | None,
         Option("What the columns of a table are: cell=ROI,time=t_s,value=dF,x=cx,y=cy.", metavar="ROLE=NAME,..."),
     ] = None
+    unconnected: Annotated[
+        bool, Option("Take cells without positions, as cells without contacts: events are found, no coupling.")
+    ] = False
     positions: Annotated[
         str | None, Option("Table of cell, x and y (px), where the traces have no positions.", metavar="FILE")
     ] = None
@@ -198,6 +211,8 @@ class TraceOptions:
             raise InputError(f"--max-missing {self.max_missing}: expected a share from 0 to 1")
         check_limits(self, _beyond)
         parse_columns(self.columns)
+        if self.unconnected and self.max_distance_px is not None:
+            raise InputError("--unconnected and --max-distance exclude each other: there are no contacts then")
         if self.trust_interval and self.frame_interval_s is None:
             raise InputError(NOTHING_TO_TRUST)
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.errors import InputError
 from calcigraph.ingest.digests import NOTHING, Said, input_hash
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.pictures import AUTOMATIC, Segmented, segment_pictures
-from calcigraph.ingest.prepare import Prepared, prepared
-from calcigraph.ingest.quality import fall, pixel_doubts, quality_warnings
-from calcigraph.ingest.times import Timing, recorded_times
-from calcigraph.option import declared
+from calcigraph.ingest.prepare import prepared
+from calcigraph.ingest.quality import fall, frame_doubts, pixel_doubts, quality_warnings
+from calcigraph.ingest.settings import Settings, masks_digest, settings_of
+from calcigraph.store.kept import source_of
 from calcigraph.store.types import (
     Culture,
     CultureData,
-    MovieInfo,
     Progress,
     silent,
 )
 
-LATER = frozenset(
-    {"frames", "drop_repeats", "trust_interval", "offset", "scale", "keep_masks", "crosstalk", "background"}
-    | {"mask_share", "all_regions", "register"}
-)
-"""Options that version 0.1 did not have."""
-PICKS = ("channel", "segment_channel", "scene", "z")
-"""Options that are recorded as what they picked (`Prepared.picked`), not as they were given."""
-
 if TYPE_CHECKING:
     from calcigraph.ingest.denoise import Denoised
-    from calcigraph.ingest.found_cells import FoundCells, MeasuredMasks
+    from calcigraph.ingest.found_cells import FoundCells
     from calcigraph.ingest.inset import TracePixels
     from calcigraph.ingest.light import Light
     from calcigraph.ingest.marker import Marker
@@ -73,10 +62,10 @@ def input_digest(source: str, options: IngestOptions, progress: Progress = silen
         As `open_movie` and `read_masks`; InputError also if the frame interval is not known.
     """
     with prepared(source, options, progress) as ready:
-        settings = _settings(ready, options)
+        settings = settings_of(ready, options)
         marker = ready.marker.digest(progress) if ready.marker is not None else ""
         return input_hash(
-            ready.movie.digest(progress), _masks_digest(settings, options), settings.recorded, marker, said
+            ready.movie.digest(progress), masks_digest(settings, options), settings.recorded, marker, said
         )
 
 
@@ -133,25 +122,11 @@ def ingest_movie(
 
         require_cellpose()
     with prepared(source, options, progress) as ready:
-        settings = _settings(ready, options)
+        settings = settings_of(ready, options)
         job = _Job(
             movie=ready.movie, marker=ready.marker, options=options, settings=settings, progress=progress, digest=digest
         )
         return job.run(culture, store_path, version, movie_name or store_path.name)
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """The options after the file's metadata and the defaults are filled in."""
-
-    timing: Timing
-    pixel_size_um: float | None
-    recorded: Mapping[str, Any]
-    """`Culture.options`: those that decide the result."""
-    notes: tuple[str, ...]
-    """What the user is told of the movie before its pixels are read."""
-    given: MeasuredMasks | None
-    """The masks of the user; None where cells are to be found."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +136,7 @@ class _Job:
     movie: Movie
     marker: Movie | None
     options: IngestOptions
-    settings: _Settings
+    settings: Settings
     progress: Progress
     digest: str | None
     """`input_digest` if it is known already."""
@@ -190,16 +165,17 @@ class _Job:
             if self.options.crosstalk:
                 found = on_cores(found, near, self.options)
             means = means_of(denoised.sums or self._sums(writer, found.pixels), found.pixels)
-            light = corrected(writer, found, near, means, self.options, self.progress)
+            light = corrected(writer, found, near, means, self.options, self.progress, self.settings.empty)
             # Eq. 23 is linear in log(x + 1), so the mean of the normalised pixels is eq. 23 of the mean logarithm.
-            traces = normalise(light.logs, denoised.normalisation)
+            traces = normalise(light.logs, light.scale(denoised.normalisation))
             seen = marker.digest if marker else ""
             digest = self.digest or input_hash(denoised.digest, found.masks.digest, self.settings.recorded, seen)
             record = self._culture(
                 culture, digest, denoised, found, light, segmented, moves, version=version, movie_name=movie_name
             )
+            data = CultureData(record, cells_with(found, traces, self.progress), found.tissue.contacts)
             self.progress("store", 0, 1)
-            writer.finish(
+            stored = writer.finish(
                 normalisation=denoised.normalisation,
                 labels=kept_labels(found.tissue),
                 cells=found.tissue.labels,
@@ -208,17 +184,22 @@ class _Job:
                 denoised_traces=means.raw,
                 frame_interval_s=self.settings.timing.interval_s,
                 pixel_size_um=self.settings.pixel_size_um,
-                about=self._about(record, denoised),
+                about=self._about(record, denoised, light, moves),
+                data=data,
             )
             self.progress("store", 1, 1)
-        return CultureData(record, cells_with(found, traces, self.progress), found.tissue.contacts)
+        return replace(data, culture=replace(record, movie_digest=stored))
 
-    def _about(self, record: Culture, denoised: Denoised) -> dict[str, Any]:
+    def _about(self, record: Culture, denoised: Denoised, light: Light, moves: Moves | None) -> dict[str, Any]:
         """What the store says of its culture, and of its film alone, for masks that are mended later."""
+        of_mask = light.off if self.settings.empty is not None else None
         return {
             "film": {
+                **({} if of_mask is None else {"background": of_mask.levels.tolist()}),
+                "doubts": list(frame_doubts(denoised.frame_means)),
                 "digest": denoised.digest,
-                "notes": list(self.settings.notes),
+                "notes": list(self.settings.of_film),
+                **({} if moves is None or not moves.warnings else {"moved": list(moves.warnings)}),
                 "low": denoised.low,
                 "high": denoised.high,
                 "repeated": denoised.repeated,
@@ -226,6 +207,7 @@ class _Job:
             "culture": record.uid,
             "input_digest": record.input_digest,
             "options": record.options,
+            "source": source_of(self.movie.info.source, asdict(self.options)),
             "version": record.version,
             **({"registration": record.registration} if record.registration else {}),
         }
@@ -294,7 +276,10 @@ class _Job:
         frames, height, width = self.movie.info.shape
         times = self.settings.timing.times_s
         bleaching = fall(denoised.frame_means)
-        doubts = pixel_doubts(low=denoised.low, high=denoised.high)
+        doubts = (
+            *pixel_doubts(low=denoised.low - light.off_counts, high=denoised.high - light.off_counts),
+            *frame_doubts(denoised.frame_means),
+        )
         return Culture(
             uid=uid,
             experiment=self.options.experiment,
@@ -309,8 +294,8 @@ class _Job:
             masks=found.masks.source,
             input_digest=digest,
             options={**self.settings.recorded, "max_gap": found.max_gap},
-            intensity_offset=denoised.normalisation.offset,
-            intensity_gain=denoised.normalisation.gain,
+            intensity_offset=light.scale(denoised.normalisation).offset,
+            intensity_gain=light.scale(denoised.normalisation).gain,
             bleaching=bleaching,
             shift_px=denoised.shift_px,
             saturated=denoised.saturated,
@@ -337,59 +322,3 @@ class _Job:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version,
         )
-
-
-def _settings(ready: Prepared, options: IngestOptions) -> _Settings:
-    """Raises InputError for a frame that the movie does not have."""
-    info = ready.movie.info
-    if isinstance(options.segment_on, int) and options.segment_on >= info.shape[0]:
-        raise InputError(
-            f"--segment-on {options.segment_on}: the movie has frames 0 to {info.shape[0] - 1}; expected one of them"
-        )
-    pixel = options.pixel_size_um if options.pixel_size_um is not None else info.pixel_size_um
-    given = _given_masks(info, options)
-    recorded = asdict(options) | {"pixel_size_um": pixel} | recorded_times(ready.timing) | _recorded_gap(given, options)
-    # Left out: what has a place of its own in the culture, and what masks make meaningless.
-    if options.detrend == "global":
-        recorded["detrended"] = "traces"  # versions to 0.2 divided whole frames
-    for name in ("experiment", "condition", "masks", *PICKS) + (
-        ("cellpose_model", "segment_on") if options.masks else ()
-    ):
-        del recorded[name]
-    # So that a movie which was ingested before these options came has the same digest as then.
-    for each in declared(IngestOptions):
-        if each.name in LATER and recorded[each.name] == each.default:
-            del recorded[each.name]
-    recorded |= ready.picked
-    notes = ready.notes if given is None else (*ready.notes, *given.notes)
-    return _Settings(timing=ready.timing, pixel_size_um=pixel, recorded=recorded, notes=notes, given=given)
-
-
-def _given_masks(info: MovieInfo, options: IngestOptions) -> MeasuredMasks | None:
-    if options.masks is None:
-        return None
-    from calcigraph.ingest.found_cells import read_given
-
-    return read_given(options.masks, info.shape[1:], options)
-
-
-def _recorded_gap(given: MeasuredMasks | None, options: IngestOptions) -> dict[str, Any]:
-    """What the digest says of the gap that is closed between cells.
-
-    The gap of cells that are yet to be found follows from them, so that its usual value may stand for it; the user's
-    own choice of that value is told apart.
-    """
-    if given is not None:
-        return {"max_gap": given.max_gap}
-    if options.max_gap is None:
-        return {"max_gap": options.usual_gap}
-    return {"max_gap": options.max_gap} | ({"gap_given": True} if options.max_gap == options.usual_gap else {})
-
-
-def _masks_digest(settings: _Settings, options: IngestOptions) -> str:
-    """`Masks.digest` before there are masks."""
-    if settings.given is not None:
-        return settings.given.masks.digest
-    from calcigraph.ingest.segment import find_weights
-
-    return find_weights(options.cellpose_model).digest

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from calcigraph.store.types import BoolArray, Contacts, FloatArray, IntArray, Ma
 
 NEAREST_FACTOR = 2.5
 """Contacts are Delaunay edges shorter than this many median nearest-neighbour distances, by default."""
+GRID_PX = 10.0
+"""Between cells that have no positions, where they are drawn."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def laid_out(recording: Recording, kept: BoolArray, options: TraceOptions, sourc
     InputError
         No cell is left, or an option asks for what the recording does not have.
     """
+    if options.unconnected:
+        return _apart(recording, kept, source)
     if recording.regions is not None:
         return _by_masks(recording, kept, options, source)
     for name, flag in (("mask_share", "--mask-share"), ("min_border", "--min-border"), ("max_gap", "--max-gap")):
@@ -75,6 +80,37 @@ def laid_out(recording: Recording, kept: BoolArray, options: TraceOptions, sourc
     limit = limit if limit is not None else NEAREST_FACTOR * spacing(places)
     contacts = near_contacts(recording.labels[rows], places, limit)
     return _of_points(recording, rows, places, contacts, {"max_distance": limit})
+
+
+def _apart(recording: Recording, kept: BoolArray, source: str) -> Layout:
+    """No contacts. Cells without positions stand in a grid, so that they can be drawn."""
+    if recording.regions is not None or recording.pairs is not None:
+        says = "has masks" if recording.regions is not None else "says itself which cells are in contact"
+        raise InputError(f"--unconnected: {source} {says}, and contacts follow from that; leave it out")
+    rows = np.flatnonzero(kept)
+    nothing = np.zeros(0)
+    none = Contacts(recording.labels[:0], recording.labels[:0], nothing, nothing)
+    if recording.placed[rows].all():
+        found = _of_points(recording, rows, places_of(recording.x_px[rows], recording.y_px[rows]), none, {})
+        recorded, warnings = {"contacts": "none"}, ("contacts: none, as --unconnected says",)
+    else:
+        across = math.ceil(math.sqrt(len(rows)))
+        x, y = (GRID_PX * (0.5 + each.astype(float)) for each in np.divmod(np.arange(len(rows)), across)[::-1])
+        found = _of_points(
+            replace(recording, x_px=_at(rows, x, kept), y_px=_at(rows, y, kept)), rows, places_of(x, y), none, {}
+        )
+        recorded = {"contacts": "none", "positions": "none"}
+        warnings = (
+            "positions: none are known, so cells have no contacts (--unconnected); pictures show them in a grid, in "
+            "the order of their labels, where places mean nothing",
+        )
+    return replace(found, border=np.zeros(len(rows), bool), recorded=recorded, warnings=warnings)
+
+
+def _at(rows: IntArray, values: FloatArray, kept: BoolArray) -> FloatArray:
+    found = np.full(len(kept), np.nan)
+    found[rows] = values
+    return found
 
 
 def _of_points(

@@ -15,7 +15,7 @@ from calcigraph.ingest.table_columns import column_at, listed, number_in, parse_
 
 ADVICE = (
     "where the cells are is not known, and contacts follow from that; give --positions with a table of cell, x and y "
-    "(px), or columns x and y by --columns"
+    "(px), or columns x and y by --columns; or --unconnected, if events alone are wanted"
 )
 NAMED = 8
 
@@ -36,8 +36,8 @@ def with_positions(results: Results, options: TraceOptions, source: str) -> Resu
     if options.columns is not None and options.positions is None:
         raise InputError(f"--columns goes with tables, and {source} is none; leave it out")
     if options.positions is None:
-        if results.regions is None and results.x_px is None:
-            raise InputError(f"{source}: {ADVICE.partition(', or columns')[0]}")
+        if results.regions is None and results.x_px is None and not options.unconnected:
+            raise InputError(f"{source}: {ADVICE.replace(', or columns x and y by --columns', '')}")
         return results
     if results.regions is not None:
         raise InputError(f"--positions: {source} has masks, which say where the cells are; leave it out")

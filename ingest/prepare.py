@@ -45,8 +45,8 @@ def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterato
     source
         As for `open_movie`.
     options
-        `channel`, `segment_channel`, `scene`, `z`, `frames`, `drop_repeats`, `offset`, `scale`, `frame_interval_s` and
-        `trust_interval` are used.
+        `channel`, `segment_channel`, `scene`, `z`, `frames`, `drop_repeats`, `background` (counts), `scale`,
+        `frame_interval_s` and `trust_interval` are used.
     progress
         Called with the stage "repeats" if repeated frames are to be dropped.
 
@@ -80,8 +80,9 @@ def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterato
                 notes.append(f"repeats: {count} frames are copies of the one before and are left out")
                 timing = timing.chosen(kept, movie.info.shape[0])
                 movie, marker = ChosenFrames(movie, kept), marker and ChosenFrames(marker, kept)
-        if options.offset != 0 or options.scale != 1:
-            movie = Rescaled(movie, options.offset, options.scale)
+        dark = options.light_off.counts if options.light_off is not None else None
+        if dark is not None or options.scale != 1:
+            movie = Rescaled(movie, dark or 0.0, options.scale)
         yield Prepared(movie, timing, (*notes, *timing.warnings), marker)
 
 

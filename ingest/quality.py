@@ -18,6 +18,13 @@ SATURATED = 1e-3
 """Share of saturated pixels from which the user is warned."""
 
 
+MOST_INTERLEAVED = 6
+"""Channels or z-planes of a stack in which they may follow each other as frames."""
+APART, EXPLAINED = 0.05, 0.95
+"""How far the brightness of frames that are one such number apart may spread, and the share of its changes that a
+regular order explains, from which frames are taken for those of several channels."""
+
+
 def fall(frame_means: FloatArray) -> float:
     """Relative fall of the frames' mean over the movie, negative if it rises.
 
@@ -69,8 +76,41 @@ def pixel_doubts(*, low: float, high: float) -> tuple[str, ...]:
     if low > 0 and high - low < FLAT * low:
         return (
             f"pixels: they run from {low:.6g} to {high:.6g}; if a constant was added to all of them, log(x + 1) is no "
-            "logarithm of the brightness, so that coupling is off: ingest with --offset and that constant",
+            "logarithm of the brightness, so that coupling is off: ingest with --background and that constant",
         )
+    return ()
+
+
+def frame_doubts(frame_means: FloatArray) -> tuple[str, ...]:
+    """What speaks against frames whose brightness repeats every few frames: they are of several channels or z-planes.
+
+    Parameters
+    ----------
+    frame_means
+        (T,), the mean of each frame.
+
+    Examples
+    --------
+    >>> slow = 1 + 0.2 * np.cos(np.arange(60) * np.pi / 30)
+    >>> frame_doubts(900 * slow)
+    ()
+    >>> frame_doubts(np.tile([900.0, 300.0, 120.0], 20))[0][:70]
+    'frames: their brightness repeats every 3 frames (900, 300, 120), as of'
+    """
+    for period in range(2, MOST_INTERLEAVED + 1):
+        if len(frame_means) < 5 * period:
+            break
+        smooth = np.convolve(frame_means, np.full(period, 1 / period), mode="valid")
+        middle = frame_means[(period - 1) // 2 :][: len(smooth)] / np.maximum(smooth, 1e-12)
+        phase = (np.arange(len(smooth)) + (period - 1) // 2) % period
+        level = np.array([np.median(middle[phase == each]) for each in range(period)])
+        left = float(np.sum((middle - level[phase]) ** 2) / max(np.sum((middle - middle.mean()) ** 2), 1e-300))
+        if np.ptp(level) > APART and left < 1 - EXPLAINED:
+            shown = ", ".join(f"{value:.3g}" for value in level * frame_means.mean())
+            return (
+                f"frames: their brightness repeats every {period} frames ({shown}), as of a stack in which channels or "
+                "z-planes follow each other: save one of them, or name the axes (in ImageJ, Stack to Hyperstack)",
+            )
     return ()
 
 

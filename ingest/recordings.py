@@ -143,5 +143,6 @@ def _digest(results: Results, timing: Timing, options: TraceOptions, said: Said)
         "options": [options.max_distance_px, options.max_missing, options.zero_is_missing, options.drop_repeats],
         "masks": [options.mask_share, options.min_border, options.max_gap],
         "trusted": options.trust_interval,
+        **({"unconnected": True} if options.unconnected else {}),
     }
     return digest_of(json.dumps(deciding, sort_keys=True).encode())

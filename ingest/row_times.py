@@ -32,7 +32,9 @@ _COUNTED = frozenset(
 """Words for the number of a frame."""
 _RANKS = frozenset({"number", "numbers", "num", "no", "nr", "n", "id", "index", "idx", "#"})
 """Words that may follow those."""
-_TIMED = frozenset({"time", "times", "timestamp", "timestamps", "elapsed", "t", "deltat"})
+_TIMED = frozenset({"time", "times", "timestamp", "timestamps", "elapsed", "t", "deltat"}) | (
+    frozenset({"zeit", "temps", "tiempo", "tempo"})
+)
 """Words for a time."""
 _BESIDE = _TIMED | frozenset(
     {"relative", "rel", "acquisition", "acq", "since", "start", "of", "from", "frame", "recording", "position", "in"}

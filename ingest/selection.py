@@ -12,6 +12,8 @@ from calcigraph.errors import InputError
 from calcigraph.ingest.movie import Movie
 from calcigraph.store.types import IntArray
 
+LARGEST = np.iinfo(np.uint16).max
+
 
 class ChosenFrames(Movie):
     """Some frames of a movie, in order, each with its own time."""
@@ -40,7 +42,8 @@ class Rescaled(Movie):
     def _read(self, index: int) -> NDArray[Any]:
         frame = self._movie.frame(index)
         if self._whole:
-            return np.maximum(frame.astype(np.int64) - int(self._offset), 0).astype(np.uint16)
+            left = np.maximum(frame.astype(np.int64) - int(self._offset), 0)
+            return left.astype(np.uint16) if left.max() <= LARGEST else left  # which `camera_values` refuses
         return np.asarray(np.maximum((frame.astype(np.float64) - self._offset) * self._scale, 0), np.float32)
 
     def close(self) -> None:

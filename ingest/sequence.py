@@ -116,7 +116,10 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], bool]:
     # is_ome False: in a set of files each may describe the whole set, and would be read as all of it.
     with open_tiff(path, str(path), is_ome=False) as tiff:
         if len(tiff.pages) != 1:
-            raise InputError(f"{path}: holds {len(tiff.pages)} pages; expected one image a file")
+            raise InputError(
+                f"{path}: holds {len(tiff.pages)} pages; expected one image a file (masks are one label image for all "
+                "frames: save one page)"
+            )
         try:
             image = np.asarray(tiff.pages[0].asarray()).squeeze()
         except Exception as error:  # decoders raise whatever they like on damaged data

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.row_times import time_column
 from calcigraph.ingest.table import Row, Table
+from calcigraph.ingest.units import seconds
 
 Place = dict[str, int]
 """The columns of a cell: "Mean", and "XM" and "YM" where it has a position in every frame."""
@@ -38,7 +40,10 @@ def time_name(header: Sequence[str], named: Mapping[str, str], place: int) -> st
     column = time_column(place, name)
     if "frame" in named:
         return name if column is not None and column.counts else "Frame"
-    return name if column is not None else "Time"
+    if column is not None:
+        return name
+    words = re.findall(r"[^\W\d_]+", name)
+    return f"Time [{words[-1]}]" if len(words) > 1 and seconds(1, words[-1]) is not None else "Time"
 
 
 def whole(table: Table, row: Row) -> bool:

@@ -59,6 +59,8 @@ def read_trace_table(path: str, options: TraceOptions, said: Said = NOTHING) -> 
     found = shaped(parse_table(path, content), named, () if where is None else where.header)
     if where is not None:
         found = replace(found, positions=positions_of(where, named, found.names))
+    if options.unconnected and not found.positions and not found.moving:
+        found = replace(found, positions=dict.fromkeys(found.names, (np.nan, np.nan)))
     if not found.positions and not found.moving:
         cells = listed(list(found.names.values()))
         raise InputError(f"{path}: was read as a column for each cell ({cells}), but {ADVICE}")
@@ -79,6 +81,7 @@ def read_trace_table(path: str, options: TraceOptions, said: Said = NOTHING) -> 
         "trusted": options.trust_interval or None,
         "places": _shared_places(x, y, missing, options),
         "columns": options.columns,
+        "unconnected": options.unconnected or None,
         "positions": None if places is None else hashlib.sha256(places).hexdigest(),
     }
     return Recording(

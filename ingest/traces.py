@@ -78,7 +78,7 @@ def ingest_traces(path: str, *, culture: str, options: TraceOptions, version: st
     """
     recording = _read(path, options)
     enough = recording.missing.mean(axis=1) <= options.max_missing
-    kept = enough & (recording.placed if recording.regions is None else True)
+    kept = enough & (recording.placed if recording.regions is None and not options.unconnected else True)
     if not kept.any():
         raise InputError(
             f"{path}: every one of the {len(kept)} cells lacks more than {options.max_missing:.0%} of its frames or "

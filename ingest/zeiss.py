@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.axes import Axes, Choice, StackMovie, pick
-from calcigraph.ingest.extra import library
-from calcigraph.ingest.movie import first_line
+from calcigraph.ingest.axes import Axes, Choice, pick
+from calcigraph.ingest.library_movie import LibraryMovie
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import FloatArray, FrameTimes, MovieInfo
 
@@ -29,33 +27,15 @@ _ENTRY = struct.Struct("<2s10xqi16x8s80s")
 """An attachment in the directory: schema, position, part, type and name."""
 
 
-class CziMovie(StackMovie):
-    """One scene and channel of a CZI. Tiles of a scene are put together.
+class CziMovie(LibraryMovie):
+    """One scene and channel of a CZI. Tiles of a scene are put together."""
 
-    Raises InputError if it is no movie, damaged, or has several scenes, channels or z-planes and none was picked.
-    """
+    kind, module = "CZI", "pylibCZIrw.czi"
 
-    def __init__(self, path: Path, source: str, choice: Choice) -> None:
-        czi = library("pylibCZIrw.czi", "CZI files", source)
-        try:
-            self._file = czi.CziReader(str(path))
-        except Exception as error:  # libCZI raises its own C++ errors
-            raise InputError(
-                f"{source}: not a readable CZI ({first_line(error)}); copy it again, or export it as OME-TIFF"
-            ) from error
-        self._lock = threading.Lock()
-        try:
-            self._open(path, source, choice)
-        except InputError:
-            self.close()
-            raise
-        except Exception as error:
-            self.close()
-            raise InputError(
-                f"{source}: a CZI that cannot be understood ({first_line(error)}); copy it again"
-            ) from error
+    def _opened(self, module: Any, path: Path) -> Any:
+        return module.CziReader(str(path))
 
-    def _open(self, path: Path, source: str, choice: Choice) -> None:
+    def _take(self, path: Path, source: str, choice: Choice) -> None:
         box = self._file.total_bounding_box_no_pyramid
         other = [f"{box[axis][1]} {name}" for axis, name in _OTHER_AXES.items() if box.get(axis, (0, 1))[1] > 1]
         if other:
@@ -116,9 +96,6 @@ class CziMovie(StackMovie):
                 roi=self._rectangle, plane={"T": index, "C": channel, "Z": plane}, scene=self._scene
             )
             return np.array(pixels[:, :, 0])
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _image(metadata: Any) -> dict[str, Any]:

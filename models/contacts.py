@@ -95,7 +95,7 @@ def _check(subgraph: Subgraph, weights: str) -> None:
     if len(subgraph.pairs) == 0:
         raise FitError(
             f"culture {subgraph.culture} has no contacts, so no coupling can be fitted; "
-            "ingest it with a larger max-gap or max-distance"
+            "ingest it with masks or positions of its cells, or with a larger max-gap or max-distance"
         )
     if weights != "uniform" and not subgraph.has_borders:
         raise FitError(

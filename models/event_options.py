@@ -31,7 +31,7 @@ class EventOptions:
         ),
     ] = 3.3
     """A long event stands out of the noise although no frame of it does: the standard error counts all its frames.
-    Above this, events are accepted while at most three in five of those with the same score are chance."""
+    Above this, events are accepted while at most half of those with the same score are chance."""
     method: Annotated[
         str, Option("own (shapes fitted to the trace) or threshold (frames above --min-snr).", choices=METHODS)
     ] = OWN
@@ -45,7 +45,9 @@ class EventOptions:
         ),
     ] = None
     min_cells: Annotated[int, Option("Fewest cells of a wave.", low=3)] = 4
-    exchanges: Annotated[int, Option("Shifted trains and exchanged contacts for p-values.", low=19)] = 199
+    exchanges: Annotated[int, Option("Random rearrangements of events and contacts, which p-values need.", low=19)] = (
+        199
+    )
     seed: Annotated[int, Option("Seed of those.", low=0)] = 0
 
     def __post_init__(self) -> None:

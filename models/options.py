@@ -56,7 +56,7 @@ class CommonOptions(Options):
     weights: Annotated[
         str | None,
         Option(
-            "distance*border (default), border/distance, border or uniform (default for cultures from traces); "
+            "How contacts count: distance*border (default), border/distance, border or uniform (default for traces); "
             "all: fit every one and test which of them the contacts follow.",
             choices=WEIGHTS,
         ),

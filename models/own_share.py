@@ -8,13 +8,15 @@ arXiv:2505.20327, with r the trace above its level at rest, and a leak where the
     own share = own / (own + flow) = 1 - flow / (rise + loss)
 
 cut to 0 to 1: a cell that gives calcium away while it rises has released all of it itself. At rest feed, flow and loss
-balance, so the level at rest is one number for each cell, the median of its trace, and so is (M r)_i, whose median is
-taken to be 0. The interval is that of a quotient (Fieller 1954). It holds
+balance, so the level at rest is the median of a cell's trace, and so is (M r)_i, whose median is taken to be 0. It is
+the median of a third of the recording, around the event: dye and focus let the brightness of cells drift apart, which
+would look like a flow that never ends. The interval is that of a quotient (Fieller 1954). It holds
 
 * the interval of k, and the error of the leak;
 * the noise of the cell's trace and of its neighbours';
 * the errors of onset and peak, which decide what belongs to the rise;
-* the level at rest: the running baseline is another reading of it, and the interval reaches from one to the other.
+* the level at rest: the running baseline and the median of the whole recording are other readings of it, and the
+  interval reaches from one to the others.
 
 Only fits whose k is `identified` give shares.
 """
@@ -35,6 +37,8 @@ from calcigraph.models.scale import NORMAL
 from calcigraph.store.event_types import Events
 from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
+KNOTS = 13
+"""Frames, evenly over the recording, around which the level at rest is read; it is linear between."""
 LEAST_RISE = 2.0
 """Standard errors of the rise below which no share is told."""
 
@@ -116,18 +120,21 @@ def _shares(
 ) -> FloatArray:
     """Own share and its interval of each event, (3, e), from traces and baselines on the scale of the fit."""
     pull = op.apply(trace)
-    running = _Course.of(trace, level, pull, op.apply(level), seconds, rows).between(rises.onset_s, rises.peak_s)
-    # Without a leak levels wander, but what flows in comes back to what it is at rest.
-    at_rest = _Course.of(trace, _middle(trace), pull, _middle(pull), seconds, rows)
+    # Brightness may drift: what a cell and its neighbours rest at is read around each event.
+    at_rest = _Course.of(trace, _around(trace), pull, _around(pull), seconds, rows)
     found = at_rest.between(rises.onset_s, rises.peak_s)
+    others = [
+        _Course.of(trace, rest, pull, rest_pull, seconds, rows).between(rises.onset_s, rises.peak_s)
+        for rest, rest_pull in ((level, op.apply(level)), (_middle(trace), _middle(pull)))
+    ]
     variance = _of_noise(op, deviation, rises, at_rest, coupling)
     clear = found.whole(coupling) > LEAST_RISE * np.sqrt(variance.whole)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = coupling.k * found.pull / found.whole(coupling)
-        # Half of the interval reaches from one reading of the level at rest to the other.
-        levels = (running.excess(coupling, share) - found.excess(coupling, share)) / NORMAL
+        # Half of the interval reaches from one reading of the level at rest to another.
+        levels = sum((each.excess(coupling, share) - found.excess(coupling, share)) ** 2 for each in others)
         times = _of_times(rises, at_rest, coupling, share)
-        variance = replace(variance, flow=variance.flow + times + levels**2)
+        variance = replace(variance, flow=variance.flow + times + levels / NORMAL**2)
         low, high = (_end(found, variance, coupling, side) for side in (-1, 1))
     return np.where(clear, np.clip(1 - np.stack([share, high, low]), 0, 1), np.nan)
 
@@ -226,6 +233,17 @@ class _Course:
 
 def _middle(traces: FloatArray) -> FloatArray:
     return np.asarray(np.median(traces, axis=1, keepdims=True))
+
+
+def _around(traces: FloatArray) -> FloatArray:
+    """The median within a third of the recording around each frame, (n, T)."""
+    frames = traces.shape[1]
+    half = max(frames // 6, 1)
+    knots = np.unique(np.linspace(half, frames - 1 - half, KNOTS).astype(np.int64))
+    medians = np.stack([np.median(traces[:, max(k - half, 0) : k + half + 1], axis=1) for k in knots], axis=1)
+    right = np.clip(np.searchsorted(knots, np.arange(frames)), 1, len(knots) - 1)
+    part = np.clip((np.arange(frames) - knots[right - 1]) / (knots[right] - knots[right - 1]), 0, 1)
+    return np.asarray(medians[:, right - 1] * (1 - part) + medians[:, right] * part)
 
 
 def _place(seconds: FloatArray, time: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -156,7 +156,7 @@ class Model:
 TABLE = (
     Model(
         name="robust",
-        help="weak form and robust regression",
+        help="for brief events; where cells are active all the time it takes what decorrelation finds",
         solve="calcigraph.models.robust.fit:fit_robust",
         options=(RobustOptions, BoundOptions),
         fewest_frames=12,
@@ -164,7 +164,7 @@ TABLE = (
     ),
     Model(
         name="decorrelation",
-        help="the coupling at which neighbours' own activity is uncorrelated, however lasting",
+        help="for activity that lasts: the coupling at which neighbours' own activity is uncorrelated",
         solve="calcigraph.models.decorrelation.fit:fit_decorrelation",
         options=(DecorrelationOptions,),
         fewest_frames=40,

@@ -290,7 +290,7 @@ def scale_bar(chart: Map, pixel_size_um: float | None) -> None:
 
 def time_stamp(chart: Map, data: PictureData, frame: int) -> None:
     """Write the culture's name and the frame's time above the map, where they hide nothing."""
-    seconds = frame * data.subgraph.frame_interval_s
+    seconds = float(data.subgraph.frame_times[frame])
     text = f"$t$ = {seconds:.6g} s, frame {frame}"
     figure = chart.axes.get_figure(root=True)
     assert figure is not None

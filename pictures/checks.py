@@ -29,11 +29,16 @@ def check(kind: Kind, data: PictureData, frame: int, cells: tuple[int, ...]) -> 
     if kind.needs_movie:
         _check_image(kind, data, frame)
     if kind.needs_outlines and data.from_traces:
-        others = _names(other for other in TABLE if not (other.needs_outlines or other.needs_fit or other.needs_events))
+        others = _names(other for other in TABLE if not (other.needs_outlines or other.needs_results))
         raise InputError(f"culture {data.culture!r} has no cell outlines; choose one of {others}")
     if kind.needs_events and data.firing is None:
         raise NotFoundError(
             f"culture {data.culture!r} has no events, which {kind.name} draws; run: {command('events', [data.culture])}"
+        )
+    if kind.needs_forecast and data.forecast is None:
+        raise NotFoundError(
+            f"culture {data.culture!r} has no forecast, which {kind.name} draws; "
+            f"run: {command('forecast', [data.culture])}"
         )
     own_check = kind.checker()
     if own_check is not None:
@@ -50,7 +55,8 @@ def _check_frame(data: PictureData, frame: int) -> None:
 
 def _check_image(kind: Kind, data: PictureData, frame: int) -> None:
     if data.image is None:
-        others = _names(other for other in TABLE if not (other.needs_movie or other.needs_events or other.check))
+        unlike = ("needs_movie", "needs_events", "needs_forecast", "check")
+        others = _names(other for other in TABLE if not any(getattr(other, name) for name in unlike))
         raise InputError(f"culture {data.culture!r} has no movie, which {kind.name} draws; choose one of {others}")
     if data.image_frame != frame:
         raise InputError(f"frame {frame} was asked for, the image given is frame {data.image_frame}")

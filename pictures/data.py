@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,28 @@ class Firing:
 
 
 @dataclass(frozen=True)
+class Forecasted:
+    """The forecast of a culture (store.forecast_types.ForecastRun), as the graph has it. n cells, H horizons."""
+
+    labels: IntArray
+    """(n,), sorted."""
+    expected: FloatArray
+    """(n, H), after the last frame, in the units of the traces."""
+    expected_low: FloatArray
+    expected_high: FloatArray
+    probability: FloatArray
+    """(n,), that a cell lights up within `within_s`; NaN where it is lit."""
+    within_s: float
+    skill: FloatArray
+    """(H,), 1 - error / error of the best forecast that needs no model."""
+    told: FloatArray
+    """(10,), mean probability in tenths of the frames that were judged; empty without events."""
+    came: FloatArray
+    """(10,), share of them that an event followed."""
+    contact_word: str
+
+
+@dataclass(frozen=True)
 class PictureData:
     """One culture, ready to draw, with the latest fit of one model. `n` cells in the order of `subgraph.labels`.
 
@@ -124,12 +147,17 @@ class PictureData:
     """One per network that was trained; empty for a model without training."""
     firing: Firing | None = None
     """The events and waves; None where they were never looked for."""
+    forecast: Forecasted | None = None
+    """What comes; None where that was never asked."""
     weights: str | None = None
     """The law of the contacts' weights in that fit; None: the usual one."""
     weight_scale: float | None = None
     """What the raw weights were divided by in that fit; None: as today."""
     dff: bool = False
     """Whether kind raster shows dF/F0 in place of intensity."""
+    registration: Mapping[str, Any] = field(default_factory=dict)
+    """`Culture.registration`: "x_px" and "y_px", (T,), "degrees" where turns were looked for, and what they sum up to;
+    empty for a culture that was not registered."""
     wave: int | None = None
     """The number of the wave that is drawn alone; None: the largest ones."""
 

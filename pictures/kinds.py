@@ -41,6 +41,8 @@ class Kind:
     """It draws `PictureData.traces` and `sourced`, the runs of the fitted model."""
     needs_events: bool = False
     """It draws `PictureData.firing`, the events and waves that were found."""
+    needs_forecast: bool = False
+    """It draws `PictureData.forecast`."""
     draws_curves: bool = False
     """It draws what the training of a model left: `PictureData.training` or `network`, if there is any."""
     moves: bool = False
@@ -52,6 +54,11 @@ class Kind:
     @property
     def needs_fit(self) -> bool:
         return bool(self.fitted_values)
+
+    @property
+    def needs_results(self) -> bool:
+        """Whether another command must have found something first."""
+        return self.needs_fit or self.needs_events or self.needs_forecast
 
     def painter(self) -> Painter:
         """The function that draws it."""
@@ -121,6 +128,13 @@ TABLE = (
         needs_events=True,
         check="wave_maps:check_waves",
     ),
+    Kind(
+        name="shifts",
+        draws="shifts:draw_shifts",
+        detail="that --register took out",
+        check="shifts:check_shifts",
+    ),
+    Kind(name="forecast", draws="forecast:draw_forecast", detail="and how good it is", needs_forecast=True),
     Kind(name=FILM, draws="film:write_film", detail="MP4", moves=True),
 )
 KINDS = tuple(kind.name for kind in TABLE)

@@ -12,6 +12,7 @@ from calcigraph.models.table import model_named
 from calcigraph.pictures.data import PictureData, Sourced, Training
 from calcigraph.pictures.kinds import Kind, named
 from calcigraph.pictures.pull_events import firing_of
+from calcigraph.pictures.pull_forecast import forecast_of
 from calcigraph.queries import rows, run
 from calcigraph.queries import subgraph as pull
 
@@ -79,7 +80,9 @@ def picture_data(
         model=model,
         wave=wave,
         dff=dff,
+        registration=about.registration,
         firing=firing_of(graph, about.uid) if chosen.needs_events else None,
+        forecast=forecast_of(graph, about.uid) if chosen.needs_forecast else None,
     )
     return _with_fit(graph, data, chosen) if chosen.needs_fit else data
 

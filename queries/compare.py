@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -38,6 +38,17 @@ UNLIKE = {
 }
 """Facts that are noted where they differ."""
 CONDITION, CULTURE, EXPERIMENT = "condition", "culture", "experiment"
+
+
+class Grouped(Protocol):
+    """What makes the groups: an `Observed`, or a `Culture` of the graph."""
+
+    @property
+    def experiment(self) -> str | None: ...
+    @property
+    def condition(self) -> str | None: ...
+    @property
+    def annotations(self) -> Mapping[str, Any]: ...
 
 
 def compare_cultures(
@@ -113,11 +124,11 @@ def compare_cultures(
     if within:
         blocks, left_out = paired.blocks_of(observed)
         conditions = list(dict.fromkeys(name for block in blocks.values() for name in block))
-        pairs = _pairs(conditions, by, reference)
+        pairs = pairs_of(conditions, by, reference)
         found = paired.rows_of(blocks, pairs, options, "; ".join(notes + left_out))
         return _frame(found, paired.COLUMNS, paired.LISTS)
     if by not in (CONDITION, CULTURE, EXPERIMENT):
-        _require_annotation(observed, by)
+        require_annotation(observed, by)
     groups = _groups(observed, by, named=bool(cultures))
     if len(groups) < 2:
         kind = "belong to the experiment" if by == EXPERIMENT else f"have the {by}"
@@ -127,12 +138,12 @@ def compare_cultures(
             "name two or more cultures to compare them with one another"
         )
     lists = [name for name in side_by_side.COLUMNS if name.rpartition("_")[0] in side_by_side.LISTS]
-    found = side_by_side.rows_of(groups, _pairs(list(groups), by, reference), options, "; ".join(notes))
+    found = side_by_side.rows_of(groups, pairs_of(list(groups), by, reference), options, "; ".join(notes))
     return _frame(found, side_by_side.COLUMNS, lists)
 
 
-def _pairs(groups: Sequence[str], by: str, reference: str | None) -> list[tuple[str, str]]:
-    """The groups to compare: all pairs, or all others with the reference."""
+def pairs_of(groups: Sequence[str], by: str, reference: str | None) -> list[tuple[str, str]]:
+    """The groups to compare: all pairs, or all others with the reference. Raises InputError for no such group."""
     if reference is None:
         return list(combinations(groups, 2))
     meant = next((name for name in (reference, f"{by} {reference}") if name in groups), None)
@@ -233,7 +244,7 @@ def _groups(observed: Sequence[Observed], by: str, named: bool) -> dict[str, lis
     """The cultures by group, in the order in which the groups first appear."""
     groups: dict[str, list[Observed]] = {}
     for each in observed:
-        group = _group(each, by)
+        group = group_of(each, by)
         groups.setdefault(each.culture if group in (None, "") else group, []).append(each)
     # Whoever names cultures of one condition wants to see how they differ.
     if len(groups) == 1 and named:
@@ -241,7 +252,7 @@ def _groups(observed: Sequence[Observed], by: str, named: bool) -> dict[str, lis
     return groups
 
 
-def _group(observed: Observed, by: str) -> str | None:
+def group_of(observed: Grouped, by: str) -> str | None:
     """What group a culture belongs to; None for one of its own."""
     own = {CONDITION: observed.condition, EXPERIMENT: observed.experiment, CULTURE: None}
     if by in own:
@@ -252,7 +263,7 @@ def _group(observed: Observed, by: str) -> str | None:
     return f"{by} {str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _require_annotation(observed: Sequence[Observed], by: str) -> None:
+def require_annotation(observed: Sequence[Grouped], by: str) -> None:
     """Raise NotFoundError if no culture has an annotation of this name."""
     known = sorted({name for each in observed for name in each.annotations})
     if by not in known:

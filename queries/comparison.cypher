@@ -18,7 +18,7 @@
 // order culture, label
 MATCH (c:Culture {complete: true})<-[:OF]-(r:FitRun {model: $model})
 WHERE c.uid IN $cultures AND ($stale OR r.stale IS NULL)
-WITH c, r ORDER BY datetime(toString(r.created)) DESC, r.uid = c.last_fit DESC
+WITH c, r ORDER BY coalesce(r.number, 0) DESC, datetime(toString(r.created)) DESC, r.uid = c.last_fit DESC
 WITH c, collect(r.uid)[0] AS latest
 WITH c.uid AS culture, c.condition AS condition, c.intensity_gain AS intensity_gain, latest,
      COUNT { (c)-[:HAS_CELL]->(:Cell) } AS cells

@@ -37,4 +37,4 @@ RETURN r.uid AS run, c.uid AS culture, r.model AS model, r.case AS case,
        r.null_sync AS null_sync, r.null_sync_mean AS null_sync_mean, r.null_sync_z AS null_sync_z,
        r.null_sync_p AS null_sync_p, coalesce(r.settings, r.options) AS settings, r.facts AS facts, r.stale AS stale, r.created AS created,
        r.version AS version
-ORDER BY datetime(toString(created)), run
+ORDER BY coalesce(r.number, 0), datetime(toString(created)), run

@@ -8,7 +8,7 @@
 // column fitted: map   becomes one column per parameter: k, feed, their bounds, errors, and the model's own
 // order model, label
 MATCH (c:Culture {uid: $culture, complete: true})<-[:OF]-(r:FitRun)
-WITH r ORDER BY datetime(toString(r.created)) DESC, r.uid = c.last_fit DESC
+WITH r ORDER BY coalesce(r.number, 0) DESC, datetime(toString(r.created)) DESC, r.uid = c.last_fit DESC
 WITH r.model AS model, collect(r.uid)[0] AS latest
 MATCH (f:FitRun {uid: latest})<-[x:FITTED]-(k:Cell)
 RETURN $culture AS culture, k.label AS label, k.uid AS uid, model, latest AS run, properties(x) AS fitted

@@ -17,22 +17,27 @@ from calcigraph.errors import InputError, ReadOnlyError
 from calcigraph.store.cypher import RIGHTS, UPDATING
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text.
+
+    >>> sorted(words_of("NOT IN"))
+    ['IN', 'NOT']
+    """
     return frozenset(text.split())
 
 
 STARTS = frozenset({"MATCH", "OPTIONAL", "UNWIND", "WITH", "RETURN", "CALL"})
 """Words that a query may begin with."""
-WRITES = UPDATING | _words("DETACH NODETACH TRUNCATE LOAD USE TRANSACTIONS")
+WRITES = UPDATING | words_of("DETACH NODETACH TRUNCATE LOAD USE TRANSACTIONS")
 """Words that a query may have nowhere: they write, read files or reach other databases."""
-OTHER_STARTS = RIGHTS | _words(
+OTHER_STARTS = RIGHTS | words_of(
     "EXPLAIN PROFILE CYPHER SHOW TERMINATE START STOP RENAME ENABLE DISABLE DEALLOCATE REALLOCATE BACKUP RESTORE "
     "IMPORT EXPORT SELECT UPDATE BEGIN COMMIT ROLLBACK TRAVERSE LET IF SLEEP LOCK ALIGN CHECK REBUILD USING DUMP"
 )
 """Words that begin other commands of the two engines; further on in a query they can only be names."""
 PROCEDURES = frozenset({"db.labels", "db.relationshiptypes", "db.propertykeys"})
 """Procedures that may be called: they only list names."""
-FUNCTIONS = _words(
+FUNCTIONS = words_of(
     # predicates, scalars, aggregates
     "all any exists isempty none single shortestpath allshortestpaths char_length character_length coalesce elementid "
     "endnode head id last length nullif properties randomuuid size startnode timestamp toboolean tobooleanornull "
@@ -53,7 +58,7 @@ FUNCTIONS = _words(
     "point point.distance point.withinbbox"
 )
 """Functions that may be called: others of an engine, or of its plugins, could do anything."""
-BEFORE_PARENTHESIS = _words(
+BEFORE_PARENTHESIS = words_of(
     "MATCH OPTIONAL WHERE AND OR XOR NOT IN RETURN WITH UNWIND BY ON AS WHEN THEN ELSE CASE DISTINCT CALL CONTAINS "
     "SKIP OFFSET LIMIT UNION YIELD ASC ASCENDING DESC DESCENDING IS ANY ALL SHORTEST GROUP GROUPS PATH PATHS "
     "REPEATABLE ELEMENT ELEMENTS DIFFERENT RELATIONSHIP RELATIONSHIPS EXISTS COUNT COLLECT WALK TRAIL ACYCLIC"
@@ -157,7 +162,7 @@ def columns_of(text: str) -> list[str]:
     ['label', 'count(*)']
     """
     _, tokens = _tokenise(text)
-    depths = _depths(tokens)
+    depths = depths_of(tokens)
     # A RETURN inside brackets belongs to a subquery.
     returns = [index for index, token in enumerate(tokens) if token.word == "RETURN" and depths[index] == 0]
     if not returns:
@@ -180,8 +185,12 @@ def _column(text: str, tokens: Sequence[Token]) -> str:
     return text[tokens[0].place : tokens[-1].place + len(tokens[-1].text)]
 
 
-def _depths(tokens: Sequence[Token]) -> list[int]:
-    """How many brackets are open around each token."""
+def depths_of(tokens: Sequence[Token]) -> list[int]:
+    """How many brackets are open around each token.
+
+    >>> depths_of(tokens_of("f(x)"))
+    [0, 0, 1, 0]
+    """
     depths, depth = [], 0
     for token in tokens:
         depth -= token.text in (")", "]", "}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from calcigraph.errors import InputError, MissingParameterError, ReadOnlyError
 from calcigraph.queries import policy
+from calcigraph.queries.aggregates import mixed_aggregate
 from calcigraph.queries.library import Declared, Query, parse, parse_value
 from calcigraph.queries.misspelt import hints
 from calcigraph.queries.tables import column, plain
@@ -30,6 +31,10 @@ _USERS = "of the user"
 
 class ReadOnlyGraph(Protocol):
     """What users' queries need of the graph."""
+
+    @property
+    def engine(self) -> str:
+        """See Graph.engine."""
 
     def query_type(self, text: str, parameters: Mapping[str, Any]) -> str:
         """See Graph.query_type."""
@@ -78,6 +83,12 @@ def run_user(
     if not timeout_s > 0 or row_limit < 1:
         raise InputError(f"the limits must be positive, not {timeout_s:g} s and {row_limit} rows")
     clean = policy.check(text)
+    wrong = mixed_aggregate(clean) if graph.engine == "arcadedb" else None
+    if wrong is not None:
+        raise InputError(
+            f"the embedded engine would answer {wrong!r} wrongly, for counts and the like stand beside AND, OR, NOT, "
+            "IN, IS or CONTAINS: name them first, as in WITH min(x) AS a, max(x) AS b RETURN a > 0 AND b < 1"
+        )
     values = _values(text, clean, parameters or {})
     kind = graph.query_type(clean, values)
     if kind != "r":

@@ -13,6 +13,7 @@ from calcigraph.errors import NotFoundError, command, spelt
 from calcigraph.queries.anomalies import find_anomalies
 from calcigraph.queries.doubtful import find_doubtful
 from calcigraph.queries.event_tables import OF_EVENTS, require_events, shaped
+from calcigraph.queries.forecast_tables import OF_FORECASTS, of_forecasts, require_forecast
 from calcigraph.queries.library import Declared, Query, Reader, fetch, load, require_culture
 from calcigraph.queries.recorded import Recorded
 from calcigraph.store.light import neighbours_share
@@ -83,7 +84,9 @@ def _asked(graph: Reader, name: str, params: Row) -> tuple[Query, list[Row], Row
         require_culture(graph, values["culture"])
     if name in OF_EVENTS:
         require_events(graph, values["culture"])
-    found = shaped(name, fetch(graph, query, values), values)
+    if name in OF_FORECASTS:
+        require_forecast(graph, values["culture"])
+    found = of_forecasts(name, shaped(name, fetch(graph, query, values), values), values)
     if any(each.name == "created" for each in query.columns):
         found = [row | {"created": iso(row["created"]) or None} for row in found]
     if name == "cultures":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from calcigraph.errors import ConflictError, InputError, NotFoundError, command
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.queries import compare_cultures, records
+from calcigraph.queries.compare import CONDITION, CULTURE, EXPERIMENT, group_of, pairs_of, require_annotation
 from calcigraph.queries.observed import observe
 from calcigraph.queries.quantities import FEED, K_CELL, MSE_TEST, MSE_TRAIN, K
 from calcigraph.queries.side_by_side import SHOWN
@@ -23,8 +24,8 @@ TITLES = {
     K: "coupling k (1/s)",
     K_CELL: "coupling of cells (1/s)",
     SHOWN[FEED]: "feed / gain (1/s)",
-    MSE_TRAIN: "error of the fit (squared intensity)",
-    MSE_TEST: "error beyond the fit (squared intensity)",
+    MSE_TRAIN: "error without own activity (squared intensity)",
+    MSE_TEST: "the same error, after the fitted frames (squared intensity)",
 }
 """Names with units, where the table of `compare` has none."""
 MOST_PAIRS = 6
@@ -60,15 +61,39 @@ class Comparison:
     """The command that shows the comparison in all its columns."""
 
 
-def compared(graph: Graph, cultures: Sequence[ReportCulture]) -> Comparison | None:
-    """The comparison of the cultures of a report; None of one culture alone."""
+def compared(
+    graph: Graph, cultures: Sequence[ReportCulture], by: str = CONDITION, reference: str | None = None
+) -> Comparison | None:
+    """The comparison of the cultures of a report; None of one culture alone.
+
+    Parameters
+    ----------
+    graph
+        Where they are.
+    cultures
+        In the order of the report.
+    by, reference
+        What makes the groups, and the group that others are compared with, as for `queries.compare_cultures`.
+
+    Raises
+    ------
+    InputError, NotFoundError
+        There is no annotation `by`, no group `reference`, or only one culture to compare by them. Other reasons why
+        there is no comparison are said in the result.
+    """
     if len(cultures) < 2:
+        if by != CONDITION or reference is not None:
+            raise InputError("a report of one culture compares nothing: leave out --by and --reference")
         return None
     names = [each.name for each in cultures]
+    _check_groups(cultures, by, reference)
     model = _common_model(cultures)
-    full = command("compare", names, *(() if model == DEFAULT_MODEL else ("--model", model)))
+    options = {"--by": by if by != CONDITION else None, "--reference": reference}
+    options["--model"] = None if model == DEFAULT_MODEL else model
+    given = [part for flag, value in options.items() if value is not None for part in (flag, value)]
+    full = command("compare", names, *given)
     try:
-        found = records(compare_cultures(graph, names, model=model))
+        found = records(compare_cultures(graph, names, by=by, model=model, reference=reference))
     except (InputError, NotFoundError, ConflictError) as error:
         return Comparison(why_not=str(error), full=full)
     groups = list(dict.fromkeys(name for row in found for name in (row["group_a"], row["group_b"])))
@@ -82,6 +107,15 @@ def compared(graph: Graph, cultures: Sequence[ReportCulture]) -> Comparison | No
         strips=_strips(graph, names, model, _group_of(found)),
         full=full,
     )
+
+
+def _check_groups(cultures: Sequence[ReportCulture], by: str, reference: str | None) -> None:
+    """Raise for groups that there are not, as `compare` does."""
+    about = [each.about for each in cultures]
+    if by not in (CONDITION, CULTURE, EXPERIMENT):
+        require_annotation(about, by)
+    groups = list(dict.fromkeys(group_of(each, by) or each.uid for each in about))
+    pairs_of(groups if len(groups) > 1 else [each.uid for each in about], by, reference)
 
 
 def _common_model(cultures: Sequence[ReportCulture]) -> str:
@@ -100,6 +134,8 @@ def _first(rows: Sequence[Mapping[str, Any]]) -> str:
     if not said:
         return ""
     reason = "" if rows[0]["p"] is not None else _why_untested(str(rows[0]["note"] or "").split("; "))
+    for told in ("no interval and no test: ", "no test: "):  # the sentence says already that it is not tested
+        reason = reason.removeprefix(told)
     return raised(f"{said[0][:1].upper()}{said[0][1:]}{': ' if reason else ''}{reason}")
 
 

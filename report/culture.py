@@ -30,7 +30,7 @@ class ModelFit:
     row: Row
     """Its row of `query fits`."""
     data: PictureData
-    """The culture with this fit: its values in each cell, its free run, and a network's traces."""
+    """The culture with this fit: its values in each cell, its runs, and a network's traces."""
 
     @property
     def model(self) -> str:
@@ -60,6 +60,8 @@ class ReportCulture:
     anomalies: tuple[Row, ...]
     """Of the first fit, and of events."""
     doubtful: tuple[Row, ...]
+    stale: str = ""
+    """What of it is of masks that were mended since, and the commands that make it anew."""
 
     @property
     def name(self) -> str:
@@ -104,6 +106,7 @@ def report_culture(graph: Graph, about: Culture) -> ReportCulture:
         started=started,
         anomalies=_anomalies(graph, about.uid, fits, looked_for),
         doubtful=tuple(rows(graph, "doubtful", culture=about.uid)[1]),
+        stale=graph.stale_told().get(about.uid, ""),
     )
 
 

@@ -16,6 +16,7 @@ from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     CustomJS,
+    CustomJSTickFormatter,
     DataRange1d,
     FactorRange,
     FixedTicker,
@@ -33,6 +34,8 @@ from bokeh.plotting import figure
 
 from calcigraph.pictures.style import FAINT, SINGLED
 from calcigraph.report.comparison import Strip
+from calcigraph.report.lines import Line
+from calcigraph.report.sentences import number
 
 PALETTES: dict[str, tuple[str, ...]] = {
     "viridis": tuple(Viridis256),
@@ -41,8 +44,6 @@ PALETTES: dict[str, tuple[str, ...]] = {
     # As in the picture of waves: from yellow, early, to blue, late, all light enough for dark arrows.
     "early": tuple(interp_palette(tuple(Viridis256[:96:-1]), 256)),
 }
-LINE_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of the model traces, in turn; a colour-blind reader can tell them apart."""
 Item = dict[str, Any]
 
 
@@ -93,7 +94,7 @@ def cell_map() -> Item:
     return _item(plot)
 
 
-def traces(keys: Sequence[str]) -> Item:
+def traces(lines: Sequence[Line]) -> Item:
     """The traces of the chosen cell: observed, of each model, of its neighbours; its events; and the frame's time."""
     plot = figure(
         name="trace",
@@ -110,22 +111,19 @@ def traces(keys: Sequence[str]) -> Item:
     plot.multi_line(
         "xs", "ys", source=_empty("line-near", "xs", "ys"), line_color=FAINT, line_width=1, name="draw-near"
     )
-    for key, colour in line_colours(keys).items():
+    # The observed trace lies below the runs: a good fit would be hidden by it.
+    plot.line("x", "y", source=_empty("line-observed", "x", "y"), line_width=2.6, name="draw-observed")
+    for each in lines:
         plot.line(
-            "x", "y", source=_empty(f"line-{key}", "x", "y"), line_color=colour, line_width=1.4, name=f"draw-{key}"
-        )
-    plot.line("x", "y", source=_empty("line-observed", "x", "y"), line_width=1.8, name="draw-observed")
+            "x", "y", source=_empty(f"line-{each.key}", "x", "y"), line_color=each.colour,
+            line_width=0.9 if each.thin else 1.4, line_dash=[5, 3] if each.thin else [], name=f"draw-{each.key}",
+        )  # fmt: skip
     plot.scatter(
         "x", "y", marker="inverted_triangle", size=9, source=_empty("line-events", "x", "y", "colour"),
         color="colour", name="draw-events",
     )  # fmt: skip
     plot.add_layout(Span(location=0, dimension="height", line_color=SINGLED, line_width=1.5, name="now"))
     return _item(plot)
-
-
-def line_colours(keys: Sequence[str]) -> dict[str, str]:
-    """The colour of each model trace."""
-    return {key: LINE_COLOURS[place % len(LINE_COLOURS)] for place, key in enumerate(keys)}
 
 
 def histograms(count: int) -> list[Item]:
@@ -136,10 +134,9 @@ def histograms(count: int) -> list[Item]:
 def _histogram(place: int) -> Item:
     plot = figure(
         name=f"histogram-{place}",
-        height=220,
+        height=200,
         min_width=220,
         sizing_mode="stretch_width",
-        x_axis_label="value",
         y_axis_label="cells",
         tools="",
         toolbar_location=None,
@@ -181,22 +178,25 @@ def _strip_plot(place: int, strip: Strip) -> Item:
     ]
     plot = figure(
         name=f"strip-{place}",
-        height=240,
+        height=220,
         min_width=220,
         sizing_mode="stretch_width",
         x_range=FactorRange(factors=groups),
-        y_axis_label=strip.title,
         tools="",
         toolbar_location=None,
     )
-    source = ColumnDataSource({"group": spots, "value": list(strip.values), "culture": list(strip.cultures)})
+    texts = [number(value) for value in strip.values]
+    source = ColumnDataSource(
+        {"group": spots, "value": list(strip.values), "culture": list(strip.cultures), "text": texts}
+    )
     points = plot.scatter("group", "value", source=source, size=10, color="#0072b2", alpha=0.8, line_color="#ffffff")
     means = {
         group: float(np.mean([v for g, v in zip(strip.groups, strip.values, strict=True) if g == group]))
         for group in groups
     }
     plot.scatter(list(means), list(means.values()), marker="dash", size=40, line_width=2.5, line_color="#d55e00")
-    plot.add_tools(HoverTool(renderers=[points], tooltips=[("culture", "@culture"), ("value", "@value{0.0000}")]))
+    plot.add_tools(HoverTool(renderers=[points], tooltips=[("culture", "@culture"), ("value", "@text")]))
+    plot.yaxis.formatter = CustomJSTickFormatter(code="return window.calcigraphReport.tickText(tick)")
     plot.xgrid.visible = False
     plot.xaxis.major_label_orientation = 0 if sum(map(len, groups)) <= 30 else 0.6
     return _item(plot)

@@ -13,14 +13,18 @@ from calcigraph.pictures.style import limits
 from calcigraph.pictures.wave_maps import risen
 from calcigraph.report.culture import ReportCulture
 from calcigraph.report.encode import bits_for, packed, quantised
+from calcigraph.report.lines import COARSE_BITS, packed_lines
 from calcigraph.report.outlines import extent, outlines_of
 from calcigraph.report.quantities import Quantity, intensity_unit, quantities_of
 from calcigraph.report.scales import Scale, colour_scale, histogram
 from calcigraph.report.sentences import headline, number
+from calcigraph.report.words import GROUP_MEANINGS
 from calcigraph.store.event_types import WAVE
 from calcigraph.store.types import FloatArray
 
 Plain = dict[str, Any]
+NOISY = 1.5
+"""Noise over the median of the cells from which a silent cell may have small events that were missed."""
 
 
 def payload_of(culture: ReportCulture) -> Plain:
@@ -53,12 +57,13 @@ def payload_of(culture: ReportCulture) -> Plain:
         "intensity_scale": Scale(*limits(graph.intensity, 2, 98), log=False, palette="viridis").plain(),
         "resolution": _resolution(bits, float(observed.step.max(initial=0.0) / 2)),
         "observed": observed.packed(),
-        "lines": _lines(culture, bits),
+        "lines": packed_lines(culture, bits),
         "quantities": [_quantity(each) for each in seen],
         "models": [_model(culture, place) for place in range(len(culture.fits))],
         "events": _events(culture, times),
         "waves": _waves(culture),
         "remarks": _remarks(culture),
+        "silent": _silent(culture),
         "start": _start(culture),
     }
 
@@ -66,25 +71,8 @@ def payload_of(culture: ReportCulture) -> Plain:
 def _resolution(bits: int, error: float) -> str:
     return (
         f"Traces are kept in this file with {bits} bits a value: what is drawn departs from the graph's value by "
-        f"{number(float(f'{error:.1g}'))} at most."
+        f"{number(float(f'{error:.1g}'))} at most; thin lines with {COARSE_BITS}."
     )
-
-
-def line_names(culture: ReportCulture) -> list[tuple[str, str]]:
-    """The model traces of a culture: a key, and what the legend calls it."""
-    found = [(f"{fit.model}:run", f"{fit.model}, free run") for fit in culture.fits if fit.data.traces]
-    return found + [(f"{fit.model}:network", f"{fit.model}, network") for fit in culture.fits if fit.data.network]
-
-
-def _lines(culture: ReportCulture, bits: int) -> dict[str, Any]:
-    """By key, the model traces of the cells that have one."""
-    found = {}
-    for fit in culture.fits:
-        for kind, traces in (("run", fit.data.traces), ("network", fit.data.network)):
-            if traces:
-                rows = [fit.data.row(label) for label in traces]
-                found[f"{fit.model}:{kind}"] = quantised(np.array(list(traces.values())), bits).packed(rows)
-    return found
 
 
 def _quantity(each: Quantity) -> Plain:
@@ -116,7 +104,10 @@ def _model(culture: ReportCulture, place: int) -> Plain:
         "coupling": f"{fit.model}_{name}",
         "word": list(fit.data.identified()),
         "why": [text or "" for text in words.get(f"{fit.model}_why", nothing)],
-        "group": list(fit.data.groups()),
+        # They are groups of the run without own activity, and no measure of a fit that finds such activity.
+        "group": [] if fit.data.sourced else [GROUP_MEANINGS.get(group, group) for group in fit.data.groups()],
+        "stale": bool(fit.row["stale"]),
+        "culture": fit.row["identified"] or "",
     }
 
 
@@ -196,6 +187,16 @@ def _remarks(culture: ReportCulture) -> dict[str, list[list[str]]]:
     for label, kind, text in rows:
         found.setdefault(str(int(np.searchsorted(labels, label))), []).append([kind, text])
     return found
+
+
+def _silent(culture: ReportCulture) -> Plain | None:
+    """The rows of the cells without an event, and of those the ones whose noise may hide small events."""
+    if "events" not in culture.rates:
+        return None
+    events, noise = culture.rates["events"], culture.rates["noise"]
+    quiet = events == 0
+    noisy = quiet & (noise > NOISY * np.nanmedian(noise))
+    return {"rows": np.flatnonzero(quiet).tolist(), "noisy": np.flatnonzero(noisy).tolist()}
 
 
 def _start(culture: ReportCulture) -> int:

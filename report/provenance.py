@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.report.culture import ReportCulture
@@ -45,7 +46,7 @@ def of_recording(culture: ReportCulture) -> list[tuple[str, str]]:
         ("masks", about.masks),
         ("checksum of the input", about.input_digest),
         ("options of the ingest", _options(about.options)),
-        ("ingested", f"{about.created}, calcigraph {about.version}"),
+        ("ingested", f"{_when(about.created)}, calcigraph {about.version}"),
     ]
     return [(item, str(value)) for item, value in rows if value is not None]
 
@@ -55,12 +56,12 @@ def of_results(culture: ReportCulture) -> list[tuple[str, str]]:
     rows = []
     for fit in culture.fits:
         rows += [
-            (f"fit of {fit.model}", f"{fit.row['run']}, {fit.row['created']}, calcigraph {fit.row['version']}"),
+            (f"fit of {fit.model}", f"{fit.row['run']}, {_when(fit.row['created'])}, calcigraph {fit.row['version']}"),
             (f"options of {fit.model}", _options(fit.settings)),
         ]
     if culture.found is not None:
         rows += [
-            ("events", f"{culture.found['created']}, calcigraph {culture.found['version']}"),
+            ("events", f"{_when(culture.found['created'])}, calcigraph {culture.found['version']}"),
             ("options of events", _options(json.loads(culture.found["settings"]))),
         ]
     return rows
@@ -71,12 +72,21 @@ def of_report(graph: Graph, created: str) -> list[tuple[str, str]]:
     import bokeh
 
     return [
-        ("written", created),
+        ("written", _when(created)),
         ("calcigraph", __version__),
         ("graph", f"{graph.engine} {graph.version}, schema {graph.schema_version}"),
         ("Python", platform.python_version()),
         ("Bokeh, which draws", bokeh.__version__),
     ]
+
+
+def _when(stamp: str) -> str:
+    """A moment as one reads it.
+
+    >>> _when("2026-01-02T03:04:05.678+00:00")
+    '2026-01-02 03:04 UTC'
+    """
+    return f"{datetime.fromisoformat(stamp).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _options(options: Any) -> str:

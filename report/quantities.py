@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.pictures.misfits import misfit
 from calcigraph.report.culture import ModelFit, ReportCulture
 from calcigraph.store.types import FloatArray
 
 SQUARED = "²"
+ERROR_ALONE = "error without own activity"
 TOLD = frozenset({"k", "k_cell", "feed", "mse_train", "mse_test"})
 """Parameters that are named here; what else a model gives keeps its own name."""
 
@@ -57,13 +59,21 @@ def _fitted(culture: ReportCulture) -> Iterator[Quantity]:
         feed = "a.u./s" if fit.data.from_traces else "1/s"
         yield _with_interval(fit, "feed", f"feed{of}", feed, first, shared=fit.data.feed, signed=True)
         squared = f"{intensity_unit(culture)}{SQUARED}"
-        for key, what in (("mse_train", "error of the fit"), ("mse_test", "error beyond the fit")):
+        for key, what in (("mse_train", ERROR_ALONE), ("mse_test", f"{ERROR_ALONE}, after the fitted frames")):
             yield Quantity(
                 key=f"{fit.model}_{key}",
                 name=f"{what}{of}",
                 unit=squared,
                 values=fit.data.values(key),
-                histogram=first and key == "mse_train",
+                palette="cividis",
+            )
+        if fit.data.sourced:
+            yield Quantity(
+                key=f"{fit.model}_misfit",
+                name=f"fit against trace{of}",
+                unit="× noise",
+                values=misfit(fit.data),
+                histogram=first,
                 palette="cividis",
             )
         yield from _others(fit, of)

@@ -22,6 +22,8 @@ def headline(culture: ReportCulture) -> str:
     parts = [_of_fit(culture.best)] if culture.best else [_of_recording(culture)]
     if culture.found is not None:
         parts.append(_of_events(culture))
+    if culture.stale:
+        parts.append("in part from before its masks were mended")
     text = "; ".join(parts)
     return text[:1].upper() + text[1:]
 

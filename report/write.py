@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import InputError, NotFoundError, spelt
 from calcigraph.queries import require_culture, rows, unknown_culture
+from calcigraph.queries.compare import CONDITION
 from calcigraph.report import figures, provenance
-from calcigraph.report.comparison import compared
+from calcigraph.report.comparison import Comparison, compared
 from calcigraph.report.culture import ReportCulture, report_culture
-from calcigraph.report.payload import line_names, payload_of
+from calcigraph.report.lines import lines_of
+from calcigraph.report.payload import payload_of
 from calcigraph.report.sentences import counted, headline, missing, number
+from calcigraph.report.words import GLOSSARY
 from calcigraph.store.files import write_atomically
 from calcigraph.store.types import Progress, silent
 from calcigraph.version import __version__
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from calcigraph.store import Graph
 
 SCRIPTS = ("data.js", "map.js", "cell.js", "table.js", "main.js")
@@ -35,6 +40,8 @@ def write_report(
     out: str | os.PathLike[str],
     *,
     experiment: str | Sequence[str] | None = None,
+    by: str = CONDITION,
+    reference: str | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Write cultures into one HTML file that needs nothing else; an older file of that name is replaced.
@@ -49,6 +56,10 @@ def write_report(
         A .html file in a folder that exists.
     experiment
         In place of names: all cultures of one or several experiments.
+    by
+        What makes the groups of the comparison: "condition", "culture", "experiment", or an annotation of cultures.
+    reference
+        The group that the others are compared with; None: all pairs.
     progress
         Called with the stage "report".
 
@@ -59,9 +70,10 @@ def write_report(
     Raises
     ------
     InputError
-        Neither or both of cultures and experiment, another suffix, or a file that cannot be written.
+        Neither or both of cultures and experiment, another suffix, a file that cannot be written, or nothing to compare
+        by `by` or `reference`.
     NotFoundError
-        No such culture or experiment.
+        No such culture, experiment or annotation.
     """
     target = _checked(Path(out))
     names = _named(graph, cultures, [experiment] if isinstance(experiment, str) else list(experiment or []))
@@ -72,7 +84,7 @@ def write_report(
         if about is None:  # deleted this very moment
             raise unknown_culture(graph, name)
         found.append(report_culture(graph, about))
-    text = page(graph, found)
+    text = page(graph, found, compared(graph, found, by, reference))
     progress("report", len(names) + 1, len(names) + 1)
     try:
         write_atomically(target, lambda draft: draft.write_text(text, encoding="utf-8"))
@@ -109,7 +121,7 @@ def _named(graph: Graph, cultures: Sequence[str], experiments: Sequence[str]) ->
     return [row["culture"] for row in there if row["experiment"] in experiments]
 
 
-def page(graph: Graph, cultures: Sequence[ReportCulture]) -> str:
+def page(graph: Graph, cultures: Sequence[ReportCulture], comparison: Comparison | None) -> str:
     """The whole HTML text."""
     from bokeh.resources import Resources
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -117,9 +129,9 @@ def page(graph: Graph, cultures: Sequence[ReportCulture]) -> str:
     loader = PackageLoader("calcigraph.report", "page")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["short"] = lambda value: "–" if value is None else number(value)
+    environment.filters["ticked"] = _ticked
     folder = files("calcigraph.report").joinpath("page")
-    comparison = compared(graph, cultures)
-    lines = dict(name for culture in cultures for name in line_names(culture))
+    lines = lines_of(cultures)
     payloads = [payload_of(culture) for culture in cultures]
     most = max(sum("histogram" in each for each in one["quantities"]) for one in payloads)
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -132,6 +144,7 @@ def page(graph: Graph, cultures: Sequence[ReportCulture]) -> str:
         cultures=[_static(culture) for culture in cultures],
         annotations=sorted({name for culture in cultures for name in culture.about.annotations}),
         comparison=comparison,
+        glossary=GLOSSARY,
         citations=provenance.citations(),
         of_report=provenance.of_report(graph, created),
         version=__version__,
@@ -142,17 +155,15 @@ def page(graph: Graph, cultures: Sequence[ReportCulture]) -> str:
         settings=_json(
             {
                 "palettes": figures.PALETTES,
-                "lines": [
-                    {"key": key, "name": name, "colour": figures.line_colours(list(lines))[key]}
-                    for key, name in lines.items()
-                ],
+                "lines": [each.plain() for each in lines],
                 "cultures": len(cultures),
+                "strips": [each.title for each in comparison.strips] if comparison else [],
             }
         ),
         figures=_json(
             {
                 "map": figures.cell_map(),
-                "trace": figures.traces(list(lines)),
+                "trace": figures.traces(lines),
                 "histograms": figures.histograms(most),
                 "strips": figures.strip_plots(comparison.strips if comparison else ()),
             }
@@ -171,13 +182,28 @@ def _static(culture: ReportCulture) -> dict[str, Any]:
         "experiment": about.experiment or "",
         "counts": f"{counted(len(culture.data.subgraph.labels), 'cell')}, {counted(about.frames, 'frame')}",
         "headline": headline(culture),
-        "why": [(fit.model, fit.row["why"]) for fit in culture.fits if fit.row["why"]],
+        "why": [
+            (fit.model, fit.row["identified"], fit.row["why"])
+            for fit in culture.fits
+            if fit.row["why"] and not fit.row["stale"]
+        ],
         "missing": missing(culture),
+        "stale": culture.stale,
         "warnings": list(dict.fromkeys((*about.warnings, *about.doubts))),
         "advice": list((culture.found or {}).get("advice") or ()),
         "recording": provenance.of_recording(culture),
         "results": provenance.of_results(culture),
     }
+
+
+def _ticked(text: str) -> Markup:
+    """A sentence whose commands, between backticks, are marked as such; nothing in it is read as HTML."""
+    from markupsafe import Markup, escape
+
+    return escape("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(text.split("`"))
+    )
 
 
 def _json(value: Any) -> str:

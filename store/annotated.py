@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from calcigraph.errors import InputError, NotFoundError, spelt
 from calcigraph.store import described
 from calcigraph.store.bolt import Bolt, rows_of
+from calcigraph.store.seals import annotations_seal, seal_culture
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -99,8 +100,13 @@ def _value(text: str) -> Value:
 
 def finish_plan(bolt: Bolt, uid: str, setting: str) -> None:
     """See Graph.finish_plan."""
+
+    def work(tx: ManagedTransaction) -> None:
+        rows_of(tx, _SET, uid=uid, values={"plan": setting})
+        seal_culture(tx, uid)
+
     bolt.require_room()
-    bolt.rows(_SET, {"uid": uid, "values": {"plan": setting}}, write=True)
+    bolt.run(work, write=True)
 
 
 def annotate(bolt: Bolt, uid: str, values: Mapping[str, Value], labels: Sequence[int] | None) -> None:
@@ -116,6 +122,8 @@ def annotate(bolt: Bolt, uid: str, values: Mapping[str, Value], labels: Sequence
             _annotate_culture(tx, uid, values, state[0]["names"] or [])
         else:
             _annotate_cells(tx, uid, values, state[0]["of_cells"] or [], labels)
+        names = rows_of(tx, _STATE, uid=uid)[0]["of_cells"] or []
+        seal_culture(tx, uid, None if labels is None else annotations_seal(tx, uid, names))
 
     bolt.require_room()
     bolt.run(work, write=True)

@@ -6,8 +6,11 @@ it starts another one (store/embedded.py), and open connections have to be made 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import mmap
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from calcigraph.errors import CalcigraphError, GraphError, InputError, LimitError, ReadOnlyError, WorkspaceError
-from calcigraph.store import embedded
+from calcigraph.store import embedded, room
 from calcigraph.store.endpoint import Endpoint, connection_error, import_driver, open_endpoint
+from calcigraph.store.refused import code_of, message_of, refusal, slow
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction, Transaction
@@ -31,9 +35,15 @@ CRASHES = 3
 """Engines that one transaction may outlive: when so many run out of memory, it is the cause."""
 DUPLICATES = 5
 """Attempts after a violated constraint: two MERGEs of one node at once cause it, and the driver does not retry them."""
-LONGEST_MESSAGE = 300
-"""Characters that are shown of what a server says."""
+RESULT_MB = 1024
+"""Memory that the result of a user's query may take here."""
+PAGE_MB = mmap.PAGESIZE / 2**20
+LOOK_S = 0.1
+"""How often that is looked at."""
+EXPLAIN_S = 30.0
+"""Longest time for EXPLAIN: a server may compute what is constant in a query as it plans."""
 
+_LARGE = f"the result of the query takes more than {RESULT_MB} MB and was ended; ask for less, or add a LIMIT"
 _WRITES = "the query would write or reach outside the graph; queries may only read"
 
 Result = TypeVar("Result")
@@ -62,6 +72,8 @@ class Bolt:
         self._guard = threading.Lock()
         self._closed = False
         self.endpoint: Endpoint = open_endpoint(workspace, heap_mb)
+        self.frozen = False
+        """Whether writes are refused: the graph is a copy of one that may not be written."""
 
     def close(self) -> None:
         """Close the connection; this stops the embedded engine if nobody else in this process uses it."""
@@ -72,7 +84,12 @@ class Bolt:
     def require_room(self) -> None:
         """Raise WorkspaceError unless the embedded engine's disk has room for a commit."""
         if self.endpoint.folder is not None:
-            embedded.require_room(self.endpoint.folder)
+            room.require_room(self.endpoint.folder)
+
+    def _require_writable(self) -> None:
+        """Raise WorkspaceError where the disk is why the embedded engine could not do something."""
+        if self.endpoint.folder is not None:
+            room.require_writable(self.endpoint.folder)
 
     def run(self, work: Callable[[ManagedTransaction], Result], *, write: bool) -> Result:
         """Do `work` in one transaction and return what it returns.
@@ -93,6 +110,11 @@ class Bolt:
         InputError
             A statement is not valid Cypher.
         """
+        if write and self.frozen:
+            raise WorkspaceError(
+                f"the graph in {self.endpoint.where} may only be read: its file system is read-only, or it is "
+                "somebody else's; use a workspace that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
+            )
         neo4j = import_driver()
         started, attempt, crashes = time.monotonic(), 0, 0
         while True:
@@ -108,6 +130,7 @@ class Bolt:
                 if self._crashed(error, endpoint):
                     crashes += 1
                     if crashes >= CRASHES:
+                        self._require_writable()
                         raise self._no_memory() from error
                 self._recover(error, endpoint, attempt, time.monotonic() - started)
 
@@ -120,34 +143,57 @@ class Bolt:
         self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int
     ) -> tuple[list[str], list[list[Any]]]:
         """See Graph.read_only."""
-        # In a thread of its own, because the driver cannot be interrupted while it waits for the server.
+        columns, rows = self._watched(
+            lambda stop, held: self._read_only(text, parameters, timeout_s, row_limit, stop, held), timeout_s
+        )
+        return columns, rows
+
+    def _watched(self, work: Callable[[threading.Event, list[Any]], Result], timeout_s: float) -> Result:
+        """Do `work` for so long at most, and with so much memory; it is given a sign to stop, and notes its session.
+
+        In a thread of its own, because the driver cannot be interrupted while it waits for the server.
+        """
         outcome: list[Any] = []
+        held: list[Any] = []
         stop = threading.Event()
 
-        def work() -> None:
+        def do() -> None:
             try:
-                outcome.append(self._read_only(text, parameters, timeout_s, row_limit, stop))
+                outcome.append(work(stop, held))
             except BaseException as error:
                 outcome.append(error)
 
-        thread = threading.Thread(target=work, daemon=True, name="user query")
+        thread = threading.Thread(target=do, daemon=True, name="user query")
+        begun, before, large = time.monotonic(), memory_mb(), False
         thread.start()
         # The server's own time limit is the same, where it has one: a second more lets that speak first.
-        thread.join(timeout_s + 1)
+        while thread.is_alive() and not large and time.monotonic() - begun < timeout_s + 1:
+            thread.join(LOOK_S)
+            large = memory_mb() - before > RESULT_MB
         stop.set()
         if not outcome:
-            endpoint = self.endpoint
-            if endpoint.folder is not None:
-                embedded.end(endpoint.folder, endpoint.port)  # it cannot be told to end one statement
-            raise LimitError(_slow(timeout_s))
+            self._abandon(held)
+            raise LimitError(_LARGE if large else slow(timeout_s))
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
-        columns, rows = outcome[0]
-        return columns, rows
+        return outcome[0]  # type: ignore[no-any-return]
+
+    def _abandon(self, held: list[Any]) -> None:
+        """End what cannot be told to end one statement: the embedded engine, or the connection to a server."""
+        endpoint = self.endpoint
+        if endpoint.folder is not None:
+            embedded.end(endpoint.folder, endpoint.port)
+        for session in held[-1:]:
+            # The driver has no way to do this from another thread. Without these names the server's own limit is left.
+            connection = getattr(getattr(session, "_connection", None), "socket", None)
+            own = getattr(connection, "_socket", None)
+            with contextlib.suppress(OSError, AttributeError):
+                own.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
     def _read_only(
-        self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int, stop: threading.Event
-    ) -> tuple[list[str], list[list[Any]]]:
+        self, text: str, parameters: Mapping[str, Any], timeout_s: float, row_limit: int, stop: threading.Event,
+        held: list[Any],
+    ) -> tuple[list[str], list[list[Any]]]:  # fmt: skip
         deadline = time.monotonic() + timeout_s
 
         def work(transaction: Transaction) -> tuple[list[str], list[list[Any]]]:
@@ -158,13 +204,13 @@ class Bolt:
                 if len(rows) > row_limit:
                     raise LimitError(f"the query returns more than {row_limit} rows; add a LIMIT or aggregate")
                 if time.monotonic() > deadline or stop.is_set():
-                    raise LimitError(_slow(timeout_s))
+                    raise LimitError(slow(timeout_s))
             # The transaction is rolled back in any case; the author must hear that nothing was written.
             if "w" in str(result.consume().query_type):
                 raise ReadOnlyError(_WRITES)
             return list(result.keys()), rows
 
-        return self._rolled_back(work, text, timeout_s, deadline)
+        return self._rolled_back(work, text, timeout_s, deadline, held)
 
     def explain_type(self, text: str, parameters: Mapping[str, Any]) -> str:
         """The query type that EXPLAIN reports: "r", "w", "rw" or "s"."""
@@ -172,10 +218,19 @@ class Bolt:
         def work(transaction: Transaction) -> str:
             return str(transaction.run("EXPLAIN " + text, dict(parameters)).consume().query_type)
 
-        return self._rolled_back(work, text, None, float("inf"))
+        def explain(_: threading.Event, held: list[Any]) -> str:
+            return self._rolled_back(work, text, EXPLAIN_S, time.monotonic() + EXPLAIN_S, held, explained=True)
+
+        return self._watched(explain, EXPLAIN_S)
 
     def _rolled_back(
-        self, work: Callable[[Transaction], Result], text: str, timeout_s: float | None, deadline: float
+        self,
+        work: Callable[[Transaction], Result],
+        text: str,
+        timeout_s: float,
+        deadline: float,
+        held: list[Any],
+        explained: bool = False,
     ) -> Result:
         """Do `work` in a transaction that is never committed; again on a new connection if the engine's owner ended."""
         neo4j = import_driver()
@@ -185,6 +240,7 @@ class Bolt:
             endpoint = self.healed()
             try:
                 with endpoint.reader.session(database=endpoint.database, default_access_mode="READ") as session:
+                    held.append(session)
                     transaction = session.begin_transaction(timeout=timeout_s)
                     try:
                         return work(transaction)
@@ -203,7 +259,7 @@ class Bolt:
                 if again and _owner_ended(error, endpoint):
                     self._reopen(endpoint)
                     continue
-                raise self._user_error(error, endpoint, text, timeout_s or 0, deadline) from error
+                raise self._user_error(error, endpoint, text, timeout_s, deadline, explained) from error
 
     def healed(self) -> Endpoint:
         """The endpoint, opened again first if the process that ran the embedded engine has ended."""
@@ -214,7 +270,7 @@ class Bolt:
     def _recover(self, error: Exception, endpoint: Endpoint, attempt: int, elapsed: float) -> None:
         """Return when the transaction should be tried again, else raise what went wrong."""
         late = elapsed > RETRY_S
-        code = _code(error)
+        code = code_of(error)
         if "ConstraintValidationFailed" in code and attempt <= DUPLICATES:
             return _pause(attempt)
         # A conflict with another writer: the server asks for another attempt, and the connection is as good as before.
@@ -239,17 +295,16 @@ class Bolt:
 
     def _failure(self, error: Exception, endpoint: Endpoint) -> CalcigraphError:
         """What to tell of a transaction that another attempt would not help."""
-        code = _code(error)
+        code = code_of(error)
         if ".Security." in code or "DatabaseNotFound" in code or "DatabaseUnavailable" in code:
             return connection_error(error, endpoint.where, endpoint.database, ours=endpoint.kind == "embedded")
-        if endpoint.folder is not None:
-            embedded.require_room(endpoint.folder)
-            # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.
-            if "TransactionNotFound" in code:
-                return self._no_memory()
+        self._require_writable()
+        # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.
+        if endpoint.folder is not None and "TransactionNotFound" in code:
+            return self._no_memory()
         if isinstance(error, import_driver().exceptions.ClientError) and ".Statement." in code:
-            return InputError(f"the query was refused: {_message(error)}")
-        return GraphError(f"{endpoint.where} failed to run a transaction ({_message(error)})")
+            return InputError(f"the query was refused: {message_of(error)}")
+        return GraphError(f"{endpoint.where} failed to run a transaction ({message_of(error)})")
 
     def _no_memory(self) -> GraphError:
         return GraphError(
@@ -273,28 +328,42 @@ class Bolt:
                 self.endpoint = open_endpoint(self._workspace, self._heap_mb)
 
     def _user_error(
-        self, error: Exception, endpoint: Endpoint, text: str, timeout_s: float, deadline: float
+        self, error: Exception, endpoint: Endpoint, text: str, timeout_s: float, deadline: float, explained: bool
     ) -> CalcigraphError:
         """What to tell the author of a query that failed."""
-        code = _code(error)
-        message = _message(error)
+        code = code_of(error)
         if "TransactionTimedOut" in code or "Terminated" in code or time.monotonic() > deadline:
-            return LimitError(_slow(timeout_s))
+            return LimitError(slow(timeout_s))
         if _lost(error):
             return GraphError(f"the connection to {endpoint.where} was lost while the query ran; repeat it")
         if "Security.Forbidden" in code or "AccessMode" in code:
             return ReadOnlyError(_WRITES)
         # Over Bolt the embedded engine gives only a code, so the words must come from elsewhere.
-        if "SyntaxError" in code and endpoint.folder is not None:
-            message = embedded.explain_syntax(endpoint.folder, text) or "its syntax is wrong"
-        elif "ParameterMissing" in code and endpoint.kind == "embedded":
+        if endpoint.folder is not None and ("SyntaxError" in code or "SemanticError" in code):
+            message = embedded.explain_syntax(endpoint.folder, text) or ""
+            if message or "SyntaxError" in code:
+                return InputError(refusal(message or "its syntax is wrong", text))
+        if "ParameterMissing" in code and endpoint.kind == "embedded":
             message = "it uses a parameter that was not given"
+        elif "ArithmeticError" in code and endpoint.kind == "embedded":
+            message = "it divides by zero, or a number becomes too large"
         elif endpoint.kind == "embedded" and code:
             message = (
                 f"the engine could not run it ({code.rpartition('.')[2]}); most often it collects or sorts more than "
                 f"500,000 values, or uses values of a wrong kind; {endpoint.folder}/log has the details"
             )
-        return InputError(f"the query was refused: {message}")
+        else:
+            message = message_of(error, longest=None)  # the place stands at the end of it
+        return InputError(refusal(message, text, explained))
+
+
+def memory_mb() -> float:
+    """Memory that this process has; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * PAGE_MB
+    except OSError:
+        return 0.0
 
 
 def rows_of(transaction: ManagedTransaction, text: str, **parameters: Any) -> list[Row]:
@@ -302,11 +371,6 @@ def rows_of(transaction: ManagedTransaction, text: str, **parameters: Any) -> li
     result = transaction.run(text, parameters)
     names = result.keys()
     return [dict(zip(names, record.values(), strict=True)) for record in result]
-
-
-def _code(error: Exception) -> str:
-    """The server's code, such as "Neo.ClientError.Statement.SyntaxError"; empty for the driver's own errors."""
-    return str(getattr(error, "code", "") or "")
 
 
 def _lost(error: Exception) -> bool:
@@ -319,19 +383,9 @@ def _lost(error: Exception) -> bool:
 def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
     """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
     address = None if endpoint.folder is None else embedded.address_of(endpoint.folder)
-    return _lost(error) or address is None or address.port != endpoint.port or "Security.Unauthorized" in _code(error)
+    return _lost(error) or address is None or address.port != endpoint.port or "Security.Unauthorized" in code_of(error)
 
 
 def _pause(attempt: int) -> None:
     """Wait twice as long after each attempt, up to 2 s, give or take half: writers that collided must not again."""
     time.sleep(min(2.0, 0.02 * 2 ** min(attempt, 10)) * (0.5 + random.random()))
-
-
-def _slow(timeout_s: float) -> str:
-    return f"the query ran for more than {timeout_s:g} s and was ended; ask for less, or add a LIMIT"
-
-
-def _message(error: Exception) -> str:
-    """What the server says, in one line."""
-    text = str(getattr(error, "message", None) or error)
-    return " ".join(text.split())[:LONGEST_MESSAGE]

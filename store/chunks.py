@@ -7,6 +7,7 @@ a shard, whose index stands at its end.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -27,6 +28,8 @@ _ROWS_BYTES = 2**26
 _ABSENT = 2**64 - 1
 """Offset and length that Zarr gives a chunk that is not in the shard."""
 _CHECKSUM_BYTES = 4
+Digests = dict[Path, str]
+"""The SHA-256 of files, in hex digits, taken of what was written and not of what a disk gives back."""
 _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
@@ -43,12 +46,33 @@ def _compressed(chunk: NDArray[Any]) -> bytes:
         blosc.set_nthreads(threads)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def decoded(data: bytes) -> Any:
+    """What a chunk of blosc holds. Raises RuntimeError if it is damaged, OSError if it is cut short.
+
+    The library does not look how long it is, and would read on in memory beyond its end.
+    """
+    if len(data) != blosc_bytes(data):
+        raise OSError(f"a chunk is cut short: {len(data)} bytes of {blosc_bytes(data)} are there")
+    return _codec().decode(data)
+
+
+def blosc_bytes(head: bytes) -> int:
+    """How many bytes a chunk of blosc has, from its first 16; -1 for fewer than these."""
+    return int.from_bytes(head[12:16], "little") if len(head) >= 16 else -1
+
+
+def write_json(path: Path, value: Mapping[str, Any], digests: Digests | None = None) -> None:
     """Write one JSON file.
 
     Written in place: the folder of a store is renamed only when all of it is on the disk (store/movie.py).
     """
-    path.write_text(json.dumps(value, indent=2, allow_nan=False), encoding="utf-8")
+    _write_bytes(path, json.dumps(value, indent=2, allow_nan=False).encode(), digests)
+
+
+def _write_bytes(path: Path, data: bytes, digests: Digests | None) -> None:
+    path.write_bytes(data)
+    if digests is not None:
+        digests[path] = hashlib.sha256(data).hexdigest()
 
 
 def read_json(path: Path) -> Any:
@@ -56,13 +80,13 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
+def write_group(path: Path, attributes: Mapping[str, Any], digests: Digests | None = None) -> None:
     """Make the folder of a Zarr v3 group, with its attributes (JSON-able)."""
     path.mkdir(parents=True, exist_ok=True)
-    write_json(path / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)})
+    write_json(path / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": dict(attributes)}, digests)
 
 
-def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None:
+def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...], digests: Digests | None = None) -> None:
     """Write an array that fits memory.
 
     Parameters
@@ -73,6 +97,8 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
         Any shape but (); it is cut into chunks of whole rows (its first axis) of at most 64 MiB.
     names
         One name per dimension, such as ("cell", "t").
+    digests
+        Takes the digest of each file that is written.
     """
     array = np.ascontiguousarray(array)
     row_bytes = max(1, array[:1].nbytes)  # an array may be empty
@@ -80,7 +106,7 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
     chunk_shape = (rows, *array.shape[1:])
     path.mkdir(parents=True)
     codecs = _inner_codecs(array.dtype)
-    write_json(path / "zarr.json", _metadata(array.shape, array.dtype, chunk_shape, codecs, names))
+    write_json(path / "zarr.json", _metadata(array.shape, array.dtype, chunk_shape, codecs, names), digests)
     for number, start in enumerate(range(0, len(array), rows)):
         # Zarr wants every chunk whole: the last one is filled up with zeros.
         chunk = np.zeros(chunk_shape, array.dtype)
@@ -88,7 +114,7 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...]) -> None
         chunk[: len(part)] = part
         file = _chunk_file(path, number, array.ndim)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(_compressed(chunk))
+        _write_bytes(file, _compressed(chunk), digests)
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -101,7 +127,7 @@ def read_array(path: Path) -> NDArray[Any]:
     rows = about["chunk_grid"]["configuration"]["chunk_shape"][0]
     array = np.empty(shape, dtype)
     for number, start in enumerate(range(0, shape[0], rows)):
-        data = _codec().decode(_chunk_file(path, number, len(shape)).read_bytes())
+        data = decoded(_chunk_file(path, number, len(shape)).read_bytes())
         chunk = np.frombuffer(data, dtype).reshape(rows, *shape[1:])
         array[start : start + rows] = chunk[: shape[0] - start]  # without what fills up the last chunk
     return array
@@ -118,6 +144,8 @@ class FrameArray:
     def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
         self._indexes: dict[int, NDArray[np.uint64]] = {}
+        self.digests: Digests = {}
+        """Of the files that were written."""
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> FrameArray:
@@ -130,8 +158,10 @@ class FrameArray:
             "index_location": "end",
         }
         codecs = [{"name": "sharding_indexed", "configuration": inner}]
-        write_json(path / "zarr.json", _metadata(shape, dtype, (SHARD_FRAMES, *shape[1:]), codecs, ("t", "y", "x")))
-        return cls(path, shape, dtype)
+        made = cls(path, shape, dtype)
+        metadata = _metadata(shape, dtype, (SHARD_FRAMES, *shape[1:]), codecs, ("t", "y", "x"))
+        write_json(path / "zarr.json", metadata, made.digests)
+        return made
 
     @classmethod
     def open(cls, path: Path) -> FrameArray:
@@ -149,7 +179,7 @@ class FrameArray:
     @contextmanager
     def shard(self, block: range) -> Iterator[Callable[[NDArray[Any]], None]]:
         """Write one shard: call the value once per frame of `block`, in order. Raises OSError."""
-        codec = _codec()
+        codec, digest = _codec(), hashlib.sha256()
         # One row per frame: where its bytes begin, and how many they are. Frames beyond the movie's end stay absent.
         index = np.full((SHARD_FRAMES, 2), _ABSENT, np.uint64)
         file = self.file(block)
@@ -163,13 +193,17 @@ class FrameArray:
                 data = codec.encode(np.ascontiguousarray(frame, self.dtype))
                 index[frames] = size, len(data)
                 _write_all(handle.fileno(), data)
+                digest.update(data)
                 frames += 1
                 size += len(data)
 
             yield write
             # The index comes last, because the frames' sizes are known only now.
             body = index.astype("<u8").tobytes()
-            _write_all(handle.fileno(), body + struct.pack("<I", google_crc32c.value(body)))
+            end = body + struct.pack("<I", google_crc32c.value(body))
+            _write_all(handle.fileno(), end)
+            digest.update(end)
+        self.digests[file] = digest.hexdigest()
 
     def file(self, block: range) -> Path:
         """Where the shard of these frames is."""
@@ -185,7 +219,7 @@ class FrameArray:
                 self._indexes[shard] = self._index(handle.fileno())
             offset, length = (int(value) for value in self._indexes[shard][place])
             data = os.pread(handle.fileno(), length, offset)
-        return np.frombuffer(_codec().decode(data), self.dtype).reshape(self.shape[1:])
+        return np.frombuffer(decoded(data), self.dtype).reshape(self.shape[1:])
 
     def _index(self, descriptor: int) -> NDArray[np.uint64]:
         """Offset and length of each frame's bytes, (SHARD_FRAMES, 2), from the end of the shard."""

@@ -17,9 +17,10 @@ import numpy as np
 from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
 from calcigraph.store import annotated, events
 from calcigraph.store.bolt import Bolt, Row, rows_of
-from calcigraph.store.rows import cell_rows, culture_of, culture_properties, moment
+from calcigraph.store.rows import OF_CONTACTS, cell_rows, contact_rows, culture_of, culture_properties, moment
+from calcigraph.store.seals import of_culture, seal_culture
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, FloatArray, Progress
-from calcigraph.store.weights import PROPERTY, contact_graph, stored_weights
+from calcigraph.store.weights import contact_graph, stored_weights
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -59,13 +60,12 @@ CREATE (c:Cell)
 SET c = row
 CREATE (c)<-[:HAS_CELL]-(k)
 """
-_OF_CONTACTS = ("shared_border_px", "centroid_distance_px", *PROPERTY.values())
 # Rows as lists: as maps, whose keys go along with every row, they took the engine twice as long.
 _CONTACTS = f"""
 UNWIND $rows AS row
 MATCH (a:Cell {{uid: row[0]}})
 MATCH (b:Cell {{uid: row[1]}})
-CREATE (a)-[:ADJACENT {{{", ".join(f"{name}: row[{place}]" for place, name in enumerate(_OF_CONTACTS, start=2))}}}]->(b)
+CREATE (a)-[:ADJACENT {{{", ".join(f"{name}: row[{place}]" for place, name in enumerate(OF_CONTACTS, start=2))}}}]->(b)
 """
 _STATE = """
 MATCH (k:Culture {uid: $uid})
@@ -76,7 +76,11 @@ MATCH (k:Culture {uid: $uid})
 SET k.complete = true
 REMOVE k.token, k.batch, k.state, k.replaces
 """
-_DELETE_RUNS = "MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid}) DETACH DELETE r"
+_DELETE_RUNS = """
+MATCH (r)-[:OF]->(:Culture {uid: $uid})
+WHERE r:FitRun OR r:ForecastRun
+DETACH DELETE r
+"""
 _DELETE_SOME_CELLS = """
 MATCH (:Culture {uid: $uid})-[:HAS_CELL]->(c:Cell)
 WITH c LIMIT $limit
@@ -170,21 +174,22 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     if complete and same:
         return
     if not complete:
-        _remove(bolt, uid)
+        remove_culture(bolt, uid)
     bolt.require_room()
     # An incomplete culture is simply written anew; a complete one stays visible until the new one is whole.
     target = staged(uid) if complete else uid
     weights, scales = stored_weights(contact_graph(data))
+    seals = of_culture(data, weights)
     token = _begin(bolt, data.culture, scales, target)
     batches = _write_batches(bolt, data, weights, target, token, progress)
-    bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches), write=True)
+    bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches, seals), write=True)
     if complete:
         remove_leftovers(bolt, uid)
 
 
 def delete_culture(bolt: Bolt, uid: str) -> None:
     """See Graph.delete_culture."""
-    if not _remove(bolt, uid):
+    if not remove_culture(bolt, uid):
         raise NotFoundError(f"there is no culture {uid}; `calcigraph query cultures` lists those there are")
     remove_leftovers(bolt, uid)
 
@@ -241,13 +246,13 @@ def _write_batches(
     for stage, text, batches in parts:
         for rows in batches:
             batch += 1
-            _write_batch(bolt, text, rows, target, token, batch)
+            write_batch(bolt, text, rows, target, token, batch)
             done[stage] += len(rows)
             progress(f"storing {stage}", done[stage], total[stage])
     return batch
 
 
-def _write_batch(bolt: Bolt, text: str, rows: list[Any], target: str, token: str, batch: int) -> None:
+def write_batch(bolt: Bolt, text: str, rows: list[Any], target: str, token: str, batch: int) -> None:
     """Write one batch in one transaction, unless it is there already."""
 
     def work(tx: ManagedTransaction) -> None:
@@ -255,13 +260,13 @@ def _write_batch(bolt: Bolt, text: str, rows: list[Any], target: str, token: str
             rows_of(tx, text, uid=target, rows=rows)
             return
         # With the token still ours the batch is there, and only its acknowledgement was lost.
-        _require_token(tx, target, token)
+        require_token(tx, target, token)
 
     bolt.require_room()
     bolt.run(work, write=True)
 
 
-def _require_token(tx: ManagedTransaction, target: str, token: str) -> None:
+def require_token(tx: ManagedTransaction, target: str, token: str) -> None:
     """Raise ConflictError unless this writer was the last to begin the culture."""
     state = rows_of(tx, _STATE, uid=target)
     if not state or state[0]["token"] != token:
@@ -271,7 +276,9 @@ def _require_token(tx: ManagedTransaction, target: str, token: str) -> None:
         )
 
 
-def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, batches: int) -> None:
+def _finish(
+    tx: ManagedTransaction, culture: Culture, target: str, token: str, batches: int, seals: dict[str, str]
+) -> None:
     """The last transaction: the culture becomes visible, in one step also where it replaces another."""
     uid = culture.uid
     state = rows_of(tx, _STATE, uid=target)
@@ -279,7 +286,7 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
         there = rows_of(tx, _STATE, uid=uid)
         if there and there[0]["complete"] and there[0]["digest"] == culture.input_digest:
             return  # done: only the acknowledgement was lost
-        _require_token(tx, target, token)
+        require_token(tx, target, token)
     if state[0]["batch"] != batches:
         raise GraphError(f"culture {uid} lost a batch while it was written; repeat the command")
     if target != uid:
@@ -291,15 +298,25 @@ def _finish(tx: ManagedTransaction, culture: Culture, target: str, token: str, b
             rows_of(tx, _RENAME_CULTURE, before=before, after=after)
         rows_of(tx, _RETIRE_CULTURE, uid=uid, after=retired(uid))
     rows_of(tx, _COMPLETE, uid=uid)
+    seal_culture(tx, uid, seals)
 
 
 def remove_leftovers(bolt: Bolt, uid: str) -> None:
     """See Graph.remove_leftovers."""
     for leftover in (staged(uid), retired(uid)):
-        _remove(bolt, leftover)
+        remove_culture(bolt, leftover)
 
 
-def _remove(bolt: Bolt, uid: str) -> bool:
+def sweep(bolt: Bolt, uid: str) -> None:
+    """See Graph.sweep."""
+    state = _state(bolt, uid)
+    if state is not None and not state["complete"]:
+        remove_culture(bolt, uid)
+    remove_leftovers(bolt, uid)
+    events.remove_runs(bolt, uid, keep=events.shown(uid))
+
+
+def remove_culture(bolt: Bolt, uid: str) -> bool:
     """Delete a culture in batches; it is incomplete from the first one on. False when there is none."""
     if not bolt.rows(_MARK_DELETED, {"uid": uid}, write=True):
         return False
@@ -338,14 +355,7 @@ def cell_batches(cells: Cells, uid: str, culture: str) -> Iterator[list[Row]]:
 
 
 def contact_batches(contacts: Contacts, weights: dict[str, FloatArray], uid: str) -> Iterator[list[list[Any]]]:
-    """Rows of contacts of the culture's node `uid`: both ends, then _OF_CONTACTS, null for what is not known."""
-    unknown = [None] * len(contacts)
-    columns = [
-        [None if np.isnan(border) else border for border in contacts.shared_border_px.tolist()],
-        contacts.centroid_distance_px.tolist(),
-        *(weights[name].tolist() if name in weights else unknown for name in PROPERTY.values()),
-    ]
-    ends = zip(contacts.label_a.tolist(), contacts.label_b.tolist(), strict=True)
-    rows = [[f"{uid}:{a}", f"{uid}:{b}", *each] for (a, b), each in zip(ends, zip(*columns, strict=True), strict=True)]
+    """Rows of contacts of the culture's node `uid` (see `contact_rows`), in lists that fit one Bolt message."""
+    rows = contact_rows(contacts, weights, uid)
     for start in range(0, len(rows), BATCH_CONTACTS):
         yield rows[start : start + BATCH_CONTACTS]

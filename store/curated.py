@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from calcigraph.errors import ConflictError, command, spelt
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.cultures import cell_batches, check, contact_batches
-from calcigraph.store.rows import FLAT, culture_properties
+from calcigraph.store.rows import FLAT, OF_CELLS, OF_CONTACTS, culture_properties
+from calcigraph.store.seals import annotations_seal, of_culture, reseal, seal_culture, seal_run
 from calcigraph.store.types import CultureData
-from calcigraph.store.weights import PROPERTY, contact_graph, stored_weights
+from calcigraph.store.weights import contact_graph, stored_weights
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
-_OF_CELLS = ("area_px", "x_px", "y_px", "border", "polygon", "flags", "open_px", "intensity")
-_OF_CONTACTS = ("shared_border_px", "centroid_distance_px", *PROPERTY.values())
+FORECAST = "forecast"
+"""What stands for a forecast among the models of stale runs."""
 _KEPT = ("uid", "name", "condition", "created", "complete", "plan", "experiment", "annotations")
 """Properties of a culture that masks do not change."""
 
@@ -29,7 +30,7 @@ _STATE = "MATCH (k:Culture {uid: $uid, complete: true}) RETURN properties(k) AS 
 _SET = "MATCH (k:Culture {uid: $uid}) SET k += $values"
 _CELLS = f"""
 MATCH (:Culture {{uid: $uid}})-[:HAS_CELL]->(c:Cell)
-RETURN c.uid AS uid, c.label AS label, {", ".join(f"c.{name} AS {name}" for name in _OF_CELLS)}
+RETURN c.uid AS uid, c.label AS label, {", ".join(f"c.{name} AS {name}" for name in OF_CELLS)}
 """
 _REMOVE_EVENTS = """
 UNWIND $uids AS uid
@@ -55,7 +56,7 @@ CREATE (c)<-[:HAS_CELL]-(k)
 """
 _CONTACTS = f"""
 MATCH (:Culture {{uid: $uid}})-[:HAS_CELL]->(a:Cell)-[r:ADJACENT]->(b:Cell)
-RETURN a.uid AS a, b.uid AS b, {", ".join(f"r.{name} AS {name}" for name in _OF_CONTACTS)}
+RETURN a.uid AS a, b.uid AS b, {", ".join(f"r.{name} AS {name}" for name in OF_CONTACTS)}
 """
 _PART = """
 UNWIND $rows AS row
@@ -67,12 +68,16 @@ UNWIND $rows AS row
 MATCH (a:Cell {{uid: row[0]}})
 MATCH (b:Cell {{uid: row[1]}})
 MERGE (a)-[r:ADJACENT]->(b)
-SET {", ".join(f"r.{name} = row[{place}]" for place, name in enumerate(_OF_CONTACTS, start=2))}
+SET {", ".join(f"r.{name} = row[{place}]" for place, name in enumerate(OF_CONTACTS, start=2))}
 """
 _STALE_FITS = """
 MATCH (r:FitRun)-[:OF]->(:Culture {uid: $uid})
 SET r.stale = coalesce(r.stale, $why)
 RETURN count(r) AS fits
+"""
+_STALE_FORECASTS = """
+MATCH (r:ForecastRun)-[:OF]->(:Culture {uid: $uid})
+SET r.stale = coalesce(r.stale, $why)
 """
 # Without its digest the run is no longer taken for the one that a new search finds.
 _STALE_EVENTS = """
@@ -81,10 +86,14 @@ SET r.stale = coalesce(r.stale, $why)
 REMOVE r.digest
 RETURN count(r) AS runs
 """
+_RUNS = """
+MATCH (r)-[:OF]->(:Culture {uid: $uid})
+RETURN labels(r)[0] AS label, r.uid AS uid
+"""
 _STALE = """
 MATCH (k:Culture {complete: true})<-[:OF]-(r)
 WHERE r.stale IS NOT NULL
-RETURN k.uid AS culture, r.model AS model, r.stale AS why, r.uid AS run
+RETURN k.uid AS culture, CASE WHEN r:ForecastRun THEN $forecast ELSE r.model END AS model, r.stale AS why, r.uid AS run
 ORDER BY culture, run
 """
 
@@ -111,6 +120,8 @@ class Changes:
     """Number of fits that are stale now."""
     events: bool = False
     """Whether the events are."""
+    before: str = ""
+    """`Culture.input_digest` of the culture with the older masks."""
 
     @property
     def any(self) -> bool:
@@ -151,9 +162,9 @@ def _write(
         raise ConflictError(
             f"another process wrote or deleted culture {spelt(uid)} meanwhile; wait for it to end, and repeat this"
         )
-    there = {(row["a"], row["b"]): [row[name] for name in _OF_CONTACTS] for row in rows_of(tx, _CONTACTS, uid=uid)}
-    changed, added, removed = _write_cells(tx, data)
-    differ = _write_contacts(tx, data, weights, there)
+    there = contacts_there(tx, uid)
+    changed, added, removed = write_cells(tx, data)
+    differ = write_contacts(tx, data, weights, there)
     found = Changes(
         when=when,
         masks=data.culture.masks,
@@ -164,14 +175,28 @@ def _write(
         kept=len(data.cells) - len(changed) - len(added),
         contacts_before=len(there),
         contacts=len(data.contacts),
+        before=before,
     )
     if found.any or differ:
         why = f"its masks were mended {when[:10]} ({found.masks.removeprefix('file:')}): {found.sentence}"
         fits = rows_of(tx, _STALE_FITS, uid=uid, why=why)[0]["fits"]
         runs = rows_of(tx, _STALE_EVENTS, uid=uid, why=why)[0]["runs"]
+        rows_of(tx, _STALE_FORECASTS, uid=uid, why=why)
         found = replace(found, fits=fits, events=bool(runs))
     rows_of(tx, _SET, uid=uid, values=_culture(data, stored, scales, found))
+    if removed:
+        reseal(tx, uid)  # what fits and events had of those cells is gone too
+    else:
+        for run in rows_of(tx, _RUNS, uid=uid):
+            seal_run(tx, run["label"], run["uid"])
+        annotations = annotations_seal(tx, uid, stored.get("cell_annotations") or ())
+        seal_culture(tx, uid, of_culture(data, weights) | annotations)
     return found
+
+
+def contacts_there(tx: ManagedTransaction, uid: str) -> dict[tuple[str, str], list[Any]]:
+    """A culture's contacts, by the uids of both cells: the values of OF_CONTACTS."""
+    return {(row["a"], row["b"]): [row[name] for name in OF_CONTACTS] for row in rows_of(tx, _CONTACTS, uid=uid)}
 
 
 def _culture(data: CultureData, stored: Mapping[str, Any], scales: Row, found: Changes) -> Row:
@@ -183,7 +208,7 @@ def _culture(data: CultureData, stored: Mapping[str, Any], scales: Row, found: C
     return {**dict.fromkeys(gone), **values, **scales, "curated": history}
 
 
-def _write_cells(tx: ManagedTransaction, data: CultureData) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def write_cells(tx: ManagedTransaction, data: CultureData) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Write what changed of the cells; return the labels of those that are changed, added and removed."""
     uid = data.culture.uid
     before = {row["label"]: row for row in rows_of(tx, _CELLS, uid=uid)}
@@ -195,7 +220,7 @@ def _write_cells(tx: ManagedTransaction, data: CultureData) -> tuple[tuple[int, 
         rows_of(tx, _REMOVE, uids=uids)
     changed: list[int] = []
     for rows in cell_batches(data.cells, uid, uid):
-        differing = [row for row in rows if row["label"] in before and _differ(row, before[row["label"]], _OF_CELLS)]
+        differing = [row for row in rows if row["label"] in before and _differ(row, before[row["label"]], OF_CELLS)]
         new = [row for row in rows if row["label"] not in before]
         if differing:
             rows_of(tx, _CHANGE, rows=differing)
@@ -209,10 +234,10 @@ def _differ(new: Mapping[str, Any], old: Mapping[str, Any], names: Sequence[str]
     return any(new[name] != old[name] for name in names)
 
 
-def _write_contacts(
+def write_contacts(
     tx: ManagedTransaction, data: CultureData, weights: dict[str, Any], before: Mapping[tuple[str, str], list[Any]]
 ) -> bool:
-    """Write what changed of the contacts, after the cells; return whether any did."""
+    """Write what changed of the contacts (`before`: `contacts_there`), after the cells; return whether any did."""
     pairs: set[tuple[str, str]] = set()
     changed = False
     for rows in contact_batches(data.contacts, weights, data.culture.uid):
@@ -243,14 +268,40 @@ def history(bolt: Bolt, uid: str) -> list[Changes]:
 
 def stale(bolt: Bolt) -> list[Row]:
     """See Graph.stale."""
-    return bolt.rows(_STALE, {}, write=False)
+    return bolt.rows(_STALE, {"forecast": FORECAST}, write=False)
+
+
+def counted(models: Sequence[str | None]) -> str:
+    """What is stale, in words, from the models of stale runs.
+
+    >>> counted(["robust", "crlsm", None, FORECAST])
+    '2 fits, the events and the forecast'
+    """
+    fits = sum(model not in (None, FORECAST) for model in models)
+    parts = [f"{fits} {'fit' if fits == 1 else 'fits'}"] if fits else []
+    parts += [what for kind, what in ((None, "the events"), (FORECAST, "the forecast")) if kind in models]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def stale_told(bolt: Bolt) -> dict[str, str]:
+    """See Graph.stale_told."""
+    found: dict[str, list[Row]] = {}
+    for row in stale(bolt):
+        found.setdefault(row["culture"], []).append(row)
+    told = {}
+    for culture, rows in found.items():
+        models = [row["model"] for row in rows]
+        told[culture] = f"stale: {counted(models)}, because {rows[0]['why']}; {remedy(culture, models)}"
+    return told
 
 
 def remedy(culture: str, models: Sequence[str | None]) -> str:
-    """The commands that make stale fits and events anew; None stands for events.
+    """The commands that make stale fits, events and forecasts anew; None stands for events.
 
-    >>> remedy("A", ["robust", None])
-    'run `calcigraph fit A --model robust` and `calcigraph events A`'
+    >>> remedy("A", ["robust", None, FORECAST])
+    'run `calcigraph fit A --model robust` and `calcigraph events A` and `calcigraph forecast A`'
     """
-    fits = [f"`{command('fit', [culture], '--model', model)}`" for model in dict.fromkeys(models) if model is not None]
-    return "run " + " and ".join([*fits, *([f"`{command('events', [culture])}`"] if None in models else [])])
+    fits = [model for model in dict.fromkeys(models) if model not in (None, FORECAST)]
+    again = [command("fit", [culture], "--model", model) for model in fits if model is not None]
+    again += [command(verb, [culture]) for kind, verb in ((None, "events"), (FORECAST, FORECAST)) if kind in models]
+    return "run " + " and ".join(f"`{each}`" for each in again)

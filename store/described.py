@@ -35,6 +35,7 @@ time_s | list, s | when each frame was taken, from 0; absent where frames are ev
 pixel_size_um | um | side of a pixel
 height_px, width_px | px | of the picture
 movie | text | the denoised movie, a path inside the workspace; absent for traces
+movie_digest | text | SHA-256 of its `zarr.json`, which has those of the other files of the movie
 movie_uri | text | where it was written, with the machine's name: of a shared graph only one workspace has it
 masks | text | `file:NAME`, `cellpose:MODEL`, `traces` or `traces:PROGRAM`: where the cells come from
 input_digest | text | hash of all that went in: the same again changes nothing
@@ -59,6 +60,8 @@ curated | list of text | JSON: what each `curate` changed, when and by which mas
 plan | text | JSON: what the plan that made it said (`calcigraph run`), once all of that was done
 annotations, cell_annotations | list of text | properties that `annotate` has set on the culture, and on cells
 last_fit | text | uid of the fit that was written last
+fits_written | integer | how many were, those that replaced another included
+seals | text | JSON: number and SHA-256 of its rows of every kind, for `verify`
 created | time | of the ingest
 version | text | of the calcigraph that did it
 
@@ -103,6 +106,8 @@ settings_hash | text | hash of model, case and settings
 setting_<name> | | what the user decided, defaults included, such as `setting_weights`
 fact_<name> | | what followed from culture and data, such as `fact_trace_noise`
 stale | text | why it no longer goes with the culture's masks: they were mended (`curate`); absent where it does
+number | integer | in the order in which the culture's fits were written; a clock may jump, this does not
+seals | text | JSON: as on the culture
 curves | text | JSON: the training of a network, for pictures
 created | time | of the fit
 version | text | of the calcigraph that made it
@@ -132,6 +137,7 @@ duration_s | s | of the recording
 advice | list of text | what to know of this search
 settings, facts | text | JSON: all that the properties below say, exactly
 settings_hash | text | hash of the settings
+seals | text | JSON: as on the culture
 setting_<name> | | what the user decided, such as `setting_min_snr`
 fact_<name> | | what followed from the data, such as `fact_max_lag_s`
 created | time | of the search
@@ -183,8 +189,43 @@ direction_deg | degrees | of a plane front: 0 to the right, 90 down
 radial | true or false | whether it runs in all directions
 origin_x_px, origin_y_px | px | where it began
 p, q | 1 | p-value against shifted events, and with false-discovery control
+
+(:ForecastRun) A forecast; (:ForecastRun)-[:OF]->(:Culture), (:ForecastRun)-[:TRAINED_ON]->(:Culture).
+uid | text | `<culture>:forecast`
+name | text | for Neo4j's Browser
+culture | text | the culture's uid
+trained_on | list of text | other cultures that it was learnt from
+cells | integer | that were forecast
+ahead | integer | the furthest horizon, frames
+skill | list, 1 | 1 to `ahead` frames ahead: 1 - error / error of the best forecast without a model, in the last quarter
+rival | list of text | which one that is, for each
+held | list, 1 | share of the last quarter's values that lie in their 95 % intervals
+within_s | s | time within which cells may light up
+nats, nats_low, nats_high | 1 | log-likelihood per event above that of each cell's own rate, and its 95 % interval
+auroc | 1 | probability that a frame before an event was told a larger probability than another one
+told, came | list, 1 | mean probability of an event in tenths of the last quarter; share that one followed
+contact_gain, contact_gain_by_chance | 1 | share of the error 2 frames ahead that neighbours take away
+contact_p | 1 | share of the exchanges that gain as much
+contact_nats | 1 | what the neighbours' past adds to the forecast of events, per event
+contact_word | text | `contacts help`, `contacts hardly help`, `contacts do not help` or `cannot be told`
+advice | list of text | what to know of this forecast
+stale | text | why it no longer goes with the culture's masks: they were mended (`curate`); absent where it does
+settings, facts | text | JSON: all that the properties below say, exactly
+settings_hash | text | hash of the settings
+seals | text | JSON: as on the culture
+setting_<name> | | what the user decided, such as `setting_ahead`
+fact_<name> | | what followed from the data, such as `fact_logarithm`
+created | time | of the forecast
+version | text | of the calcigraph that made it
+
+(:Cell)-[:FORECAST]->(:ForecastRun) What is expected of a cell.
+skill | list, 1 | as that of the run, for the cell; absent for one that never changes
+expected, expected_low, expected_high | list, 1 | the trace after the last frame, and its 95 % interval
+probability | 1 | that it lights up within `within_s` after the last frame; absent where it is lit
+nats | 1 | as that of the run, for the cell; absent without events in the last quarter
+noise_ratio | 1 | deviation of a frame's noise over that of the trace
 """
-BARE = ("INCLUDES", "HAS_CELL", "HAS_EVENT", "OF", "PART_OF", "STARTED_AT")
+BARE = ("INCLUDES", "HAS_CELL", "HAS_EVENT", "OF", "PART_OF", "STARTED_AT", "TRAINED_ON")
 """Relationships without properties."""
 
 

@@ -12,7 +12,6 @@ import atexit
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,18 +22,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from calcigraph.errors import GraphError, WorkspaceError
+from calcigraph.errors import DamagedError, GraphError, WorkspaceError
 from calcigraph.store import engine
 from calcigraph.store.credentials import ADMIN, stored_passwords
+from calcigraph.store.files import flush, make_folder
+from calcigraph.store.room import require_room, require_writable
 
-ROOM_BYTES = 60 * 2**20
-"""Free disk space that a commit may need for its write-ahead log."""
 OWNER_WAIT_S = 30.0
 """How long an owner that is starting or stopping is waited for."""
 STOP_WAIT_S = 20.0
 """How long an engine may take to stop before it is killed, which loses nothing."""
 
-_DAMAGED = "it may be damaged: restore it from a backup, or move it away and ingest again"
+_DAMAGED = "it may be damaged: `calcigraph verify` tells, and `calcigraph verify --repair` mends what it can"
 
 Connected = TypeVar("Connected")
 
@@ -78,18 +77,20 @@ _guard = threading.RLock()
 """Held by the thread that changes `_engines`."""
 
 
-def free_bytes(folder: Path) -> int:
-    """Free space of the disk that holds `folder`, in bytes."""
-    return shutil.disk_usage(folder).free
+def mark_whole(folder: Path) -> None:
+    """Mark that the graph has its schema, and have it on the disk; without the mark the next engine begins it anew.
 
-
-def require_room(folder: Path) -> None:
-    """Raise WorkspaceError unless the disk has room for a commit."""
-    if free_bytes(folder) < ROOM_BYTES:
-        raise WorkspaceError(
-            f"the disk of {folder} is full: {free_bytes(folder) // 2**20} MB are free and the graph needs "
-            f"{ROOM_BYTES // 2**20} MB to write safely; nothing is half-written: free some space and repeat the command"
-        )
+    A power cut while indexes are made may leave one that finds nothing, which the engine does not notice.
+    """
+    mark = folder / "created"
+    if mark.exists():
+        return
+    for path in (folder / "databases", *(folder / "databases").rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            flush(path)
+    mark.touch(mode=0o600)
+    for path in (mark, folder, folder.parent):
+        flush(path)
 
 
 def attach(
@@ -227,12 +228,26 @@ def _own(folder: Path, heap_mb: int) -> Engine | None:
 def _prepare(folder: Path) -> None:
     """Make the folder and its lock file, closed to other users."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        finish_mending(folder)
+        make_folder(folder, 0o700)
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
         (folder / "owner.lock").touch(mode=0o600)
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def mended(folder: Path) -> Path:
+    """Where a repair puts a graph that is whole, before it takes the place of the damaged one."""
+    return folder.with_name(f".{folder.name}.mended")
+
+
+def finish_mending(folder: Path) -> None:
+    """Do the last step of a repair that was killed before it: the new graph takes the place of the damaged one."""
+    ready = mended(folder)
+    if ready.is_dir() and not folder.exists():
+        with contextlib.suppress(FileNotFoundError):  # another process has just done it
+            ready.rename(folder)
 
 
 def _unwritable(folder: Path, error: OSError) -> WorkspaceError:
@@ -314,13 +329,13 @@ def _not_started(folder: Path, heap_mb: int, problem: str | None, text: str) -> 
         )
     if problem == "RefusedError":
         return GraphError(text)
-    require_room(folder)  # a full disk is the likelier reason
+    require_writable(folder)  # a full disk is the likelier reason
     if problem is None:  # it ended without a word
         return GraphError(
             f"the graph engine ended as it opened {folder} ({text}); {folder}/log/engine.txt may say why: if it ran "
             f"out of memory, set CALCIGRAPH_HEAP_MB to more than its {heap_mb} MB of heap and repeat the command"
         )
-    return WorkspaceError(f"the graph in {folder} cannot be opened ({text}); {_DAMAGED}")
+    return DamagedError(f"the graph in {folder} cannot be opened ({text}); {_DAMAGED}")
 
 
 def _stop(own: Engine) -> None:

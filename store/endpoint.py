@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ from calcigraph.errors import GraphError, InputError
 from calcigraph.store import embedded, engine
 from calcigraph.store.credentials import ADMIN, READER
 from calcigraph.store.database import own_database
+from calcigraph.store.graph_files import copied, held
 
 if TYPE_CHECKING:
     from neo4j import Driver
@@ -59,6 +60,8 @@ class Endpoint:
     """Gives back this process's use of an embedded engine that it started."""
     named: bool = True
     """Whether the user named the database; on the embedded engine there is only one."""
+    read_only: bool = False
+    """Whether it is a copy of a graph that may not be written."""
     port: int = 0
     """The embedded engine's; it deletes `endpoint.json` before it stops."""
 
@@ -96,7 +99,32 @@ def open_endpoint(workspace: Path, heap_mb: int = HEAP_MB) -> Endpoint:
         The folder cannot be written or is damaged, or the disk is full.
     """
     uri = os.environ.get("NEO4J_URI", "")
-    return _open_neo4j(uri) if uri else _open_embedded(workspace / "graph", heap_mb)
+    if uri:
+        return _open_neo4j(uri)
+    folder = workspace / "graph"
+    return _open_copy(folder, heap_mb) if folder.is_dir() and not _writable(folder) else _open_embedded(folder, heap_mb)
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK)
+
+
+def _open_copy(folder: Path, heap_mb: int) -> Endpoint:
+    """A graph on a read-only file system, or of somebody else: readers get a copy, as the engine writes where it is."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(held(folder))
+        home = stack.enter_context(copied(folder))
+        endpoint = _open_embedded(home / "graph", heap_mb)
+    except BaseException:
+        stack.close()
+        raise
+
+    def release() -> None:
+        endpoint.release()
+        stack.close()
+
+    return replace(endpoint, release=release, where=str(folder), read_only=True)
 
 
 def _open_embedded(folder: Path, heap_mb: int) -> Endpoint:

@@ -9,6 +9,7 @@ the input, or an empty line, ends it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -40,6 +41,12 @@ _LAYOUT = (
 spare rewriting traces with each fit, but their cost grows with the square of a trace's length.)"""
 
 
+RECORD, BEFORE = "files.json", "files.before.json"
+"""What the folder's files are while no engine runs, and what they were before the one that runs."""
+_NOT_RECORDED = (RECORD, BEFORE, "owner.lock", "endpoint.json")
+"""With the logs: what belongs to an engine that runs, and tells nothing of the graph."""
+
+
 class RefusedError(Exception):
     """The engine must not run; the text says why."""
 
@@ -67,6 +74,7 @@ def main() -> None:
         password = json.loads(sys.stdin.readline() or "null")
         if password is None:
             return
+        open_record(folder)
         server, port = start(arcadedb, folder, password)
     except Exception as error:  # the package's error classes differ between its builds
         return _answer(answers, {"problem": type(error).__name__, "text": _first_line(error)})
@@ -83,6 +91,8 @@ def main() -> None:
         with contextlib.suppress(OSError):
             (folder / "endpoint.json").unlink(missing_ok=True)
         server.stop()
+        with contextlib.suppress(OSError):  # a full disk: `verify` then says that nothing is recorded
+            close_record(folder)
 
 
 def _print_to_file(path: Path) -> None:
@@ -111,6 +121,98 @@ def try_lock(path: Path) -> IO[bytes] | None:
     return file
 
 
+def open_record(folder: Path) -> None:
+    """Before an engine starts: put the record of the files aside, with what was changed since while no engine ran."""
+    record = read_record(folder / RECORD)
+    if record is None:
+        return
+    for name, (size, when, digest) in record["files"].items():
+        # A copied workspace has other times, so only the content can tell.
+        if stamp_of(folder / name) != [size, when] and digest_of(folder / name) != digest:
+            record["changed"][name] = digest
+    write_record(folder / BEFORE, record["files"], record["changed"])
+    (folder / RECORD).unlink()
+    _flush(folder)  # else a power cut could bring it back, and the engine's own work would look like damage
+
+
+def close_record(folder: Path) -> None:
+    """After an engine has stopped: record what the files are; those that it left alone are not read again."""
+    before = read_record(folder / BEFORE) or {"files": {}, "changed": {}}
+    files = {}
+    for name in recorded_names(folder):
+        stamp, known = stamp_of(folder / name), before["files"].get(name)
+        if known is None or known[:2] != stamp:
+            _flush(folder / name)
+            known = [*stamp, digest_of(folder / name)]
+        files[name] = known
+    write_record(folder / RECORD, files, before["changed"])
+    (folder / BEFORE).unlink(missing_ok=True)
+
+
+def recorded_names(folder: Path) -> list[str]:
+    """The files of a graph's folder that a record has, by their paths inside it."""
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in _NOT_RECORDED and not name.startswith((".", "log/")):
+            found.append(name)
+    return sorted(found)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A record: `files`, with size, time and SHA-256 of each, and `changed`, the digests of those that were changed
+    while no engine ran. None where there is none; {} for one that is damaged itself.
+    """
+    try:
+        record = json.loads(path.read_text())
+        digest = record.pop("digest")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None if path.name != RECORD else {"files": {}, "changed": {RECORD: ""}}
+    if digest != _digest_of_record(record):
+        return {"files": {}, "changed": {RECORD: ""}}
+    found: dict[str, Any] = record
+    return found
+
+
+def write_record(path: Path, files: dict[str, Any], changed: dict[str, str]) -> None:
+    """Write a record, whole or not at all."""
+    record: dict[str, Any] = {"files": files, "changed": changed}
+    _write_private(path, json.dumps(record | {"digest": _digest_of_record(record)}))
+
+
+def _digest_of_record(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Size and time of a file; both -1 where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file in hex digits; "" where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or a folder's names, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def load(folder: Path, heap_mb: int) -> Any:
     """Import the engine with its settings in place: they are read once per process, at import."""
     settings = (
@@ -136,7 +238,11 @@ def start(arcadedb: Any, folder: Path, password: str) -> tuple[Any, int]:
     -------
     The server and its Bolt port.
     """
-    (folder / "endpoint.json").unlink(missing_ok=True)  # a killed engine's: nobody listens there any more
+    # A killed engine's, where nobody listens any more, and the drafts that it left.
+    places = (".endpoint.json.*", ".probe.*.tmp", "config/*.tmp", "databases/.*.tmp", "databases/*/*.tmp")
+    drafts = [left for place in places for left in folder.glob(place)]
+    for left in (folder / "endpoint.json", *drafts):
+        left.unlink(missing_ok=True)
     if not (folder / "created").exists():
         # The first start was broken off before its last step, so nothing has been stored yet.
         shutil.rmtree(folder / "databases", ignore_errors=True)
@@ -190,9 +296,8 @@ def _listen(arcadedb: Any, folder: Path, password: str) -> tuple[Any, int]:
 
 
 def _open_database(server: Any, folder: Path) -> None:
-    """Open the database, or make it; `created` marks, as the last step, that all of it is there."""
-    created = folder / "created"
-    fresh = not created.exists()
+    """Open the database, or make it; who uses it marks by `created` that its schema is there (embedded.mark_whole)."""
+    fresh = not (folder / "created").exists()
     database = server.create_database(DATABASE) if fresh else server.get_database(DATABASE)
     if fresh or fsync_level(database) != FSYNC:
         database.command("sql", f"ALTER DATABASE `arcadedb.txWalFlush` {FSYNC}")
@@ -209,7 +314,6 @@ def _open_database(server: Any, folder: Path) -> None:
             f"the graph engine does not flush its commits to disk (arcadedb.txWalFlush reads {level}, {FSYNC} is "
             "expected); refusing to write where a crash could lose data"
         )
-    created.touch(mode=0o600)
 
 
 def fsync_level(database: Any) -> int | None:

@@ -26,6 +26,7 @@ from calcigraph.store.event_properties import (
     wave_rows,
 )
 from calcigraph.store.event_types import EventRun
+from calcigraph.store.seals import Seal, seal_culture, seal_run
 from calcigraph.store.types import FloatArray, Progress
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ class _Writer:
         self._bolt, self._run, self._progress = bolt, run, progress
         self._pixel_size_um, self._duration_s = culture["pixel_size_um"], duration(culture)
         self._uid, self._key, self._batch = staged(run.culture), secrets.token_hex(8), 0
+        self._seals = {part: Seal() for part in ("measured", "events", "links", "waves")}
 
     def begin(self, properties: Row, created: str) -> None:
         """Make the run's node, unseen."""
@@ -257,8 +259,29 @@ class _Writer:
         for rows in batches:
             self._batch += 1
             self._one(text, rows, self._batch)
+            self._seal(text, rows)
             done += len(rows)
             self._progress(stage, done, total)
+
+    def _seal(self, text: str, rows: list[Row]) -> None:
+        """Take rows into the seals, as `seals.Contents` does when it reads them."""
+        add = {part: seal.add for part, seal in self._seals.items()}
+        for row in rows:
+            if text == _MEASURED:
+                add["measured"]("MEASURED", row["cell"], "", row["values"])
+            elif text == _EVENTS:
+                add["events"](row["values"])
+                add["events"]("HAS_EVENT", row["cell"], row["values"]["uid"], {})
+            elif text == _PRECEDES:
+                add["links"]("PRECEDES", row["a"], row["b"], {"lag_s": row["lag_s"], "p": row["p"]})
+            elif text == _COINCIDES:
+                add["links"]("COINCIDES", row["a"], row["b"], {"p": row["p"]})
+            elif text == _WAVES:
+                add["waves"](row["values"])
+            elif text == _STARTS:
+                add["waves"]("STARTED_AT", row["wave"], row["cell"], {})
+            elif text == _PARTS:
+                add["waves"]("PART_OF", row["event"], row["wave"], {})
 
     def _one(self, text: str, rows: list[Row], batch: int) -> None:
         """Write one batch in one transaction, unless it is there already."""
@@ -301,6 +324,8 @@ class _Writer:
             names = {"before": self._uid, "after": shown(culture), "culture": culture, "run": self._key}
             if not rows_of(tx, _SHOW, **names):
                 raise _no_culture(culture)
+            seal_run(tx, "EventRun", shown(culture), {part: seal.text for part, seal in self._seals.items()})
+            seal_culture(tx, culture)
 
         self._bolt.run(work, write=True)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +20,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], mode: int | No
     path
         The file to write; its folder exists.
     write
-        Called once with the draft's path, which has the suffix of `path`. The draft does not exist yet, unless `mode`
+        Called once with the draft's path, which has the name of `path`. The draft does not exist yet, unless `mode`
         is given: then it is there, empty, with that mode.
     mode
         Permissions of the file; None for those of new files.
@@ -35,8 +39,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], mode: int | No
     ...     [file.name for file in Path(folder).iterdir()], path.read_text()
     (['k.txt'], '0.012')
     """
-    draft = path.with_name(f".{path.stem}.{uuid4().hex[:8]}{path.suffix}")
-    try:
+    with draft_folder(path) as folder:
+        draft = folder / path.name
         if mode is not None:
             # The mode is set before the first byte is there, so that nobody can read a secret in between.
             os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
@@ -44,8 +48,35 @@ def write_atomically(path: Path, write: Callable[[Path], object], mode: int | No
         # Without the flush a crash of the machine could keep the new name and lose the content.
         flush(draft)
         draft.replace(path)
+    flush(path.parent)  # else the new name may be lost with the power, after it was reported
+
+
+@contextmanager
+def draft_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside `target` for drafts of it, removed at the end; first those that killed writers left.
+
+    A live writer's is locked, so that it stays. Raises OSError.
+    """
+    remove_leftovers(target)
+    folder, lock = _locked_folder(target)
+    try:
+        yield folder
     finally:
-        draft.unlink(missing_ok=True)
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked_folder(target: Path) -> tuple[Path, int]:
+    """Make a folder for drafts; the kernel drops its lock when the process dies, and no one removes it before."""
+    while True:
+        folder = target.with_name(f".{target.name}.partial-{os.getpid()}-{uuid4().hex[:8]}")
+        folder.mkdir(mode=0o700)
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)  # another writer took it for a leftover before it was locked
 
 
 def flush(path: Path) -> None:
@@ -55,3 +86,38 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder, and those above it that are not there, and have their names on the disk. Raises OSError."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for each in new:
+        flush(each.parent)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove the folders that killed writers of `target` left beside it; those that a live writer has locked stay."""
+    for folder in sorted(target.parent.glob(f".{glob_safe(target.name)}.partial-*")):
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # another process has just removed it, or finished it
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def glob_safe(name: str) -> str:
+    """The name with glob's own characters quoted."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hex digits, read in pieces. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

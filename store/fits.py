@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.rows import flat, moment
+from calcigraph.store.seals import Seal, seal_culture, seal_run
 from calcigraph.store.types import Fit
 from calcigraph.store.weights import PROPERTY
 
@@ -26,7 +27,7 @@ _CULTURE_VALUES = (
 _LOCK = """
 MATCH (k:Culture {uid: $culture})
 WHERE k.complete = true
-SET k.last_fit = $run
+SET k.last_fit = $run, k.fits_written = coalesce(k.fits_written, 0) + 1
 RETURN properties(k) AS culture
 """
 _FORMER = """
@@ -82,6 +83,7 @@ def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row], c
         )
     former = rows_of(tx, _FORMER, culture=culture, model=fit.model)
     properties = properties | {"weight": weight_property(fit.settings, fit.facts, locked[0]["culture"])}
+    properties["number"] = locked[0]["culture"]["fits_written"]
     rows_of(tx, _RUN, run=run, properties=properties, created=created, culture=culture)
     _clear_stale(tx, fit, properties["parameters"], former)
     fitted = 0
@@ -91,6 +93,11 @@ def _write(tx: ManagedTransaction, fit: Fit, properties: Row, rows: list[Row], c
         raise InputError(
             f"the fit names {len(rows)} cells, but culture {culture} has only {fitted} of them; fit it again"
         )
+    seal = Seal()
+    for row in rows:
+        seal.add(row["uid"], row["values"])
+    seal_run(tx, "FitRun", run, {"fitted": seal.text})
+    seal_culture(tx, culture)
 
 
 def _clear_stale(tx: ManagedTransaction, fit: Fit, parameters: list[str], former: list[Row]) -> None:

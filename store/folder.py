@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calcigraph.errors import ConflictError, WorkspaceError
-from calcigraph.store.files import flush
+from calcigraph.store.files import flush, make_folder
 from calcigraph.store.types import Culture
 
 
@@ -74,7 +74,7 @@ class MovieFolder:
         """
         found = []
         for path in sorted(self._all()):
-            culture = path.name.lstrip(".").rsplit(".ome.zarr")[0].rpartition(".")[0]
+            culture = self.culture_of(path)
             if self.relative(path) in named:
                 continue
             if self._busy(culture):
@@ -102,6 +102,21 @@ class MovieFolder:
         """Every store of a culture, unfinished ones included."""
         pattern = re.compile(rf"\.?{re.escape(culture)}\.[0-9a-f]{{8}}\.ome\.zarr.*", re.DOTALL)
         return [path for path in self._all() if pattern.fullmatch(path.name)]
+
+    def whole(self) -> list[Path]:
+        """Every finished store."""
+        return sorted(path for path in self._all() if path.name.endswith(".ome.zarr") and path.name[0] != ".")
+
+    @staticmethod
+    def culture_of(store: Path) -> str:
+        """The culture of a store, by the store's name."""
+        return store.name.lstrip(".").rsplit(".ome.zarr")[0].rpartition(".")[0]
+
+    def strangers(self) -> list[str]:
+        """What lies among the stores and is neither a store nor a lock, relative to the workspace."""
+        there = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        ours = [path for path in there if path in self._all() or (path.name[0] == "." and path.name.endswith(".lock"))]
+        return [self.relative(path) for path in there if path not in ours]
 
     def _all(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -133,7 +148,7 @@ class MovieFolder:
         """
         lock = self.folder / f".{culture}.lock"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             handle = lock.open("w")
         except OSError as error:
             raise WorkspaceError(

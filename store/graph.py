@@ -8,12 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from calcigraph.store import annotated, cultures, curated, events, fits, meta, migration
+from calcigraph.store import annotated, cultures, curated, events, fits, forecasts, meta, migration
 from calcigraph.store.bolt import Bolt, Row
 from calcigraph.store.cypher import RIGHTS, UPDATING
 from calcigraph.store.endpoint import HEAP_MB
 from calcigraph.store.event_types import EventRun
+from calcigraph.store.forecast_types import ForecastRun
 from calcigraph.store.types import Culture, CultureData, Fit, FloatArray, Progress, silent
+from calcigraph.store.upkeep import Upkeep
 
 _QUOTED = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:``|[^`])*`", re.DOTALL)
 """Comments, strings and quoted names, in which a word means nothing."""
@@ -21,7 +23,7 @@ _UPDATES = re.compile(rf"(?<![\w.:$])(?:{'|'.join(sorted(UPDATING | RIGHTS))})\b
 """A writing word, but not after . : $, where it is the name of a property, a label or a parameter."""
 
 
-class Graph:
+class Graph(Upkeep):
     """A workspace's graph. Use as a context manager, or call `close`. Thread-safe; never pass it to another process.
 
     Examples
@@ -62,6 +64,7 @@ class Graph:
         bolt = Bolt(Path(workspace), heap_mb)
         try:
             meta.prepare(bolt, migrating=migrating, progress=progress)
+            bolt.frozen = bolt.endpoint.read_only
         except BaseException:
             bolt.close()
             raise
@@ -278,6 +281,10 @@ class Graph:
         """Fits and events of masks that were mended since: rows of culture, model (None for events), why and run."""
         return curated.stale(self._bolt)
 
+    def stale_told(self) -> dict[str, str]:
+        """By culture, what is stale, why, and the commands that make it anew."""
+        return curated.stale_told(self._bolt)
+
     def finish_plan(self, culture: str, setting: str) -> None:
         """Keep with a culture what a plan said of it (JSON), after all of it was done."""
         annotated.finish_plan(self._bolt, culture, setting)
@@ -342,6 +349,27 @@ class Graph:
             As `write_culture`.
         """
         return events.write_events(self._bolt, run, dff, created, version, progress)
+
+    def write_forecast(self, run: ForecastRun, created: str, version: str) -> None:
+        """Store the forecast of a culture in place of the one it has, in one transaction; NaN is stored as absent.
+
+        Parameters
+        ----------
+        run
+            What was found.
+        created
+            When, UTC, ISO 8601.
+        version
+            Of calcigraph.
+
+        Raises
+        ------
+        NotFoundError
+            The culture is absent or incomplete.
+        InputError
+            The forecast's values are not one per cell, or it names cells that the culture lacks.
+        """
+        forecasts.write_forecast(self._bolt, run, created, version)
 
     def incomplete_events(self) -> list[str]:
         """The cultures with a run of events that was broken off, or that is not deleted to its end."""

@@ -24,9 +24,22 @@ flickers by less than 0.1 %'
     if "background" in facts:
         share = 100 * facts["background_share"]
         parts.append(f"background {facts['background']:.4g} counts, {share:.0f} % of the light in cells")
+    if "background_off" in facts:
+        parts.append(_taken_off(facts))
     flicker = 100 * facts["flicker"]
     parts.append(f"lamp flickers by {f'{flicker:.1f} %' if flicker >= 0.1 else 'less than 0.1 %'}")
     return "; ".join(parts)
+
+
+def _taken_off(facts: Mapping[str, Any]) -> str:
+    """
+    >>> _taken_off({"background_off": 400.0, "background_from": "percentile 5", "background_off_low": 398.0,
+    ...     "background_off_high": 405.0})
+    '400 counts taken off (percentile 5; 398 to 405 by frame)'
+    """
+    low, high = facts.get("background_off_low"), facts.get("background_off_high")
+    spread = "" if low is None else f"; {low:.4g} to {high:.4g} by frame"
+    return f"{facts['background_off']:.6g} counts taken off ({facts['background_from']}{spread})"
 
 
 def neighbours_share(facts: Mapping[str, Any]) -> float:

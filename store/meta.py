@@ -10,7 +10,8 @@ import logging
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from calcigraph.errors import GraphError
+from calcigraph.errors import GraphError, VersionError
+from calcigraph.store import embedded
 from calcigraph.store.bolt import Bolt
 from calcigraph.store.migration import migrate
 from calcigraph.store.types import Progress, silent
@@ -60,30 +61,39 @@ def prepare(bolt: Bolt, *, migrating: bool = False, progress: Progress = silent)
     """
     version = schema_version(bolt)
     if version == SCHEMA_VERSION and not migrating:
-        return
+        return _mark(bolt)
     where = bolt.endpoint.where
     if version is not None and version > SCHEMA_VERSION:
-        raise GraphError(
+        raise VersionError(
             f"the graph of {where} has schema version {version}, and this calcigraph ({__version__}) knows only up to "
             f"{SCHEMA_VERSION}: install a newer calcigraph; nothing was changed"
         )
     if version not in (None, SCHEMA_VERSION) and not migrating:
         if bolt.endpoint.kind == "neo4j":
-            raise GraphError(
+            raise VersionError(
                 f"the graph of {where} has schema version {version}, and this calcigraph needs {SCHEMA_VERSION}: once "
                 "all who use it have this version of calcigraph, run `calcigraph migrate`"
             )
         log.warning("bringing the graph of %s from schema version %d to %d", where, version, SCHEMA_VERSION)
     if version is None and not bolt.endpoint.named:
         _refuse_foreign(bolt)
-    for text in schema():
-        bolt.rows(text, {}, write=True)
-    if version is not None:
-        migrate(bolt, progress)
-    # Last, so that what is killed before it is done again.
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    values = {"name": NAME, "schema_version": SCHEMA_VERSION, "version": __version__, "created": created}
-    bolt.rows(_WRITE, values, write=True)
+    while True:
+        before = bolt.endpoint
+        for text in schema():
+            bolt.rows(text, {}, write=True)
+        if version is not None:
+            migrate(bolt, progress)
+        # Last, so that what is killed before it is done again.
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        values = {"name": NAME, "schema_version": SCHEMA_VERSION, "version": __version__, "created": created}
+        bolt.rows(_WRITE, values, write=True)
+        if bolt.endpoint is before:  # an engine that ended meanwhile has begun anew, without what it was told before
+            return _mark(bolt)
+
+
+def _mark(bolt: Bolt) -> None:
+    if bolt.endpoint.folder is not None:
+        embedded.mark_whole(bolt.endpoint.folder)
 
 
 def _refuse_foreign(bolt: Bolt) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.fits import run_facts, weight_property
 from calcigraph.store.rows import FLAT, flat, iso, moment
+from calcigraph.store.seals import reseal
 from calcigraph.store.types import FloatArray, Progress, Subgraph
 from calcigraph.store.weights import stored_weights
 
@@ -130,6 +131,7 @@ def _finish(tx: ManagedTransaction, uid: str, scales: dict[str, float]) -> None:
     for name, prefix in FLAT.items():
         properties |= flat(prefix, _mapping(culture.get(name)))
     rows_of(tx, _SET_CULTURE, uid=uid, properties=properties, created=moment(iso(culture.get("created"))))
+    reseal(tx, uid)
 
 
 def _mapping(text: str | None) -> dict[str, Any]:

@@ -7,6 +7,9 @@ traces/labels      (n,) int64, the label of the cell in each row
 traces/normalised  (n, T) float64, mean over the cell's pixels after log(x + 1) and eq. 23 (arXiv:2505.20327)
 traces/denoised    (n, T) float64, mean over the same pixels of x itself
 traces/logarithm   (n, T) float64, mean over the same pixels of log(x + 1), before any correction; to 0.2 there was none
+rows               what the graph has of culture, cells and contacts (store/kept.py); to 0.2 there was none
+
+`files` of zarr.json has the SHA-256 of every other file; that of zarr.json itself is `Culture.movie_digest`.
 """
 
 from __future__ import annotations
@@ -26,15 +29,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import NotFoundError, WorkspaceError
-from calcigraph.store.chunks import FrameArray, read_array, read_json, write_array, write_group
-from calcigraph.store.files import flush
-from calcigraph.store.types import FloatArray, IntArray, LabelImage, Normalisation
+from calcigraph.store.chunks import Digests, FrameArray, read_array, read_json, write_group
+from calcigraph.store.files import file_digest, flush, make_folder, remove_leftovers
+from calcigraph.store.kept import ROWS, write_rows
+from calcigraph.store.ome import multiscale, write_labels, write_traces
+from calcigraph.store.types import CultureData, FloatArray, IntArray, LabelImage, Normalisation
 
 FORMAT = 1
 """Version of this layout; a store with another one is refused."""
 SYNCERS = 8
 """Threads that fsync. They only wait, and a file system commits together what is waited for together."""
 TRANSFORM = "normalised = (log(x + 1) - offset) * gain, offset = q1 - 2 (q3 - q1), gain = 1 / (5 (q3 - q1))"
+
+
+class _NewerError(WorkspaceError):
+    """The store is of a newer version."""
 
 
 class DenoisedFrames:
@@ -84,7 +93,7 @@ class MovieWriter(DenoisedFrames):
     def __init__(self, target: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         self._target, self._finished = target, False
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             remove_leftovers(target)
             self._path = target.with_name(f".{target.name}.partial-{os.getpid()}")
             self._path.mkdir()
@@ -94,6 +103,7 @@ class MovieWriter(DenoisedFrames):
             self._frames = FrameArray.create(self._path / "0", shape, dtype)
             self._syncer = ThreadPoolExecutor(SYNCERS)
             self._syncing: list[Future[None]] = []
+            self._digests: Digests = {}
         except OSError as error:
             raise _unwritable(target, error) from error
 
@@ -115,6 +125,8 @@ class MovieWriter(DenoisedFrames):
             except OSError:  # a file system without second names
                 shutil.copyfile(source, target)
                 self._syncing.append(self._syncer.submit(flush, target))
+            # What the other store says of it, so that a damage is not taken for right.
+            self._digests[target] = other.files.get(source.relative_to(other.path).as_posix()) or file_digest(target)
 
     def finish(
         self,
@@ -128,7 +140,8 @@ class MovieWriter(DenoisedFrames):
         frame_interval_s: float,
         pixel_size_um: float | None,
         about: Mapping[str, Any],
-    ) -> None:
+        data: CultureData | None = None,
+    ) -> str:
         """Write the rest, flush it to the disk and put the store in its place.
 
         Parameters
@@ -147,6 +160,12 @@ class MovieWriter(DenoisedFrames):
             Scales of the axes, in s and um; None where the pixel size is not known.
         about
             More attributes, JSON-able.
+        data
+            What the graph will have, so that it can be made again.
+
+        Returns
+        -------
+        `Culture.movie_digest`.
 
         Raises
         ------
@@ -165,12 +184,18 @@ class MovieWriter(DenoisedFrames):
         }
         scales = ([frame_interval_s], [pixel_size_um or 1.0] * 2)
         try:
-            _write_labels(self._path / "labels", labels, scales[1], pixel_size_um is not None)
-            _write_traces(self._path / "traces", cells, traces, denoised_traces, log_traces)
-            image = {"version": "0.5", "multiscales": [_multiscale("movie", scales[0] + scales[1], pixel_size_um)]}
-            write_group(self._path, {"ome": image, "calcigraph": own})
+            digests = self._digests
+            digests |= self._frames.digests
+            write_labels(self._path / "labels", labels, scales[1], pixel_size_um is not None, digests)
+            write_traces(self._path / "traces", cells, traces, denoised_traces, log_traces, digests)
+            if data is not None:
+                write_rows(self._path / ROWS, data, about.get("source"), digests)
+            image = {"version": "0.5", "multiscales": [multiscale("movie", scales[0] + scales[1], pixel_size_um)]}
+            own["files"] = {path.relative_to(self._path).as_posix(): digests[path] for path in sorted(digests)}
+            write_group(self._path, {"ome": image, "calcigraph": own}, digests)
             self._sync()
             self._put_in_place()
+            return digests[self._path / "zarr.json"]
         except OSError as error:
             raise _unwritable(self._target, error) from error
 
@@ -192,6 +217,7 @@ class MovieWriter(DenoisedFrames):
         self._finished = True
         if old.exists():
             shutil.rmtree(old)
+            flush(self._target.parent)
 
     def __enter__(self) -> MovieWriter:
         return self
@@ -205,27 +231,6 @@ class MovieWriter(DenoisedFrames):
             shutil.rmtree(self._path, ignore_errors=True)
         if isinstance(error, OSError) and not isinstance(error, WorkspaceError):
             raise _unwritable(self._target, error) from error
-
-
-def remove_leftovers(target: Path) -> None:
-    """Remove the folders that killed writers of `target` left beside it; those that a live writer has locked stay."""
-    for folder in sorted(target.parent.glob(f".{glob_safe(target.name)}.partial-*")):
-        try:
-            handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # another process has just removed it, or finished it
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(handle)
-
-
-def glob_safe(name: str) -> str:
-    """The name with glob's own characters quoted."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 class NormalisedFrames:
@@ -270,6 +275,12 @@ class StoredMovie(DenoisedFrames):
             return self._frames.frame(number)
         except (OSError, RuntimeError, ValueError) as error:
             raise WorkspaceError(f"{self.path}: frame {number} is damaged ({error}); ingest with --replace") from error
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """SHA-256 of every file but zarr.json, by its path inside the store; none in one of version 0.2 or before."""
+        found: Mapping[str, str] = self.about.get("files") or {}
+        return found
 
     def frames_file(self, block: range) -> Path:
         """The file of one of `blocks()`."""
@@ -346,9 +357,16 @@ def open_store(path: Path) -> StoredMovie:
         raise NotFoundError(f"{path}: no movie store here; ingest the movie again with --replace")
     try:
         about = read_json(path / "zarr.json")["attributes"]["calcigraph"]
+        if about["format"] > FORMAT:
+            made = about.get("version", "a newer version")
+            raise _NewerError(
+                f"{path} was written by calcigraph {made}, and this one cannot read it: install a newer one"
+            )
         if about["format"] != FORMAT:
             raise ValueError(f"format {about['format']}, expected {FORMAT}")
         return StoredMovie(path, FrameArray.open(path / "0"), about)
+    except _NewerError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{path}: not a movie store, or damaged ({error}); ingest with --replace") from error
 
@@ -360,38 +378,6 @@ def normalise(logs: FloatArray, normalisation: Normalisation) -> FloatArray:
     array([0.4, 0.6, 0.8])
     """
     return np.asarray((logs - normalisation.offset) * normalisation.gain)
-
-
-def _multiscale(name: str, scale: list[float], pixel_size_um: float | None) -> dict[str, Any]:
-    """OME-Zarr's description of one image: axes y and x, with t before them where there are three scales."""
-    space = {"type": "space", "unit": "micrometer"} if pixel_size_um is not None else {"type": "space"}
-    axes: list[dict[str, str]] = [{"name": letter, **space} for letter in "yx"]
-    if len(scale) == 3:
-        axes.insert(0, {"name": "t", "type": "time", "unit": "second"})
-    dataset = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    return {"name": name, "axes": axes, "datasets": [dataset]}
-
-
-def _write_labels(path: Path, labels: LabelImage, scale: list[float], known: bool) -> None:
-    write_group(path, {"ome": {"version": "0.5", "labels": ["cells"]}})
-    image = {
-        "version": "0.5",
-        "multiscales": [_multiscale("cells", scale, scale[0] if known else None)],
-        "image-label": {"source": {"image": "../../"}},
-    }
-    write_group(path / "cells", {"ome": image})
-    write_array(path / "cells" / "0", labels, ("y", "x"))
-
-
-def _write_traces(
-    path: Path, cells: IntArray, traces: FloatArray, denoised: FloatArray, logs: FloatArray | None
-) -> None:
-    write_group(path, {})
-    write_array(path / "labels", cells, ("cell",))
-    write_array(path / "normalised", traces, ("cell", "t"))
-    write_array(path / "denoised", denoised, ("cell", "t"))
-    if logs is not None:
-        write_array(path / "logarithm", logs, ("cell", "t"))
 
 
 def _unwritable(target: Path, error: OSError) -> WorkspaceError:

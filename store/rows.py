@@ -13,8 +13,13 @@ import numpy as np
 
 from calcigraph.errors import InputError
 from calcigraph.store.bolt import Row
-from calcigraph.store.types import Cells, Culture
+from calcigraph.store.types import Cells, Contacts, Culture, FloatArray
+from calcigraph.store.weights import PROPERTY
 
+OF_CELLS = ("area_px", "x_px", "y_px", "border", "polygon", "flags", "open_px", "intensity")
+"""Properties of a cell that its masks and movie decide."""
+OF_CONTACTS = ("shared_border_px", "centroid_distance_px", *PROPERTY.values())
+"""Properties of a contact."""
 FLAT = {"options": "option", "tissue": "tissue", "light": "light", "registration": "registration"}
 """Mappings of a culture that stand on its node twice: as JSON, which is exact, and as properties of these prefixes."""
 
@@ -104,7 +109,7 @@ def culture_of(row: Row) -> Culture:
     return Culture(**values)
 
 
-def cell_rows(cells: Cells, uid: str, culture: str) -> Iterator[Row]:
+def cell_rows(cells: Cells, uid: str, culture: str, *, traces: bool = True) -> Iterator[Row]:
     """One cell's node properties at a time: all traces as Python numbers would take several times their memory.
 
     Parameters
@@ -115,6 +120,8 @@ def cell_rows(cells: Cells, uid: str, culture: str) -> Iterator[Row]:
         Of the culture's node while it is written.
     culture
         Its name.
+    traces
+        Whether the traces go along.
     """
     from neo4j.spatial import CartesianPoint
 
@@ -142,5 +149,17 @@ def cell_rows(cells: Cells, uid: str, culture: str) -> Iterator[Row]:
             "polygon": polygon,
             "flags": flags or None,
             "open_px": open_px,
-            "intensity": cells.intensity[index].tolist(),
+            "intensity": cells.intensity[index].tolist() if traces else None,
         }
+
+
+def contact_rows(contacts: Contacts, weights: Mapping[str, FloatArray], uid: str) -> list[list[Any]]:
+    """The contacts of the culture's node `uid`: both ends, then OF_CONTACTS, null for what is not known."""
+    unknown = [None] * len(contacts)
+    columns = [
+        [None if np.isnan(border) else border for border in contacts.shared_border_px.tolist()],
+        contacts.centroid_distance_px.tolist(),
+        *(weights[name].tolist() if name in weights else unknown for name in PROPERTY.values()),
+    ]
+    ends = zip(contacts.label_a.tolist(), contacts.label_b.tolist(), strict=True)
+    return [[f"{uid}:{a}", f"{uid}:{b}", *each] for (a, b), each in zip(ends, zip(*columns, strict=True), strict=True)]

@@ -5,6 +5,7 @@ CREATE CONSTRAINT culture_uid IF NOT EXISTS FOR (k:Culture) REQUIRE k.uid IS UNI
 CREATE CONSTRAINT cell_uid IF NOT EXISTS FOR (c:Cell) REQUIRE c.uid IS UNIQUE;
 CREATE CONSTRAINT fit_run_uid IF NOT EXISTS FOR (r:FitRun) REQUIRE r.uid IS UNIQUE;
 
+CREATE CONSTRAINT forecast_run_uid IF NOT EXISTS FOR (r:ForecastRun) REQUIRE r.uid IS UNIQUE;
 CREATE CONSTRAINT event_run_uid IF NOT EXISTS FOR (r:EventRun) REQUIRE r.uid IS UNIQUE;
 // No constraint on the uid of events and waves: while a run replaces another, both have them.
 CREATE INDEX event_uid IF NOT EXISTS FOR (e:Event) ON (e.uid);

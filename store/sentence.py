@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sized
-from typing import Protocol
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any, Protocol
 
 CHANCE = 0.05
 """p-value of the null above which neighbours may share no more than a smooth drive gives them."""
@@ -44,6 +44,33 @@ def fit_said(fit: Told) -> str:
     parts = ["coupling cannot be told" if fit.k is None else f"coupling {three(fit.k)} /s{_interval(fit)}"]
     parts += [fit.identified] if fit.identified else []
     return f"{', '.join([*parts, cells])}{_contacts(fit)}"
+
+
+def latest_said(fits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the latest fit of each model found and what speaks against it, in one line each; stale fits say nothing.
+
+    Parameters
+    ----------
+    fits
+        Rows of `query fits` of one culture, oldest first.
+
+    Examples
+    --------
+    >>> latest_said([{
+    ...     "model": "robust", "k": 0.011, "k_low": 0.006, "k_high": 0.016, "identified": "weak",
+    ...     "why": "k is known to within 45 % only",
+    ... }])
+    ['robust: coupling 0.0110 /s (95 % 0.00600 to 0.0160), weak: k is known to within 45 % only']
+    """
+    return [_row_said(row) for row in {row["model"]: row for row in fits if not row.get("stale")}.values()]
+
+
+def _row_said(row: Mapping[str, Any]) -> str:
+    low, high = row["k_low"], row["k_high"]
+    interval = "" if low is None or high is None else f" (95 % {three(low)} to {three(high)})"
+    found = "coupling cannot be told" if row["k"] is None else f"coupling {three(row['k'])} /s{interval}"
+    word = f", {row['identified']}" if row["identified"] else ""
+    return f"{row['model']}: {found}{word}{': ' if row['why'] else ''}{row['why'] or ''}"
 
 
 def _interval(fit: Told) -> str:

@@ -66,14 +66,14 @@ def fit_facts(fit: Any) -> list[Fact]:
     found: list[tuple[str, str | None]] = [
         ("model", f"{fit.model}, case {fit.case}"),
         ("k (coupling)", _value(fit.k, fit.k_low, fit.k_high, "/s")),
-        ("k is that of", None if fit.k is None else f"a contact of the {unit_of_k(fit.settings, fit.facts)}"),
+        ("unit of k", None if fit.k is None else f"a contact of the {unit_of_k(fit.settings, fit.facts)}"),
         ("feed", _value(fit.feed, fit.feed_low, fit.feed_high, "of the normalised intensity /s")),
-        ("error of the free run", None if fit.mse_train is None else f"{three(fit.mse_train)} (mean square)"),
+        ("error without own activity", None if fit.mse_train is None else f"{three(fit.mse_train)} (mean square)"),
         ("in frames not fitted", None if fit.mse_test is None else f"{three(fit.mse_test)} (mean square)"),
         (f"{null}: changes", None if fit.null_k_p is None else f"p {fit.null_k_p:.2g}"),
         (f"{null}: synchrony", None if fit.null_sync_p is None else f"p {fit.null_sync_p:.2g}"),
         *(("doubt", each) for each in fit.why),
-        *(("note", each) for each in fit.advice),
+        *(("note", each) for each in fit.advice if each not in fit.why),  # doubts are advice too
     ]
     return [(name, value) for name, value in found if value is not None]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from calcigraph.errors import command
-from calcigraph.store.curated import remedy
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.graph import Graph
 from calcigraph.store.light import light_line
 from calcigraph.store.registered import registration_line
+from calcigraph.store.sentence import latest_said
 from calcigraph.store.tissue import tissue_line
 from calcigraph.version import __version__
 
@@ -19,8 +19,14 @@ Row = dict[str, Any]
 COUNTED = ("cells", "contacts", "fits")
 
 
-def status_rows(graph: Graph, folder: Path, movies: MovieFolder, totals: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Engine, versions, workspace, counts, warnings and what is incomplete.
+def status_rows(
+    graph: Graph,
+    folder: Path,
+    movies: MovieFolder,
+    totals: Sequence[Mapping[str, Any]],
+    fits: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> list[Row]:
+    """Engine, versions, workspace, counts, what the latest fits found, warnings and what is incomplete.
 
     Parameters
     ----------
@@ -28,6 +34,8 @@ def status_rows(graph: Graph, folder: Path, movies: MovieFolder, totals: Sequenc
         Of the workspace.
     totals
         The rows of `query cultures`.
+    fits
+        By culture, the rows of `query fits`.
     """
     stored = graph.cultures()
     cultures = [culture for culture in stored if culture.complete]
@@ -45,30 +53,16 @@ def status_rows(graph: Graph, folder: Path, movies: MovieFolder, totals: Sequenc
         moved = culture.registration
         rows += [("registration", culture.uid, registration_line(moved))] if moved else []
         rows += [("light", culture.uid, light_line(culture.light))] if culture.light else []
+        rows += [("fit", culture.uid, text) for text in latest_said(fits.get(culture.uid, ()))]
         rows += [("warning", culture.uid, warning) for warning in culture.warnings]
         if culture.movie is not None and not movies.has(culture.movie):
             rows.append(("warning", culture.uid, movies.whereabouts(culture)))
-    rows += [("warning", *what) for what in _stale(graph)]
+    rows += [("warning", *what) for what in graph.stale_told().items()]
     rows += [("warning", uid, "an older calcigraph wrote this: run `calcigraph migrate`") for uid in graph.outdated()]
     rows += [("incomplete", row["culture"], _unfinished(row)) for row in graph.incomplete()]
     rows += [("incomplete", name, _unfinished_events(name)) for name in graph.incomplete_events()]
     rows += [("incomplete", *what) for what in movies.unreferenced([each.movie for each in stored])]
     return [{"item": item, "culture": culture, "value": value} for item, culture, value in rows]
-
-
-def _stale(graph: Graph) -> list[tuple[str, str]]:
-    """Cultures with fits or events of masks that were mended since, and the commands that make them anew."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for row in graph.stale():
-        found.setdefault(row["culture"], []).append(row)
-    told = []
-    for culture, rows in found.items():
-        fits = [row["run"] for row in rows if row["model"] is not None]
-        what = [f"{len(fits)} {'fit' if len(fits) == 1 else 'fits'}"] if fits else []
-        what += ["events"] if len(fits) < len(rows) else []
-        again = remedy(culture, [row["model"] for row in rows])
-        told.append((culture, f"stale: {' and '.join(what)}, because {rows[0]['why']}; {again}"))
-    return told
 
 
 def _unfinished(row: Mapping[str, Any]) -> str:

@@ -107,8 +107,7 @@ class Masks:
 class Normalisation:
     """Eq. 23: normalised = (d - offset) * gain, with d = log(x + 1) of the denoised pixel x.
 
-    With q1 and q3 the quartiles of d over the whole movie, and IQR = q3 - q1:
-    offset = q1 - 2 IQR, gain = 1 / ((q3 + 2 IQR) - (q1 - 2 IQR)) = 1 / (5 IQR).
+    With q1 and q3 the quartiles of d over the movie, IQR = q3 - q1: offset = q1 - 2 IQR, gain = 1 / (5 IQR).
 
     Examples
     --------
@@ -184,6 +183,8 @@ class Culture(ShownCulture):
     """What speaks against the contacts or the traces: any of it makes the word of every k `weak` at best."""
     movie_uri: str | None = None
     """Where the store was written, such as "file://host/home/ann/ws/movies/A.ome.zarr": others may share the graph."""
+    movie_digest: str | None = None
+    """SHA-256 of the store's zarr.json, which has those of its other files; None where it came without a movie."""
     plan: str | None = None
     """JSON: what the plan that made it said of it, once all of that was done (calcigraph.plan)."""
     annotations: Mapping[str, Any] = field(default_factory=dict)
@@ -333,9 +334,8 @@ class Subgraph:
                 border=bool(self.border[row]),
             )
         labels = self.labels.tolist()
-        for (a, b), border, distance in zip(
-            self.pairs.tolist(), self.shared_border_px.tolist(), self.centroid_distance_px.tolist(), strict=True
-        ):
+        ends = zip(self.pairs.tolist(), self.shared_border_px.tolist(), self.centroid_distance_px.tolist(), strict=True)
+        for (a, b), border, distance in ends:
             # A value that is not known is left out: GraphML, GEXF and GML have no word for it.
             known = {} if np.isnan(border) else {"shared_border_px": border}
             graph.add_edge(labels[a], labels[b], **known, centroid_distance_px=distance)

@@ -21,6 +21,14 @@ PROPERTY = {
 }
 """The property of ADJACENT that holds the weights of a law; the culture's `<property>_scale` holds their divisor."""
 
+COUNTING = {
+    "distance*border": "by their shared border times the distance of the cells",
+    "border/distance": "by their shared border over the distance of the cells",
+    "border": "by their shared border",
+    "uniform": "all alike",
+}
+"""How contacts count in a law, in words."""
+
 
 def raw_weights(subgraph: Subgraph, weights: str) -> FloatArray:
     """Weights in the unit of their lengths, (m,)."""

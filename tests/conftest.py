@@ -371,3 +371,20 @@ def stored(empty: Graph) -> Graph:
     empty.write_culture(build_culture("half"))
     empty.write("MATCH (c:Culture {uid: 'half'}) SET c.complete = false")
     return empty
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a film, its labels, and the workspace `ws` with its culture, fitted and searched; to be copied."""
+    from calcigraph import FitOptions, IngestOptions, SyntheticOptions, Workspace
+
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patch, Workspace(folder / "ws") as workspace:
+        for name in [name for name in os.environ if name.startswith("NEO4J_")]:
+            patch.delenv(name)
+        workspace.simulate(str(folder / "m.tif"), SyntheticOptions(cells=16, frames=40, size_px=160))
+        options = IngestOptions(masks=str(folder / "m_labels.tif"), experiment="E", min_area=100)
+        workspace.ingest(str(folder / "m.tif"), "a", options)
+        workspace.fit("a", options=FitOptions(null=0))
+        workspace.events("a")
+    return folder

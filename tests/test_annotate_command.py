@@ -88,7 +88,7 @@ def test_the_result_comes_first_and_wide_shows_all(lab: Path, capsys: pytest.Cap
     lines = out.splitlines()
     assert lines[0].startswith("coupling: drug is ")
     assert lines[0].endswith(" times control, not tested")
-    assert "error of the free run: drug differs from control by " in out
+    assert "error without own activity: drug differs from control by " in out
     assert "median" in out
     assert max(map(len, lines)) <= 80
     assert "2 and 2 cultures, 3 a side are needed" in err

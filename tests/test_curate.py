@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 import tifffile
+from forecast_runs import build_forecast
 
 from calcigraph import Workspace
 from calcigraph.cli.app import run
 from calcigraph.errors import ConflictError, InputError, NotFoundError
 from calcigraph.ingest import IngestOptions
 from calcigraph.ingest import trace_sums as sums
+from calcigraph.ingest.polygons import outlines
 from calcigraph.store.movie import open_store
 from calcigraph.store.types import Culture
 
@@ -69,15 +72,19 @@ def everything(workspace: Workspace, name: str) -> dict[str, Any]:
     node = workspace.graph.read(f"MATCH (k:Culture {{uid: '{name}'}}) RETURN properties(k) AS k")[0]["k"]
     own = {"uid", "name", "place"}
     return {
-        "culture": replace(culture, uid="", created="", movie=None, movie_uri=None),
-        "node": {key: value for key, value in node.items() if key not in {*OWN, "name", "curated", "last_fit"}},
+        "culture": replace(culture, uid="", created="", movie=None, movie_uri=None, movie_digest=None),
+        "node": {
+            key: value
+            for key, value in node.items()
+            if key not in {*OWN, "name", "curated", "last_fit", "fits_written", "seals", "movie_digest"}
+        },
         "cells": [{key: value for key, value in row["cell"].items() if key not in own} for row in cells],
         "contacts": contacts,
         "labels": store.labels.tolist(),
         "rows": store.cells.tolist(),
         "arrays": [store.traces.tobytes(), store.denoised_traces.tobytes(), (store.log_traces + 0.0).tobytes()],
         "frames": [store.frame(t).tobytes() for t in range(store.shape[0])],
-        "about": {key: value for key, value in store.about.items() if key != "culture"},
+        "about": {key: value for key, value in store.about.items() if key not in ("culture", "files", "source")},
     }
 
 
@@ -109,6 +116,64 @@ def test_the_result_is_that_of_an_ingest_with_these_masks_to_the_last_bit(
             assert changes.kept > len(changes.changed)
         assert opened.curate("a", str(film / "mended.tif")) is None
         assert [path.name for path in opened._movies.of("a")] == [Path(str(opened.culture("a").movie)).name]
+
+
+def write_rois(path: Path, labels: np.ndarray, numbered: bool) -> Path:
+    """The cells' outlines as ImageJ's ROIs, in another order than that of the labels."""
+    roifile = pytest.importorskip("roifile")
+    values = np.unique(labels[labels > 0])
+    numbers = np.zeros(int(labels.max()) + 1, np.int32)
+    numbers[values] = np.arange(1, len(values) + 1)
+    rois = []
+    for label, text in zip(values.tolist(), outlines(numbers[labels], len(values)), strict=True):
+        shape = max(shapely.get_parts(shapely.from_wkt(text)), key=shapely.area)
+        corners = np.asarray(shape.exterior.coords)[:-1]
+        y, x = corners.mean(axis=0)[::-1].astype(int)
+        rois.append(roifile.ImagejRoi.frompoints(corners, name=str(label) if numbered else f"{y:04d}-{x:04d}"))
+    roifile.roiwrite(path, rois[::-1], mode="w")
+    return path
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_rois_give_what_the_same_masks_give_as_tiff(
+    film: Path, workspace: Path, tmp_path: Path, numbered: bool
+) -> None:
+    masks = tifffile.imread(film / "mended.tif")
+    masks[masks == 3] = 0  # an outline has no second piece; what is cut off a cell may be one
+    masks[masks == 300] = 0 if not numbered else 300  # a new cell without a number gets the next one that is free
+    tifffile.imwrite(tmp_path / "mended.tif", masks)
+    rois = write_rois(tmp_path / "RoiSet.zip", masks, numbered)
+    with Workspace(workspace) as opened:
+        for name, file in (("a", rois), ("b", tmp_path / "mended.tif")):
+            ingest(opened, film, name, "a_labels.tif")
+            changes = opened.curate(name, str(file))
+            assert changes is not None
+            assert changes.added == ((300,) if numbered else ())
+        found, wanted = everything(opened, "a"), everything(opened, "b")
+        told = [each for each in opened.culture("a").warnings if each.startswith("masks:")]
+    for part in ("cells", "contacts", "labels", "rows", "arrays", "frames"):
+        assert found[part] == wanted[part], part
+    assert found["culture"].input_digest == wanted["culture"].input_digest
+    said = f"masks: the ROIs have no numbers; {len(np.unique(masks)) - 1} took the label of the cell that they lie on"
+    assert told == ([] if numbered else [said])
+
+
+def test_a_new_roi_and_two_that_overlap(film: Path, workspace: Path, tmp_path: Path) -> None:
+    roifile = pytest.importorskip("roifile")
+    labels = tifffile.imread(film / "a_labels.tif").astype(np.uint16)
+    row, column = (int(each.mean()) for each in np.nonzero(labels == 20))
+    rois = write_rois(tmp_path / "RoiSet.zip", labels, numbered=False)
+    square = np.add([[-9, -9], [9, -9], [9, 9], [-9, 9]], [column, row])
+    roifile.roiwrite(rois, [roifile.ImagejRoi.frompoints(square, name="new")], mode="a")
+    with Workspace(workspace) as opened:
+        ingest(opened, film, "a", "a_labels.tif", min_area=100)
+        changes = opened.curate("a", str(rois))
+        told = opened.culture("a").warnings
+    assert changes is not None
+    assert changes.removed == ()
+    assert changes.added == (labels.max() + 1,)
+    assert any(each.startswith("masks: 324 pixels belong to several cells; each went to") for each in told)
+    assert any(each.endswith(f"1 got new labels from {labels.max() + 1} on") for each in told)
 
 
 def test_only_what_changed_is_measured(film: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,24 +208,34 @@ def test_fits_and_events_are_stale_told_and_left_out(
     assert run([*words, "annotate", "a", "kind=astrocyte", "--cells", "3,7"]) == 0
     assert run([*words, "fit", "a", "b", "--null", "0"]) == 0
     assert run([*words, "events", "a", "b"]) == 0
+    with Workspace(workspace) as opened:
+        opened.graph.write_forecast(build_forecast("a", opened.subgraph("a").labels), "2026-01-02T03:04:05", "0.1.0")
     capsys.readouterr()
     assert run([*words, "curate", "a", "--masks", str(film / "mended.tif")]) == 0
     said = capsys.readouterr().err.splitlines()[-1]
     assert " 1 added, " in said
-    assert "1 fit and the events are stale: run `calcigraph fit a --model robust` and `calcigraph events a`" in said
+    assert "1 fit, the events and the forecast are stale: run `calcigraph fit a --model robust`" in said
+    assert said.endswith("`calcigraph events a` and `calcigraph forecast a`")
     with Workspace(workspace) as opened:
         kinds = opened.cypher("MATCH (:Culture {uid: 'a'})-[:HAS_CELL]->(c) WHERE c.kind IS NOT NULL RETURN c.label")
         assert sorted(kinds.iloc[:, 0]) == [3, 7]
         told = [row["value"] for row in opened.status() if row["culture"] == "a" and row["item"] == "warning"]
-        assert any(each.startswith("stale: 1 fit and events, because its masks were mended") for each in told)
+        assert any(each.startswith("stale: 1 fit, the events and the forecast, because") for each in told)
         orphans = opened.graph.read("MATCH (e:Event {culture: 'a'}) WHERE NOT (e)<-[:HAS_EVENT]-() RETURN e.uid")
         assert orphans == []
+    page = film / "stale.html"
+    assert run([*words, "report", "a", "b", "-o", str(page)]) == 0
+    assert "stale: 1 fit, the events and the forecast, because its masks were mended" in page.read_text(
+        encoding="utf-8"
+    )
     assert run([*words, "compare", "a", "b"]) == 1
     assert "stale and left out; --stale takes it" in capsys.readouterr().err
     assert run([*words, "compare", "a", "b", "--stale"]) == 0
     assert run([*words, "fit", "a", "--null", "0"]) == 0
     assert run([*words, "events", "a"]) == 0
     with Workspace(workspace) as opened:
+        assert [row["model"] for row in opened.graph.stale()] == ["forecast"]
+        opened.graph.write_forecast(build_forecast("a", opened.subgraph("a").labels), "2026-01-02T03:04:05", "0.1.0")
         assert opened.graph.stale() == []
         assert not any(str(row["value"]).startswith("stale:") for row in opened.status())
     assert run([*words, "compare", "a", "b"]) == 0
@@ -199,7 +274,7 @@ def test_a_killed_curate_leaves_a_whole_culture_and_the_same_command_finishes_it
             if at == "store":
                 patch.setattr("calcigraph.store.movie.MovieWriter._put_in_place", die)
             elif at == "graph":
-                patch.setattr("calcigraph.store.curated._write_contacts", die)
+                patch.setattr("calcigraph.store.curated.write_contacts", die)
             else:
                 real = MovieFolder.remove
                 patch.setattr(

@@ -62,10 +62,13 @@ def test_every_format_is_written_whole(
     target = tmp_path / f"out{form.suffix}"
     words = ["--workspace", str(lab / "ws"), "export", "a", "-o", str(target), "--format", form.name]
     assert run(words) == 0
-    assert capsys.readouterr().err.splitlines()[0] == f"wrote {target} ({form.name})"
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    second = form.second(target)
+    names = [target.name, *([second[0].name] if second else [])]
+    also = f" and {second[0]}" if second else ""
+    assert capsys.readouterr().err.splitlines()[0] == f"wrote {target}{also} ({form.name})"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert run([*words, "--replace"]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS.values() if form.needs], ids=lambda form: form.name)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forecast_runs import build_forecast
 
 from calcigraph import FitOptions, SyntheticOptions, Workspace
 from calcigraph.ingest import IngestOptions
@@ -110,6 +111,8 @@ def test_all_that_is_described_is_in_some_graph(
     plane = replace(run.waves[0], speed_high_px_s=3.5, direction_deg=10.0)
     run = replace(run, waves=(plane, *run.waves[1:]))
     asked.graph.write_events(run, run.baseline, data.culture.created, "0")
+    forecast = build_forecast("rich", data.cells.labels, trained_on=("rich",))
+    asked.graph.write_forecast(forecast, data.culture.created, "0")
     mended = replace(data.culture, input_digest="mended")
     moved = replace(data.cells, flags=("no inset",) * len(data.cells), x_px=data.cells.x_px + 1)
     asked.graph.curate(replace(data, culture=mended, cells=moved), data.culture.input_digest, data.culture.created)

@@ -27,7 +27,11 @@ MAY_IMPORT = {
     "pictures": {"pictures", "queries", "models", "store"},
     "report": {"report", "said", "pictures", "queries", "models.table", "models.identify", "store"},
     "export": {"export", "queries", "store"},
+    "verifying": {"verifying", "backing", "store", "queries"},
+    "mending": {"mending", "verifying", "store", "ingest"},
+    "backing": {"backing", "naming", "store", "export.place"},
     "simulation": {"simulation", "store", "models"},
+    "forecasting": {"forecasting", "store", "models", "queries"},
     "coupling": {"coupling", "store", "models", "queries"},
     "said": {"said", "store", "queries", "models.identify"},
     "opened": {"opened", "naming", "store", "queries"},
@@ -54,10 +58,14 @@ MAY_IMPORT = {
         "planned",
         "simulation",
         "coupling",
+        "forecasting",
         "said",
         "store",
         "models",
         "queries",
+        "verifying",
+        "mending",
+        "backing",
     },
     "cli": {
         "cli",
@@ -80,6 +88,7 @@ MAY_IMPORT_IN_MODELS = {
     "synthetic": {"synthetic"},
     "events": {"events"},
     "waves": {"waves"},
+    "forecast": {"forecast"},
 }
 """An estimator's folder, and the folders of models/ it may import beside the files of models/ itself."""
 MOST_LINES = 400

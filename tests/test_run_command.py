@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from calcigraph.cli.app import run
 from calcigraph.errors import CalcigraphError, InputError, NotFoundError
@@ -23,6 +26,7 @@ null = 0
 [events]
 [report]
 out = "lab.html"
+reference = "control"
 [[cultures]]
 files = "control/c?.tif"
 masks = "{folder}/{stem}_labels.tif"
@@ -37,11 +41,18 @@ gone.tif;B 2;other_labels.tif;blocked;5
 """
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    (tmp_path / "control").mkdir()
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated")
+    (folder / "control").mkdir()
     for seed, name in enumerate(("control/c1.tif", "control/c2.tif", "other.tif")):
-        assert run(["simulate", str(tmp_path / name), *SIZE, "--seed", str(seed), "--k", "0.02"]) == 0
+        assert run(["simulate", str(folder / name), *SIZE, "--seed", str(seed), "--k", "0.02"]) == 0
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path: Path, simulated: Path) -> Path:
+    shutil.copytree(simulated, tmp_path, dirs_exist_ok=True)
     (tmp_path / "plan.toml").write_text(PLAN)
     (tmp_path / "others.csv").write_text(TABLE)
     return tmp_path
@@ -88,6 +99,40 @@ def test_a_plan_is_done_and_carried_on(lab: Path, capsys: pytest.CaptureFixture[
         assert json.loads(stored.culture("c1").plan or "")["fit"] == {"null": 0, "case": "shared"}
 
 
+def test_mended_masks_stay_and_what_rests_on_them_is_done_anew(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = PLAN[PLAN.index("[[cultures]]") :].rpartition("[[")[0].replace("c?.tif", "c1.tif")
+    (lab / "plan.toml").write_text(PLAN.partition("[report]")[0] + only)
+    plan, table = str(lab / "plan.toml"), lab / "control" / "c1_labels.tif"
+    asked(lab, capsys, "run", plan)
+    labels = tifffile.imread(table)
+    row, column = np.nonzero(labels == np.unique(labels)[6])
+    labels[row[:40], column[:40]] = 0
+    tifffile.imwrite(lab / "mended.tif", labels)
+    assert run(["--workspace", str(lab / "ws"), "curate", "c1", "--masks", str(lab / "mended.tif")]) == 0
+    shown = asked(lab, capsys, "run", plan, "--dry-run")
+    assert [row["state"] for row in shown] == ["done already; masks mended, which stay; to do: fit, events"]
+    rows = asked(lab, capsys, "run", plan)
+    assert [row["outcome"] for row in rows] == ["done"]
+    assert " (curate) and are kept; coupling " in rows[0]["found"]
+    with Workspace(lab / "ws") as stored:
+        assert stored.graph.stale() == []
+        assert stored.culture("c1").masks == "file:mended.tif"
+    # The masks of the plan do not come back: not with --replace, nor with another condition, which fits nothing anew.
+    created = [row["created"] for row in asked(lab, capsys, "query", "fits", "-p", "culture=c1")]
+    (lab / "plan.toml").write_text((lab / "plan.toml").read_text().replace('"control"', '"blocked"'))
+    rows = asked(lab, capsys, "run", plan, "--replace")
+    assert [row["outcome"] for row in rows] == ["done"]
+    with Workspace(lab / "ws") as stored:
+        assert (stored.culture("c1").masks, stored.culture("c1").condition) == ("file:mended.tif", "blocked")
+    assert [row["created"] for row in asked(lab, capsys, "query", "fits", "-p", "culture=c1")] == created
+    assert asked(lab, capsys, "run", plan)[0]["outcome"] == "there already"
+    # Another file is another matter: the row is refused.
+    (lab / "control" / "c2.tif").replace(lab / "control" / "c1.tif")
+    rows = asked(lab, capsys, "run", plan, code=1)
+    assert [row["outcome"] for row in rows] == ["failed"]
+    assert "the masks of culture 'c1' were mended" in rows[0]["found"]
+
+
 def test_workers_do_whole_cultures(lab: Path) -> None:
     from distributed import LocalCluster
 
@@ -120,7 +165,7 @@ def test_workers_do_whole_cultures(lab: Path) -> None:
         ("[[cultures]]\nfiles='*.tif'\nname='x{stam}'", "may have {stem} and {folder} only"),
         ("[[cultures]]\nfiles='*.tif'\nname='a/b'", "culture name 'a/b' cannot be used"),
         ("[[cultures]]\nfiles=['m.tif','m.tif']", "gives the name m to"),
-        ("[report]\nfile='a.html'\n[[cultures]]\nfiles='*.tif'", "in \\[report\\] only out"),
+        ("[report]\nfile='a.html'\n[[cultures]]\nfiles='*.tif'", "in \\[report\\] the HTML file to write"),
         ("[ingest]\ncrosstalk='perhaps'\n[[cultures]]\nfiles='*.tif'", "expected true or false"),
     ],
 )
@@ -134,3 +179,13 @@ def test_what_is_wrong_with_a_plan_is_told_before_anything_is_done(tmp_path: Pat
 def test_no_plan(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
         read_plan(tmp_path / "plan.toml")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("'5%'", "5%"), ("100", 100.0), ("'auto'", "auto"), ("'{stem}_empty.tif'", "m_empty.tif")]
+)
+def test_a_mask_of_the_background_is_relative_to_the_plan(tmp_path: Path, said: str, found: str | float) -> None:
+    (tmp_path / "m.tif").write_bytes(b"")
+    (tmp_path / "plan.toml").write_text(f"[ingest]\nbackground = {said}\n[[cultures]]\nfiles = '*.tif'\n")
+    given = read_plan(tmp_path / "plan.toml").cultures[0].ingest["background"]
+    assert given == (str(tmp_path / str(found)) if str(found).endswith(".tif") else found)

@@ -56,6 +56,12 @@ def test_layers_are_the_movie_cells_contacts_and_what_is_known(lab: Workspace, m
     assert (cells.data == store.labels).all()
     assert cells.editable
     assert viewer.layers.selection.active is cells
+    assert viewer.dims.axis_labels == ("frame", "y", "x")
+    assert viewer.dims.current_step[0] == 0  # the film begins at its beginning
+    assert (viewer.canvas.overlays if hasattr(viewer, "canvas") else viewer).scale_bar.visible
+    for layer in viewer.layers:
+        assert [str(unit) for unit in layer.units[-2:]] == ["micrometer", "micrometer"]
+        assert tuple(layer.scale[-2:]) == (0.5, 0.5)
     assert len(contacts.data) == len(lab.rows("contacts", culture="a")[1])
     known = lab.query("cells", culture="a")
     assert np.allclose(centroids.data, known[["y_px", "x_px"]])
@@ -97,7 +103,7 @@ import sys
 import napari
 from calcigraph import Workspace
 from calcigraph.store.movie import open_store
-from calcigraph.viewing import fill, layers
+from calcigraph.viewing import TABLE, fill, layers
 from vispy.gloo import gl
 viewer = napari.Viewer(show=False)
 try:
@@ -108,6 +114,7 @@ except Exception:
 with Workspace(sys.argv[1]) as lab:
     about = lab.culture("a")
     fill(viewer, layers(lab.graph, about, open_store(lab.folder / about.movie)))
+    viewer.window.add_plugin_dock_widget(*TABLE)
     print(len(viewer.layers))
 viewer.close()
 """

@@ -43,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Turn the links of pages in docs/ to files at the root into links to their pages."""
     for name, page in PAGES.items():
-        markdown = markdown.replace(f"](../{name}", f"]({page}")
+        markdown = markdown.replace(f"](../../{name}", f"](../{page}").replace(f"](../{name}", f"]({page}")
     return markdown
 
 

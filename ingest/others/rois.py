@@ -15,6 +15,8 @@ from calcigraph.store.types import BoolArray, FloatArray, IntArray
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")
 """Types of ROI that have an inside; lines and points have none."""
 NAMED = 5
+LARGEST_LABEL = 2**31 - 1
+"""Labels are kept as int32."""
 
 
 def is_rois(path: Path) -> bool:
@@ -23,7 +25,7 @@ def is_rois(path: Path) -> bool:
 
 
 def read_rois(path: Path, shape: tuple[int, int]) -> Results:
-    """Read the regions; the first one has label 1.
+    """Read the regions. Names that are whole numbers, each once, are labels; else the first one has label 1.
 
     A pixel belongs to a region if its centre lies inside, as in ImageJ. What sticks out of the frames is cut off.
 
@@ -58,13 +60,18 @@ def read_rois(path: Path, shape: tuple[int, int]) -> Results:
             f"{path}: none of its {len(rois)} ROIs has an inside in frames of {shape[0]} x {shape[1]} px; expected "
             "areas such as polygons or ovals"
         )
-    labels = np.array(kept, np.int64) + 1
+    names = [str(rois[place].name or "").strip() for place in kept]
+    numbered = all(name.isdecimal() and 0 < int(name) <= LARGEST_LABEL for name in names)
+    numbered &= len({int(name) for name in names if numbered}) == len(names)
+    labels = np.array([int(name) for name in names] if numbered else [place + 1 for place in kept], np.int64)
     regions = regions_of(shape, labels, [each for each in drawn if each is not None])
     more = ", ..." if len(left) > NAMED else ""
     notes = (
         f"masks: {len(left)} ROIs without an inside in the frames were left out ({', '.join(left[:NAMED])}{more})",
     )
-    return Results(program="ImageJ", labels=labels, traces=None, regions=regions, notes=notes if left else ())
+    called = None if numbered else tuple(names)
+    shown = notes if left else ()
+    return Results(program="ImageJ", labels=labels, traces=None, regions=regions, names=called, notes=shown)
 
 
 def _pixels(roi: Any, shape: tuple[int, int]) -> tuple[IntArray, IntArray, FloatArray] | None:

@@ -19,6 +19,7 @@ from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.task import Solved, Task
 from calcigraph.store.types import FloatArray
+from calcigraph.store.weights import COUNTING
 
 MIN_FRAMES = 40
 MIN_PAIRS = 6
@@ -101,15 +102,15 @@ def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> t
     said, checked = [], found.checks
     if checked.shared_drive > SHARED:
         said.append(
-            f"cells two contacts apart share activity too ({checked.shared_drive:.1f} deviations): a drive in common "
-            "cannot be told from coupling"
+            f"cells that do not touch are active together too ({checked.shared_drive:.1f} deviations from chance, two "
+            "contacts apart): what drives them in common cannot be told from coupling"
         )
     better = [each for each in others if each.against > PREFERRED]
     if better:
         best = max(better, key=lambda each: each.against)
         said.append(
-            f"contacts weighted by {best.name} describe the cells better than by {task.options.weights} "
-            f"({best.against:.1f} deviations): k is then {best.k:.3g} 1/s"
+            f"the cells are described better if contacts count {COUNTING[best.name]} (--weights '{best.name}') than "
+            f"{COUNTING[str(task.options.weights)]} ({best.against:.1f} deviations): k is then {best.k:.3g} 1/s"
         )
     slow = (found.k.value + found.leak) * task.dt < AT_ONCE_TOLD
     if slow and checked.at_once > AT_ONCE and checked.shared_drive <= SHARED:

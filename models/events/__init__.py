@@ -1,6 +1,7 @@
 """Calcium events in cells' traces: when each begins and peaks, how high it is and how long it lasts.
 
-`detection.detect_events` is the entry. baseline.py and noise.py say what a trace is without events, shapes.py what an
+`detection.detect_events` is the entry. baseline.py, wandering.py and noise.py say what a trace is
+without events, shapes.py what an
 event looks like, search.py where events are, refinement.py when exactly and how high.
 """
 

@@ -51,9 +51,8 @@ def running_baseline(traces: FloatArray, window: int, active: FloatArray | None 
     (n, T).
     """
     cells, frames = traces.shape
-    # With few known events a cell is mostly at rest, and its middle is the best guess.
-    busy = np.ones(cells) if active is None else np.clip(active / 0.5, 0.0, 1.0)
-    trend = _bleaching(traces, busy)
+    busy = _busy(cells, active)
+    trend = bleaching(traces, active)
     size = max(1, round(window / BINS))
     edges = np.arange(0, frames, size)
     counts = np.diff(np.append(edges, frames))
@@ -63,12 +62,17 @@ def running_baseline(traces: FloatArray, window: int, active: FloatArray | None 
     starts = _starts(binned.shape[1], 2 * half + 1, max(1, 2 * half // KNOTS))
     level = _resting(sliding_window_view(binned, 2 * half + 1, axis=1)[:, starts], busy)
     middles = edges + (counts - 1) / 2
-    return trend + _joined(level, middles[starts + half], frames)
+    return trend + joined_lines(level, middles[starts + half], frames)
 
 
-def _bleaching(traces: FloatArray, busy: FloatArray) -> FloatArray:
+def _busy(cells: int, active: FloatArray | None) -> FloatArray:
+    # With few known events a cell is mostly at rest, and its middle is the best guess.
+    return np.ones(cells) if active is None else np.clip(active / 0.5, 0.0, 1.0)
+
+
+def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
     """A polynomial through the low levels of parts of the recording, without those parts in which a cell is active."""
-    frames = traces.shape[1]
+    frames, busy = traces.shape[1], _busy(len(traces), active)
     bounds = np.linspace(0, frames, PIECES + 1).astype(int)
     share = BUSY * busy + RESTING * (1 - busy)
     middle = np.median(traces, axis=1, keepdims=True)
@@ -131,7 +135,7 @@ def _lower_deviation(below: FloatArray) -> FloatArray:
     return np.asarray(np.where(count > 0, median, 0) / np.float32(0.6745), dtype=np.float32)
 
 
-def _joined(level: FloatArray, at: FloatArray, frames: int) -> FloatArray:
+def joined_lines(level: FloatArray, at: FloatArray, frames: int) -> FloatArray:
     """Straight lines between the points, level beyond the first and the last."""
     if len(at) == 1:
         return np.repeat(level, frames, axis=1)

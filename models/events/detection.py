@@ -48,15 +48,16 @@ def detect_events(graph: Subgraph, options: EventOptions | None = None, *, progr
     family (a rise, a plateau and a fall; `shapes.py`), and noise whose size and colour are measured from the trace.
 
     1. The baseline is the level around which the values of a running window gather (`baseline.py`); the noise follows
-       from what lies below it (`noise.py`). Both are measured again once clear events are known.
+       from what lies below it (`noise.py`). Both are measured again once clear events are known, and again once most
+       are; the baseline then follows what is slow in the traces without these events (`wandering.py`).
     2. Events are found by matched filters: the score of a template g at a place is z = <g, y - b> / (c |g|), its height
        over the standard error of that height, with c the noise of sums as long as the template. Templates like the
        culture's clear events count more. The best are taken off, and the rest is searched again (matching pursuit;
        Mallat and Zhang 1993).
     3. All shapes of a cell are fitted together by Gauss-Newton steps. Two events are made one where one shape explains
        the trace as well, and events that the others explain are left out.
-    4. The same search in the residuals turned upside down counts what chance gives. Events are accepted down to the
-       score at which three in five are chance, but not below `min_snr` (`chance.py`).
+    4. The same search in the traces with their residuals turned upside down counts what chance gives. Events are
+       accepted down to the score at which half are chance, but not below `min_snr` (`chance.py`).
 
     With `method="threshold"`, events are runs of frames above the baseline by `min_snr` deviations of a frame's noise.
 

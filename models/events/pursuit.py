@@ -11,8 +11,8 @@ from calcigraph.models.events.pruning import pruned
 from calcigraph.models.events.reconsidering import candidates, reconsidered
 from calcigraph.models.events.refinement import Candidates, joined, model, refined, windows
 from calcigraph.models.events.search import Filters, picks
-from calcigraph.models.events.shapes import Reals, heights, reach
-from calcigraph.store.types import IntArray
+from calcigraph.models.events.shapes import START, Reals, heights, reach, width
+from calcigraph.store.types import BoolArray, IntArray
 
 CLEAR = 6.0
 """Score of an event that is certain without knowing the culture."""
@@ -20,16 +20,20 @@ MISFIT = 0.07
 """Share of an event's score that its fitted shape may miss: smaller bumps in its range are not taken for events."""
 UNLIKE = 0.1
 """Share of an event's score that two events must explain better than one: no shape is exactly that of a cell."""
-MORE = 8.0
+MORE = 4.0
 """Beyond the square of the smallest score: what two events must explain better than one, for five more numbers."""
+
 LOOKS = 4
-"""Searches, at most."""
+"""Searches of the last pass, at most; the first has one."""
 ROUNDS = 3
 """Rounds of fits after each."""
 SHORTER = (0.3, 0.12)
 """Widths of short events, in those of badly fitted long ones in whose place they are tried."""
 POLISH = 6
 """Rounds of fits at the end, of what has not settled."""
+NEAR = 3.0
+"""Frames, beside half the width of an event, within which it is one that was known."""
+FAR = 1e6
 LOWEST = 3.0
 """Scores of chance events are counted from here."""
 
@@ -72,17 +76,20 @@ def clear_events(rest: Reals, ratio: Reals, given: Filters) -> Candidates:
     return scored(events, ratio, given, frames)
 
 
-def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, least: float) -> Candidates:
-    """Every event with a score of at least `least`, beginning with those known."""
+def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, least: float, *, last: bool) -> Candidates:
+    """Every event with a score of at least `least`, beginning with those known.
+
+    A first pass searches once, so that baseline and noise can be measured anew. The last one finds all.
+    """
     cells, frames = rest.shape
     enough = least**2 + MORE
     active = np.arange(cells)
-    for number in range(LOOKS):
+    for _ in range(LOOKS if last else 1):
         part = _of(events, active)
         left, floor = _what_is_left(rest[active], part, ratio[active], given, least)
         new = picks(left, ratio[active], floor, given)
         new = replace(new, cell=active[new.cell])
-        touched = np.unique(new.cell) if number else np.unique(np.concatenate([new.cell, events.cell]))
+        touched = np.unique(new.cell if last else np.concatenate([new.cell, events.cell]))
         if not len(touched):
             break
         events = joined(events, candidates(new))
@@ -94,6 +101,8 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
         active = np.unique(new.cell)
         if not len(active):
             break
+    if not last:
+        return scored(events, ratio, given, frames)
     for shorter in SHORTER:
         events, changed = reconsidered(rest, events, ratio, given, least, shorter)
         if not len(changed):
@@ -113,12 +122,26 @@ def _what_is_left(rest: Reals, events: Candidates, ratio: Reals, given: Filters,
     return rest - model(events, cells, frames), floor
 
 
-def by_chance(rest: Reals, events: Candidates, ratio: Reals, given: Filters) -> Candidates:
-    """What a search finds in the residuals turned upside down, where there are no events."""
+def by_chance(rest: Reals, events: Candidates, ratio: Reals, given: Filters, least: float) -> Candidates:
+    """What a search finds beside the events where what they leave is turned upside down: chance, and no events."""
     left, floor = _what_is_left(rest, events, ratio, given, LOWEST)
-    found = candidates(picks(-left, ratio, floor, given))
-    # Fitted like events, since a fit raises a score.
-    return scored(refined(-left, found, ROUNDS), ratio, given, rest.shape[1])
+    mirrored = rest - 2 * left
+    found = joined(events, candidates(picks(-left, ratio, floor, given)))
+    # Fitted and weighed like events, since that changes their scores and their number.
+    found = refined(mirrored, found, ROUNDS)
+    expected = given.expected(ratio)
+    found = merged(mirrored, found, expected, least**2 + MORE, UNLIKE).ordered()
+    found = pruned(mirrored, found, expected, least**2 + MORE, UNLIKE)
+    return scored(found.chosen(~_among(found, events)), ratio, given, rest.shape[1])
+
+
+def _among(found: Candidates, events: Candidates) -> BoolArray:
+    """Whether each of those found is one of the events."""
+    # Starts of all cells on one line, a cell far from the next.
+    known = np.sort(np.concatenate([[-np.inf], events.cell * FAR + events.shape[:, START], [np.inf]]))
+    place = found.cell * FAR + found.shape[:, START]
+    after = np.searchsorted(known, place)
+    return np.minimum(place - known[after - 1], known[after] - place) < NEAR + width(found.shape) / 2
 
 
 def _of(events: Candidates, cells: IntArray) -> Candidates:

@@ -206,11 +206,15 @@ def usual(given: Filters, shape: Reals, score: Reals) -> Filters:
         value /= np.sqrt((value**2).sum(axis=1, keepdims=True))
         loss = score[:, None] ** 2 * (1 - np.minimum(value @ unit.T, 1) ** 2) / (1 + (0.15 * score[:, None]) ** 2)
         speaks = np.exp(-0.5 * (loss - loss.min(axis=1, keepdims=True)))
-        count = (speaks / speaks.sum(axis=1, keepdims=True)).sum(axis=0)
+        count = np.full(len(given.shapes), 1.0)
+        for _ in range(LEARNING):
+            each = speaks * count
+            count = (each / each.sum(axis=1, keepdims=True)).sum(axis=0)
     spare = max(FEW, SPARE * len(shape))
     share = (count + spare / len(count)) / (len(shape) + spare)
     return replace(given, bonus=2 * np.log(share * len(count)))
 
 
 MOST_LEARNED = 500
+LEARNING = 10
 FEW, SPARE = 5.0, 0.2

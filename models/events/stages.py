@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from calcigraph.models.events.baseline import running_baseline
-from calcigraph.models.events.chance import least_score
+from calcigraph.models.events.chance import Share, chance_share, least_score, silent_below
 from calcigraph.models.events.grouping import WORKERS, groups
 from calcigraph.models.events.noise import (
     Noise,
@@ -31,7 +31,8 @@ from calcigraph.models.events.pursuit import by_chance, clear_events, completed
 from calcigraph.models.events.refinement import Candidates, Expected, joined, model, none_found
 from calcigraph.models.events.search import Filters, usual
 from calcigraph.models.events.shapes import Reals, reach
-from calcigraph.store.types import FloatArray, IntArray, Progress
+from calcigraph.models.events.wandering import wandering_baseline
+from calcigraph.store.types import BoolArray, FloatArray, IntArray, Progress
 
 LENGTHS = 8.0
 """Window of the baseline, in lengths of a long event."""
@@ -39,10 +40,24 @@ SHORTEST_WINDOW = 60
 """Frames."""
 ROUNDING = 1e-9
 """Of the highest value of a trace: less than this is no noise."""
+LONG, USUAL = 0.9, 0.75
+"""Shares of the events that are shorter than a long one, and than a usual one."""
 BUSY = 0.25
-"""Share of the time with events from which baseline and noise of a cell are measured a third time."""
-AGAIN, MANY = 3, 9
-"""Times that those cells are looked at, after the first only with so many events."""
+"""Share of the time with events from which a cell takes the colour of its noise from resting ones."""
+AGAIN, MANY = 5, 9
+"""Times that cells are looked at again, after the first only those with so many events."""
+HALF_WAVES = 3.0
+"""Half waves of the fastest wandering of the baseline in a window, where no event tells how fast that may be."""
+SHORTEST_WAVE = 20.0
+"""Frames of the fastest half wave, at least; else it is as long as a usual event."""
+CERTAIN = 4.5
+"""Score of events that are no chance, before their number is known."""
+STRONG = 8.0
+"""The same in a culture with few events."""
+TOO_LONG = 3.0
+"""Lengths of a long event: what is longer is weighed against a wandering baseline."""
+MOST_SEARCHED = 500
+"""Cells in which chance events are counted and the wandering of baselines is measured, at most."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,19 @@ class Level:
     def chosen(self, rows: IntArray) -> Level:
         noise = replace(self.noise, frame=self.noise.frame[rows], ratio=self.noise.ratio[rows])
         return Level(self.baseline[rows], noise, self.rest[rows])
+
+
+@dataclass(frozen=True)
+class Known:
+    """Events that are known, (n, T) each."""
+
+    light: FloatArray
+    """In the units of the traces."""
+    active: BoolArray
+    """Where they stand out of the noise."""
+
+    def chosen(self, rows: IntArray) -> Known:
+        return Known(self.light[rows], self.active[rows])
 
 
 @dataclass(frozen=True)
@@ -91,49 +119,55 @@ class _Stages:
         self._traces, self._given, self._pool, self._least, self._progress = traces, given, pool, least, progress
         self._done, self._steps = 0, 5
         self._quiet: Quiet | None = None
+        self._share: Share | None = None
+        self._wave = self._longest = 0.0
 
     def run(self, window: int, fixed: bool) -> Found:
+        cells, frames = self._traces.shape
+        self._wave, self._longest = window / HALF_WAVES, window / LENGTHS * TOO_LONG
         level = self._level(self._traces, window, None)
         self._told()
         events = self._per_cell(level, none_found(), lambda rest, _, ratio: clear_events(rest, ratio, self._given))
         self._given = usual(self._given, events.shape, events.score)
         self._told()
         if not fixed and len(events):
-            window = _window(events, window)
-        level, events = self._again(level, events, window)
-        complete = partial(completed, given=self._given, least=self._least)
-        events = self._per_cell(level, events, complete)
+            length, usual_length = _length(events, LONG), _length(events, USUAL)
+            window = int(np.clip(LENGTHS * length, min(SHORTEST_WINDOW, window), window))
+            self._wave, self._longest = max(usual_length, SHORTEST_WAVE), TOO_LONG * length
+        known = self._known(level, events)
+        new = self._level(self._traces, window, known)
+        level, events = new, _rescaled(events, level, new)
+        first = partial(completed, given=self._given, least=self._least, last=False)
+        events = self._per_cell(level, events, first)
         self._told()
-        level, events = self._busy_again(level, events, window, complete)
+        self._share = chance_share(events.score, *self._chance(level, events), cells, frames, self._least)
+        level, events = self._once_more(level, events, window)
         self._told()
-        chance = self._chance(level, events)
-        cells, frames = self._traces.shape
-        least = least_score(events.score, chance, cells, frames, self._least)
+        chance, searched = self._chance(level, events)
+        least = least_score(events.score, chance, searched, cells, frames, self._least)
         events = events.chosen(events.score >= least)
         self._told()
-        return Found(level, events, self._expected(level), window, least, int((chance >= least).sum()))
+        by_chance = round((chance >= least).sum() * cells / max(searched, 1))
+        return Found(level, events, self._expected(level), window, least, by_chance)
 
     def _told(self) -> None:
         self._done += 1
         self._progress("events", self._done, self._steps)
 
-    def _level(self, traces: FloatArray, window: int, known: FloatArray | None) -> Level:
+    def _level(self, traces: FloatArray, window: int, known: Known | None) -> Level:
         """Baseline and noise of traces, without the light of known events, (n, T), in the units of the traces."""
-        cells = len(traces)
-        baseline, steps, active = np.empty(traces.shape), np.empty(cells), np.zeros(cells)
+        cells, steps = len(traces), np.empty(len(traces))
+        quiet = traces if known is None else traces - known.light
+        active = None if known is None else known.active.mean(axis=1)
+        baseline = self._baseline(quiet, active, window)
 
         def measured(rows: slice) -> Sums:
-            quiet, there = traces[rows], None
-            if known is not None:
-                quiet, there = quiet - known[rows], known[rows] > 0
-                active[rows] = there.mean(axis=1)
-            baseline[rows] = running_baseline(quiet, window, None if known is None else active[rows])
-            left = (quiet - baseline[rows]).astype(np.float32)
+            left = (quiet[rows] - baseline[rows]).astype(np.float32)
             steps[rows] = step_deviation(left)
-            return measure_sums(left, there)
+            return measure_sums(left, None if known is None else known.active[rows])
 
         noise = pooled(list(self._pool.map(measured, groups(cells))))
-        if known is not None:
+        if active is not None:
             busy = active > BUSY
             # Set where all cells are at hand, and used again for the busy ones alone.
             if self._quiet is None:
@@ -150,6 +184,25 @@ class _Stages:
 
         list(self._pool.map(scaled, groups(cells)))
         return Level(baseline, noise, rest)
+
+    def _baseline(self, quiet: FloatArray, active: FloatArray | None, window: int) -> FloatArray:
+        """(n, T), of traces without known events, which take a share of the time, (n,); None where none is known."""
+        baseline = np.empty(quiet.shape)
+
+        def running(rows: slice) -> None:
+            baseline[rows] = running_baseline(quiet[rows], window, None if active is None else active[rows])
+
+        list(self._pool.map(running, groups(len(quiet))))
+        if active is None:
+            return baseline
+        known, some = active, _spread(len(quiet))
+        _, gains = wandering_baseline(quiet[some], baseline[some], known[some], self._wave)
+
+        def followed(rows: slice) -> None:
+            baseline[rows], _ = wandering_baseline(quiet[rows], baseline[rows], known[rows], self._wave, gains)
+
+        list(self._pool.map(followed, groups(len(quiet))))
+        return baseline
 
     def _expected(self, level: Level) -> Expected:
         return self._given.expected(level.noise.at(self._given.shapes.width))
@@ -171,51 +224,64 @@ class _Stages:
 
         return joined(none_found(), *self._pool.map(one, groups(len(level.rest))))
 
-    def _again(self, level: Level, events: Candidates, window: int) -> tuple[Level, Candidates]:
-        """Baseline and noise once more, without the events known so far; the events in the new unit."""
-        known = self._known(level, events)
-        new = self._level(self._traces, window, known)
-        return new, _rescaled(events, level, new)
+    def _trusted(self, events: Candidates) -> Candidates:
+        """Events of which chance is likely are lower by its share. Those far longer than the others may be drift."""
+        clear = events.score >= CERTAIN
+        if clear.sum() < silent_below(*self._traces.shape):
+            # Few events are known: a baseline without them would leave mere noise above it.
+            real = (events.score >= STRONG).astype(float)
+        elif self._share is None:
+            real = clear.astype(float)
+        else:
+            real = 1 - np.interp(events.score, self._share.score, self._share.share, right=0.0)
+        first, last = reach(events.shape, 0.1)
+        real[last - first > self._longest] = 0
+        return replace(events, height=events.height * real).chosen(real > 0)
 
-    def _known(self, level: Level, events: Candidates) -> FloatArray:
+    def _known(self, level: Level, events: Candidates) -> Known:
         """(n, T), the events in the units of the traces, 0 where they are lost in the noise."""
-        total = model(events, *level.rest.shape)
-        total[total <= 0.5] = 0
-        return total * level.noise.frame[:, None]
+        total = model(self._trusted(events), *level.rest.shape)
+        return Known(total * level.noise.frame[:, None], total > 0.5)
 
-    def _busy_again(
-        self, level: Level, events: Candidates, window: int, complete: Callable[..., Candidates]
-    ) -> tuple[Level, Candidates]:
-        """Cells that are active much of the time once more: only now is it known when they rest.
+    def _once_more(self, level: Level, events: Candidates, window: int) -> tuple[Level, Candidates]:
+        """All cells once more, without the events known so far; those with many events again and again.
 
-        Those with many events again and again: the more of their events are known, the lower are baseline and noise.
+        The more of its events are known, the lower are a cell's baseline and noise.
         """
-        known = self._known(level, events)
-        busy = np.flatnonzero((known > 0).mean(axis=1) > BUSY)
+        complete = partial(completed, given=self._given, least=self._least, last=True)
+        some = np.arange(len(level.rest))
         for _ in range(AGAIN):
-            if not len(busy):
+            if not len(some):
                 break
-            old = level.chosen(busy)
-            new = self._level(self._traces[busy], window, known[busy])
-            mine = np.isin(events.cell, busy)
-            part = replace(events.chosen(mine), cell=np.searchsorted(busy, events.cell[mine]))
+            known = self._known(level, events).chosen(some)
+            old, new = level.chosen(some), self._level(self._traces[some], window, known)
+            mine = np.isin(events.cell, some)
+            part = replace(events.chosen(mine), cell=np.searchsorted(some, events.cell[mine]))
             part = self._per_cell(new, _rescaled(part, old, new), complete)
-            events = joined(events.chosen(~mine), replace(part, cell=busy[part.cell]))
-            level = _put(level, busy, new)
-            busy = busy[np.bincount(part.cell, minlength=len(busy)) >= MANY]
-            known = self._known(level, events)
+            events = joined(events.chosen(~mine), replace(part, cell=some[part.cell]))
+            level = _put(level, some, new)
+            some = some[np.bincount(part.cell, minlength=len(some)) >= MANY]
         return level, events
 
-    def _chance(self, level: Level, events: Candidates) -> FloatArray:
-        """Scores of chance events, (c,)."""
-        found = self._per_cell(level, events, lambda rest, mine, ratio: by_chance(rest, mine, ratio, self._given))
-        return found.score
+    def _chance(self, level: Level, events: Candidates) -> tuple[FloatArray, int]:
+        """Scores of chance events, (c,), and the number of cells in which they were sought."""
+        some = _spread(len(level.rest))
+        events = self._trusted(events)
+        mine = np.isin(events.cell, some)
+        part = replace(events.chosen(mine), cell=np.searchsorted(some, events.cell[mine]))
+        search = partial(by_chance, given=self._given, least=self._least)
+        return self._per_cell(level.chosen(some), part, search).score, len(some)
 
 
-def _window(events: Candidates, longest: int) -> int:
-    """Frames of the baseline's window: several times the length of a long event."""
+def _spread(cells: int) -> IntArray:
+    """Cells of all groups, as many as tell what a culture is like."""
+    return np.arange(0, cells, max(1, -(-cells // MOST_SEARCHED)))
+
+
+def _length(events: Candidates, share: float) -> float:
+    """Frames that events last: this share of them is shorter."""
     first, last = reach(events.shape, 0.1)
-    return int(np.clip(LENGTHS * np.quantile(last - first, 0.9), min(SHORTEST_WINDOW, longest), longest))
+    return float(np.quantile(last - first, share))
 
 
 def _rescaled(events: Candidates, old: Level, new: Level) -> Candidates:

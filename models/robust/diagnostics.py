@@ -34,10 +34,16 @@ def cell_reasons(solution: Solution) -> tuple[tuple[str, ...], ...]:
     # Share of frames without a transient: in a very active cell few are left to fit.
     quiet = np.concatenate([1 - frames.mean(axis=1) for frames in solution.state.transients])
     tests: tuple[tuple[str, BoolArray], ...] = (
-        ("its traces and its neighbours' differ by little more than noise", pooled.attenuation_cell > ATTENUATED),
+        (
+            "its trace is hardly unlike its neighbours', save for noise",
+            pooled.attenuation_cell > ATTENUATED,
+        ),
         ("coupling and feed cannot be told apart", pooled.constancy > CONSTANT),
-        ("the residuals are autocorrelated", np.abs(pooled.autocorrelation) > AUTOCORRELATED),
-        ("the residuals are larger than the culture's", pooled.excess_cell > UNEXPLAINED),
+        (
+            "what the fit leaves of it is not just noise",
+            np.abs(pooled.autocorrelation) > AUTOCORRELATED,
+        ),
+        ("the fit explains it worse than the other cells", pooled.excess_cell > UNEXPLAINED),
         ("it is active nearly all the time", quiet < MIN_QUIET),
     )
     cells = range(len(pooled.k_cell))
@@ -49,20 +55,20 @@ def culture_reasons(solution: Solution, dt: float) -> tuple[str, ...]:
     pooled, reasons = solution.pooled, []
     k_dt = pooled.theta[0, 0] * dt
     if k_dt > FASTEST:
-        reasons.append(f"k times the frame interval is {k_dt:.2g}: film faster")
+        reasons.append(f"cells even out within a few frames (k times the frame interval is {k_dt:.2g}): film faster")
     if pooled.attenuation[0] > ATTENUATED:
-        reasons.append("most of what drives the cells is measurement noise")
+        reasons.append("the differences between neighbours are mostly measurement noise")
     k, scatter = float(pooled.theta[0, 0]), float(pooled.scatter[0])
     known = pooled.k_cell_error[np.isfinite(pooled.k_cell_error)]
     spread = float(np.sqrt(max(scatter**2 - 1, 0.0)) * np.median(known)) if len(known) else 0.0
     if scatter > UNLIKE and spread > SPREAD * k > 0:
         reasons.append(
             f"the cells' own k differ by {100 * spread / k:.0f} % more than by chance ({scatter:.1f} times their "
-            "errors): contacts or cells are unlike in what the weights do not tell"
+            "errors): some contacts let more through than their size says, or cells are unlike"
         )
     if not solution.state.tailed and pooled.excess[0] > pooled.noise[0]:
         reasons.append(
-            "the residuals are mostly not measurement noise: something drives the cells that is not modelled"
+            "what the fit leaves unexplained is mostly not noise: something drives the cells that the model lacks"
         )
     return tuple(reasons)
 

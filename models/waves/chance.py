@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import fdtrc
@@ -15,18 +16,20 @@ from calcigraph.store.types import BoolArray, FloatArray, IntArray
 SMALLEST = 1e-300
 TRIMS = 2
 """Rounds of leaving out far events."""
+COUNTED = 20
+"""Exchanges that give as much order from which they are counted."""
 FAR = 3.0
 """Deviations of a front's residuals from which an event is far."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """(e,) each, at the roots of basins of enough cells; 0 elsewhere."""
+    """How closely events follow each other."""
 
     close: FloatArray
-    """Sum over the events of -log(chance of an event so soon after the one it follows)."""
-    size: IntArray
-    """Events of the basin."""
+    """(e,), of each basin of enough cells, at its root: the sum of `follows`. 0 elsewhere."""
+    follows: FloatArray
+    """(e,), -log(chance of an event so soon after the one it follows); 0 at roots."""
 
 
 def scores(train: Train, rate: FloatArray, basins: Basins, least: float, min_cells: int) -> Scores:
@@ -49,26 +52,55 @@ def scores(train: Train, rate: FloatArray, basins: Basins, least: float, min_cel
     lag = np.maximum(np.abs(time - time[basins.parent]), least)
     chance = -np.expm1(-2 * rate[train.row] * lag)
     follows = np.where(basins.parent == np.arange(events), 0.0, -np.log(chance))
-    return Scores(close=np.where(size >= min_cells, np.bincount(root, follows, events), 0.0), size=size)
+    return Scores(close=np.where(size >= min_cells, np.bincount(root, follows, events), 0.0), follows=follows)
 
 
-def order_of(wave: IntArray, waves: int, time: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """(waves,), -log p of the F test of a front, the best of three, for the (e,) events of each wave.
+@dataclass(frozen=True)
+class Asked:
+    """The e events of some waves, whose order is asked for."""
+
+    wave: IntArray
+    """(e,), the number of each event's wave: sorted."""
+    time: FloatArray
+    x: FloatArray
+    y: FloatArray
+    away: FloatArray
+    """Ways over contacts through the wave's cells, px: of each wave those from each of its cells to each, by rows."""
+
+    @cached_property
+    def size(self) -> IntArray:
+        """(waves,), events of each."""
+        return np.bincount(self.wave)
+
+    @cached_property
+    def first(self) -> IntArray:
+        """(waves,), where the events of each begin."""
+        return np.cumsum(self.size) - self.size
+
+    def ways(self, root: IntArray) -> FloatArray:
+        """(e,), the way to each event's cell from that of an event of the same wave."""
+        begin = np.cumsum(self.size**2) - self.size**2
+        here = np.arange(len(self.wave)) - self.first[self.wave]
+        place = begin[self.wave] + (root - self.first[self.wave]) * self.size[self.wave] + here
+        return np.asarray(self.away[place])
+
+
+def order_of(asked: Asked, time: FloatArray) -> FloatArray:
+    """(waves,), -log p of the F test of a front, the best of three, if the events had these times, (e,).
 
     The earliest event lies first by definition, so it is left out of circles around it. A paraboloid stands for
     circles around any other place. Each front is fitted without the events that lie far from it.
     """
+    wave, waves = asked.wave, len(asked.size)
     best = np.zeros(waves)
-    if len(wave) == 0:
-        return best
     order = np.lexsort((-np.arange(len(time)), -time))
     first = np.zeros(waves, np.int64)
     first[wave[order]] = order
     root = first[wave]
-    dx, dy, t = x - x[root], y - y[root], time - time[root]
+    dx, dy, t = asked.x - asked.x[root], asked.y - asked.y[root], time - time[root]
     everything = np.ones(len(time), np.bool_)
     fronts = (
-        (root != np.arange(len(time)), np.hypot(dx, dy)[:, None]),
+        (root != np.arange(len(time)), asked.ways(root)[:, None]),
         (everything, np.stack([dx, dy], axis=1)),
         (everything, np.stack([dx, dy, dx * dx + dy * dy], axis=1)),
     )
@@ -80,27 +112,23 @@ def order_of(wave: IntArray, waves: int, time: FloatArray, x: FloatArray, y: Flo
     return best
 
 
-def order_p(
-    wave: IntArray,
-    waves: int,
-    time: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    exchanges: int,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """(waves,), how often times exchanged among the (e,) events of every wave give any of them as much order.
+def order_p(asked: Asked, exchanges: int, rng: np.random.Generator) -> FloatArray:
+    """(waves,), how often times exchanged among the events of a wave give it as much order.
 
-    One p holds for all waves of the culture together: each is compared with the largest order of each exchange.
+    Below the `COUNTED` highest of the exchanges p is read from the tail that they make, which is exponential: -log p of
+    a test has a tail of mean 1, and one that was fitted without far events a somewhat longer one.
     """
-    seen = order_of(wave, waves, time, x, y)
-    above = np.zeros(waves)
-    by_wave = np.argsort(wave, kind="stable")
-    for _ in range(exchanges if waves else 0):
-        moved = np.empty_like(time)
-        moved[by_wave] = time[np.lexsort((rng.random(len(wave)), wave))]
-        above += order_of(wave, waves, moved, x, y).max() >= seen
-    return np.asarray((1 + above) / (1 + exchanges))
+    if len(asked.wave) == 0:
+        return np.zeros(0)
+    seen = order_of(asked, asked.time)
+    random = np.empty((exchanges, len(seen)))
+    for row in random:
+        row[:] = order_of(asked, asked.time[np.lexsort((rng.random(len(asked.wave)), asked.wave))])
+    random.sort(axis=0)
+    above = (random >= seen).sum(axis=0)
+    level, highest = random[-COUNTED - 1], random[-COUNTED:]
+    tail = COUNTED / exchanges * np.exp(-(seen - level) / np.maximum((highest - level).mean(axis=0), 1e-9))
+    return np.where(above >= COUNTED, (1 + above) / (1 + exchanges), np.minimum(tail, (1 + COUNTED) / (1 + exchanges)))
 
 
 def _near(residual: FloatArray, basin: IntArray, basins: int, use: BoolArray) -> BoolArray:

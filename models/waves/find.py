@@ -12,7 +12,7 @@ from scipy.special import betainc
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.waves.basins import Basins, cut, surface_of
-from calcigraph.models.waves.chance import Scores, scores
+from calcigraph.models.waves.chance import SMALLEST, Scores, scores
 from calcigraph.models.waves.contacts import net_of, reach_of
 from calcigraph.models.waves.flashes import NONE, flashes_among, flashes_of
 from calcigraph.models.waves.front import CIRCLES, PLANE, Places
@@ -26,9 +26,10 @@ from calcigraph.store.event_types import FLASH, WAVE, Events, Links, Wave
 from calcigraph.store.types import FloatArray, IntArray, Progress, Subgraph, silent
 
 LEVEL = 0.05
-"""A wave is reported at this p, which holds for all waves of a culture together."""
-ORDER_LEVEL = 0.01
-"""The same for the order alone: stricter, because a wave's events were chosen as those that fit its front."""
+"""A flash is reported at this p of its closeness, which holds for all of a culture together; a wave at this q."""
+LIKELY, LIKELY_LEVEL = 0.5, 0.001
+"""Events whose closeness has this p may be a wave too, if their order is as rare as this q: stricter, because a wave's
+events were chosen as those that fit its front."""
 FEWEST, MOST_EVENTS = 39, 4_000_000
 """Random cultures of a large one, and their events in all: one of 10,000 cells is as many small ones."""
 WINDOW = 2.0
@@ -93,15 +94,15 @@ def find_waves(
     task, order, told = _task(graph, events, options, rng)
     seen = _cut(task, task.train, task.se)
     progress("waves", 0, options.exchanges)
-    close_p, pair_p = _shifted_p(task, seen, rng, progress)
-    waves = _waves(task, seen, close_p, order, rng)
+    chance, pair_p = _by_chance(task, seen, rng, progress)
+    waves = _waves(task, seen, chance, order, rng)
     links = _links(task, events, seen, pair_p, order)
     facts = {
         "max_lag_s": task.lag,
         "max_lag": "given" if options.max_lag_s is not None else ("data" if told else "frames"),
         "candidates": int((seen.scores.close > 0).sum()),
         "exchanges": _random_cultures(task),
-        "control": "family-wise",
+        "control": "false-discovery",
     }
     return Found(links=links, waves=waves, facts=facts)
 
@@ -116,7 +117,8 @@ def _task(
     order = np.lexsort((events.half_s[known], row))
     row, order = row[order], known[order]
     step, frames = graph.frame_interval_s, graph.intensity.shape[1]
-    seconds = max(step * frames, float(events.half_s.max(initial=0)) + step)
+    recorded = step * frames if graph.time_s is None else float(graph.time_s[-1]) + step
+    seconds = max(recorded, float(events.half_s.max(initial=0)) + step)
     train = Train(row=row, time=events.half_s[order])
     se = np.maximum(np.nan_to_num(events.half_se_s[order], nan=step / 2), LEAST_SE * step)
     net = net_of(graph)
@@ -168,9 +170,9 @@ def _basins(task: Task, train: Train, se: FloatArray, every: Pairs, flash: IntAr
     return Basins(root=root, parent=parent)
 
 
-def _shifted_p(task: Task, seen: _Cut, rng: np.random.Generator, progress: Progress) -> tuple[FloatArray, FloatArray]:
-    """(e,) p of each basin's closeness; (2 m,) p of each way, the larger of two: how often shifted trains give as many
-    links in this order, and how often the order of the links that there are."""
+def _by_chance(task: Task, seen: _Cut, rng: np.random.Generator, progress: Progress) -> tuple[FloatArray, FloatArray]:
+    """The highest closeness of each random culture, sorted; (2 m,) p of each way, the larger of two: how often shifted
+    trains give as many links in this order, and how often the order of the links that there are."""
     times, close = _random_cultures(task), seen.scores.close
     highest = np.zeros(times)
     observed = _in_order(task, task.train, seen.every, task.se)
@@ -182,11 +184,15 @@ def _shifted_p(task: Task, seen: _Cut, rng: np.random.Generator, progress: Progr
         as_many += _in_order(task, train, random.every, task.se) >= observed
         progress("waves", done + 1, times)
     highest.sort()
-    p = np.where(close > 0, (1 + times - np.searchsorted(highest, close)) / (1 + times), 1.0)
     # Of so many links between two cells, as many in this order if both orders are as likely.
     both = observed + observed[task.net.back]
     by_order = np.where(observed > 0, betainc(np.maximum(observed, 1), both - observed + 1, 0.5), 1.0)
-    return p, np.maximum(by_order, (1 + as_many) / (1 + times))
+    return highest, np.maximum(by_order, (1 + as_many) / (1 + times))
+
+
+def _p(chance: FloatArray, close: FloatArray) -> FloatArray:
+    """How often random cultures give as close events."""
+    return np.where(close > 0, (1 + len(chance) - np.searchsorted(chance, close)) / (1 + len(chance)), 1.0)
 
 
 def _random_cultures(task: Task) -> int:
@@ -202,20 +208,23 @@ def _in_order(task: Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatAr
     return np.bincount(way, minlength=len(task.net.to)).astype(np.float64)
 
 
-def _waves(task: Task, seen: _Cut, close_p: FloatArray, order: IntArray, rng: np.random.Generator) -> tuple[Wave, ...]:
+def _waves(task: Task, seen: _Cut, chance: FloatArray, order: IntArray, rng: np.random.Generator) -> tuple[Wave, ...]:
     """The waves and flashes, by their first half rise."""
+    close_p = _p(chance, seen.scores.close)
     calm = np.flatnonzero(seen.flash == NONE)
     rest = replace(task, train=task.train.chosen(calm), se=task.se[calm])
-    root, size, field_ = seen.basins.root[calm], seen.scores.size, _field(rest)
-    seeds = np.unique(root[close_p[root] <= LEVEL])
+    root, field_ = seen.basins.root[calm], _field(rest)
+    seeds = np.unique(root[close_p[root] <= LIKELY])
     settled = settle(field_, [_by_time(rest, np.flatnonzero(root == seed)) for seed in seeds.tolist()])
     settled = [wave for wave in settled if len(wave.events) >= task.options.min_cells]
-    close = np.array([_smallest(root[wave.events], size, close_p) for wave in settled])
-    ordered = order_of_waves(rest, settled, rng)
-    p = np.maximum(close, ordered)
+    close = _p(chance, np.array([_closeness(seen, calm[wave.events]) for wave in settled]))
+    ordered = order_of_waves(rest, field_.places, settled, rng)
+    p = np.maximum(both_by_chance(close, ordered), ordered)
     ran = np.array([runs(rest, field_, wave) for wave in settled], np.bool_)
-    ran = ran & (close <= LEVEL) & (ordered <= ORDER_LEVEL)
+    ran = ran & (benjamini_hochberg(p) <= np.where(close <= LEVEL, LEVEL, LIKELY_LEVEL))
     flashes = [flash for flash in np.unique(seen.flash[seen.flash != NONE]).tolist() if close_p[flash] <= LEVEL]
+    # Told is no smaller p than so many random cultures can show.
+    p = np.maximum(p, 1 / (1 + len(chance)))
     q = benjamini_hochberg(np.concatenate([p, close_p[np.array(flashes, np.int64)]]))
     tortuosity = tortuosity_of(task.net, field_.places)
     waves = [
@@ -230,17 +239,16 @@ def _waves(task: Task, seen: _Cut, close_p: FloatArray, order: IntArray, rng: np
             order[calm],
         )
         for number, wave in enumerate(settled)
-        if close[number] <= LEVEL and (ran[number] or at_once(rest, wave))
+        if ran[number] or (close[number] <= LEVEL and at_once(rest, wave))
     ]
     for flash, each in zip(flashes, q[len(p) :].tolist(), strict=True):
         waves.append(_flash(task, _by_time(task, np.flatnonzero(seen.flash == flash)), close_p[flash], each, order))
     return tuple(sorted(waves, key=lambda wave: wave.onset_s))
 
 
-def _smallest(root: IntArray, size: IntArray, p: FloatArray) -> float:
-    """The smallest p of the basins of these events, if a third or more of the basin is among them."""
-    basin, count = np.unique(root, return_counts=True)
-    return float(p[basin[count >= size[basin] / 3]].min(initial=1.0))
+def _closeness(seen: _Cut, events: IntArray) -> float:
+    """Of the events of a wave that follow another of its events."""
+    return float(seen.scores.follows[events][np.isin(seen.basins.parent[events], events)].sum())
 
 
 def _flash(task: Task, events: IntArray, p: float, q: float, order: IntArray) -> Wave:
@@ -314,6 +322,16 @@ def _starts(task: Task, wave: Settled) -> IntArray:
     origin, net = wave.front.origin, task.net
     near = np.intersect1d(first, net.to[net.first[origin] : net.first[origin + 1]])
     return np.asarray(np.union1d(near, [origin]) if origin in first else [origin], np.int64)
+
+
+def both_by_chance(one: FloatArray, two: FloatArray) -> FloatArray:
+    """p of two independent tests together (Fisher 1932).
+
+    >>> both_by_chance(np.array([0.1, 1.0]), np.array([0.1, 0.01])).round(3).tolist()
+    [0.056, 0.056]
+    """
+    product = np.maximum(one * two, SMALLEST)
+    return np.asarray(product * (1 - np.log(product)))
 
 
 def benjamini_hochberg(p: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """Fronts fitted to the times of events: circles around a cell, along contacts, or a plane; without far events.
 
-    circles   t = a + b d(origin, cell),    d: shortest way over contacts, px
+    circles   t = a + b d(origin, cell),    d: shortest way over contacts, px; in all cells, or through those that fired
     plane     t = a + g . (x, y)
     flat      t = a, all at once
 
@@ -28,6 +28,8 @@ EARLY = 3
 """The earliest of so many events are tried as an origin, at least."""
 MARGIN = 2.5
 """Margin around cells within which ways between them are sought, in distances of contacts."""
+SILENT = 3.0
+"""A way on from a cell that did not fire is so much longer: waves go round it, unless only its event was missed."""
 STEPS = 6
 FAR = 3.0
 """Deviations from which an event costs no more."""
@@ -46,12 +48,24 @@ class Places:
     spacing: float
     """Median distance of contacts, px."""
 
-    def away(self, origins: IntArray, rows: IntArray) -> FloatArray:
-        """(origins, rows), shortest way over contacts, px, among the cells around; far where there is none."""
-        around = self.around(np.union1d(origins, rows))
-        matrix = self.matrix[around][:, around]
+    def away(self, origins: IntArray, rows: IntArray, through: IntArray | None = None) -> FloatArray:
+        """(origins, rows), shortest way over contacts, px, among the cells around; far where there is none.
+
+        `through` are the cells that fired, if the way on from others is to be dear.
+        """
+        around, matrix = self.paths(np.union1d(origins, rows), through)
         far = dijkstra(matrix, indices=np.searchsorted(around, origins))[:, np.searchsorted(around, rows)]
         return np.where(np.isfinite(far), far, self.reach(around))
+
+    def paths(self, rows: IntArray, through: IntArray | None) -> tuple[IntArray, csr_matrix]:
+        """The cells around these, and what it costs to go from one to another in contact."""
+        around = self.around(rows if through is None else np.union1d(rows, through))
+        matrix = self.matrix[around][:, around]
+        if through is not None:
+            dear = np.full(len(around), SILENT)
+            dear[np.searchsorted(around, through)] = 1.0
+            matrix.data *= np.repeat(dear, np.diff(matrix.indptr))
+        return around, matrix
 
     @cached_property
     def matrix(self) -> csr_matrix:
@@ -86,6 +100,8 @@ class Front:
     """Deviation of the events that belong to it, s."""
     badness: float
     """BIC."""
+    through: IntArray | None = None
+    """Rows of the cells that fired, where circles run through them."""
 
     @property
     def steep(self) -> float:
@@ -95,7 +111,7 @@ class Front:
     def expected(self, places: Places, rows: IntArray) -> FloatArray:
         """(rows,), when the front passes cells."""
         if self.kind == CIRCLES:
-            away = places.away(np.array([self.origin]), rows)[0]
+            away = places.away(np.array([self.origin]), rows, self.through)[0]
             return np.asarray(self.constant + self.slope[0] * away)
         if self.kind == PLANE:
             return np.asarray(self.constant + self.slope[0] * places.x[rows] + self.slope[1] * places.y[rows])
@@ -128,7 +144,7 @@ def _badness(residual: FloatArray, scale: float, parameters: int) -> float:
 def _circles(places: Places, rows: IntArray, time: FloatArray, least: float) -> Front:
     order = np.argsort(time, kind="stable")
     tried = np.unique(rows[order[: min(MOST_ORIGINS, max(EARLY, len(rows) // 4))]])
-    away = places.away(tried, rows)
+    away = np.concatenate([places.away(tried, rows), places.away(tried, rows, rows)])
     design = np.stack([np.ones_like(away), away], axis=2)
     coefficient, residual = robust(design, time)
     scale = np.maximum(CONSISTENT * np.median(np.abs(residual), axis=1), least)
@@ -139,11 +155,12 @@ def _circles(places: Places, rows: IntArray, time: FloatArray, least: float) -> 
         return Front(kind=CIRCLES, origin=-1, constant=0.0, slope=(0.0,), scale=np.inf, badness=np.inf)
     return Front(
         kind=CIRCLES,
-        origin=int(tried[best]),
+        origin=int(tried[best % len(tried)]),
         constant=float(coefficient[best, 0]),
         slope=(float(coefficient[best, 1]),),
         scale=float(scale[best]),
         badness=_badness(residual[best], float(scale[best]), 4),
+        through=rows if best >= len(tried) else None,
     )
 
 
@@ -165,7 +182,7 @@ def _plane(places: Places, rows: IntArray, time: FloatArray, least: float) -> Fr
 
 def robust(design: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Tukey's biweight for k designs at once: (k, e, p) to coefficients (k, p) and residuals (k, e)."""
-    weight = np.ones(design.shape[:2])
+    weight, middle = np.ones(design.shape[:2]), design.shape[1] // 2
     size = np.sqrt((design**2).mean(axis=1)) + 1e-12
     design = design / size[:, None, :]
     for step in range(STEPS):
@@ -174,7 +191,7 @@ def robust(design: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray
         right = np.einsum("kep,e->kp", weighted, time)
         coefficient = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
         residual = time - np.einsum("kep,kp->ke", design, coefficient)
-        scale = CONSISTENT * np.median(np.abs(residual), axis=1) + 1e-9
+        scale = CONSISTENT * np.partition(np.abs(residual), middle, axis=1)[:, middle] + 1e-9
         # Wide at first, so that the start decides less.
         wide = TUKEY * max(1.0, 2.0 - step / 2)
         weight = np.clip(1 - (residual / (wide * scale[:, None])) ** 2, 0, 1) ** 2 + 1e-6

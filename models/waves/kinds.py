@@ -8,16 +8,20 @@ import numpy as np
 
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.scale import CONSISTENT
-from calcigraph.models.waves.chance import order_p
+from calcigraph.models.waves.chance import Asked, order_p
 from calcigraph.models.waves.contacts import Net, Reach, spans
 from calcigraph.models.waves.flashes import NONE
-from calcigraph.models.waves.front import FLAT
+from calcigraph.models.waves.front import FLAT, Places
 from calcigraph.models.waves.pairs import Train
 from calcigraph.models.waves.settling import Field, Settled
-from calcigraph.store.types import FloatArray, Subgraph
+from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
 LEAST_EXCHANGES = 199
-"""Exchanges of times for the p of the order, at least."""
+"""Exchanges of times for the p of the order, at least, but for cultures with many events in waves."""
+FEWEST_EXCHANGES, MOST_EXCHANGED = 79, 2_000_000
+"""Exchanges there, and how many events are exchanged in all."""
+MOST = 300
+"""Events of a wave whose order is asked for, at most."""
 EXPLAINED, STEPPED = 0.5, 0.48
 """Least share of the spread of a wave's times that its front explains, and least lower bound of the correlation of the
 times from cell to cell with the front's. Patches that fire in turn have correlations of about 0.35, waves 0.9."""
@@ -99,24 +103,34 @@ def at_once(task: Task, wave: Settled) -> bool:
     return CONSISTENT * float(np.median(np.abs(time - np.median(time)))) <= max(2 * task.step, task.rise)
 
 
-def order_of_waves(task: Task, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
+def order_of_waves(task: Task, places: Places, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
     """(waves,), p of their order, with the events of cells that each wave lies round, whether they fit it or not."""
+    train, asked = task.train, [_asked(task, wave) for wave in settled]
+    which = np.concatenate([np.zeros(0, np.int64), *asked])
+    rows = [train.row[events] for events in asked]
+    return order_p(
+        Asked(
+            wave=np.repeat(np.arange(len(asked)), [len(events) for events in asked]),
+            time=train.time[which],
+            x=places.x[train.row[which]],
+            y=places.y[train.row[which]],
+            away=np.concatenate([np.zeros(0), *(places.away(each, each, each).ravel() for each in rows)]),
+        ),
+        max(min(max(task.options.exchanges, LEAST_EXCHANGES), MOST_EXCHANGED // max(len(which), 1)), FEWEST_EXCHANGES),
+        rng,
+    )
+
+
+def _asked(task: Task, wave: Settled) -> IntArray:
+    """The events whose order is asked for, evenly over the wave where they are many."""
     train, net = task.train, task.net
-    waves, events = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    contacts = np.maximum(np.diff(net.first), 1)
-    for number, each in enumerate(settled):
-        inside = np.zeros(net.cells)
-        inside[train.row[each.events]] = 1
-        around = np.bincount(net.start, inside[net.to], net.cells) / contacts
-        holes = np.flatnonzero((around >= HOLE) & (inside == 0))
-        first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
-        other = spans(first, last - first)
-        time = train.time[each.events]
-        near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
-        asked = np.concatenate([each.events, other[near]])
-        waves.append(np.full(len(asked), number))
-        events.append(asked)
-    which = np.concatenate(events)
-    exchanges = max(task.options.exchanges, LEAST_EXCHANGES)
-    x, y = task.graph.x_px[train.row[which]], task.graph.y_px[train.row[which]]
-    return order_p(np.concatenate(waves), len(settled), train.time[which], x, y, exchanges, rng)
+    inside = np.zeros(net.cells)
+    inside[train.row[wave.events]] = 1
+    around = np.bincount(net.start, inside[net.to], net.cells) / np.maximum(np.diff(net.first), 1)
+    holes = np.flatnonzero((around >= HOLE) & (inside == 0))
+    first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
+    other = spans(first, last - first)
+    time = train.time[wave.events]
+    near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
+    asked = np.concatenate([wave.events, other[near]])
+    return np.asarray(asked[np.unique(np.linspace(0, len(asked) - 1, min(MOST, len(asked))).astype(np.int64))])

@@ -204,7 +204,7 @@ def _gain_of(task: Field, one: IntArray, two: IntArray, front_one: Front, front_
 
 def _common_scale(task: Field, one: Front, two: Front) -> float:
     steep = max(one.steep, two.steep)
-    return max(min(one.scale, two.scale), task.least, LOOSE * steep * task.places.spacing)
+    return max(min(one.scale, two.scale), task.least, 2 * LOOSE * steep * task.places.spacing)
 
 
 def _neighbours(task: Field, sets: list[IntArray]) -> set[tuple[int, int]]:
@@ -248,7 +248,7 @@ def _two(task: Field, events: IntArray) -> tuple[IntArray, IntArray] | None:
     seconds = _seconds(task, rows, time)
     if len(seconds) < 2:
         return None
-    away = places.away(rows[seconds], rows)
+    away = places.away(rows[seconds], rows, rows)
     best: tuple[float, BoolArray] | None = None
     for a in range(len(seconds)):
         for b in range(a + 1, len(seconds)):

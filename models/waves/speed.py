@@ -10,6 +10,10 @@ how much longer ways over contacts are than straight ones. A cell that is late m
 where S_ij is the part of the way that both cells share, over the mean way; for a plane front it falls off with the
 distance of the cells. r and s^2 are those of the largest restricted likelihood. Without r the interval is half as wide
 as it should be. `METRIC` is added: a front does not run exactly along shortest ways.
+
+What cells hand on runs along contacts, what diffuses around them runs straight ahead, and straight ways are some tenth
+shorter. Circles are fitted with both, each with the weight of its likelihood: where the times cannot tell, the interval
+holds both speeds.
 """
 
 from __future__ import annotations
@@ -54,24 +58,24 @@ def speed_of(places: Places, front: Front, rows: IntArray, time: FloatArray, tor
     rows, time = rows[keep], time[keep]
     if len(rows) < FEWEST or front.kind not in (CIRCLES, PLANE):
         return Speed(None, None, None)
-    if front.kind == CIRCLES:
-        away, shared = _ways(places, front.origin, rows)
-    else:
-        gx, gy = front.slope
-        away = tortuosity * (gx * places.x[rows] + gy * places.y[rows]) / np.hypot(gx, gy)
-        between = np.hypot(places.x[rows][:, None] - places.x[rows], places.y[rows][:, None] - places.y[rows])
-        shared = np.exp(-between / (COMMON * places.spacing))
-    known = np.isfinite(away)
-    use = np.flatnonzero(known)
+    away, shared = _plane(places, front, rows, tortuosity) if front.kind == PLANE else _circles(places, front, rows)
+    use = np.flatnonzero(np.isfinite(away[0]))
     for _ in range(ROUNDS):
         if len(use) < FEWEST:
             return Speed(None, None, None)
-        slope, error, residual = _line(away[use], time[use], shared[np.ix_(use, use)])
+        residual = _line(away[0][use], time[use], shared[np.ix_(use, use)]).residual
         spread = CONSISTENT * float(np.median(np.abs(residual))) + 1e-9
         near = use[np.abs(residual) <= FAR * spread]
         if len(near) == len(use):
             break
         use = near
+    lines = [_line(ways[use], time[use], shared[np.ix_(use, use)]) for ways in away]
+    cost = np.array([line.cost for line in lines])
+    weight = np.exp((cost.min() - cost) / 2)
+    weight /= weight.sum()
+    slopes, errors = (np.array([getattr(line, name) for line in lines]) for name in ("slope", "error"))
+    slope = float(weight @ slopes)
+    error = float(np.sqrt(weight @ (errors**2 + (slopes - slope) ** 2)))
     return _as_speed(slope, error, len(use), 2 if front.kind == CIRCLES else 3)
 
 
@@ -84,11 +88,12 @@ def _as_speed(slope: float, error: float, events: int, parameters: int) -> Speed
     )
 
 
-def _ways(places: Places, origin: int, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Ways over contacts from the origin, px, and the share of the mean way that each two have in common."""
-    around = places.around(np.union1d(rows, [origin]))
-    matrix = places.matrix[around][:, around]
-    origin, rows = int(np.searchsorted(around, origin)), np.searchsorted(around, rows)
+def _circles(places: Places, front: Front, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(2, e), ways from the origin over contacts and straight ahead, px; (e, e), the share of the mean way over
+    contacts that each two have in common."""
+    straight = np.hypot(places.x[rows] - places.x[front.origin], places.y[rows] - places.y[front.origin])
+    around, matrix = places.paths(np.union1d(rows, [front.origin]), front.through)
+    origin, rows = int(np.searchsorted(around, front.origin)), np.searchsorted(around, rows)
     both = dijkstra(matrix, indices=np.array([origin]), return_predecessors=True)
     away, before = both[0][0], both[1][0]
     number: dict[int, int] = {}
@@ -107,13 +112,29 @@ def _ways(places: Places, origin: int, rows: IntArray) -> tuple[FloatArray, Floa
         used[place, way] = 1
     shared = (used * length) @ used.T
     mean = float(np.mean(np.diagonal(shared))) if len(rows) else 1.0
-    return np.asarray(away[rows]), shared / max(mean, 1e-9)
+    return np.stack([away[rows], straight]), shared / max(mean, 1e-9)
 
 
-def _line(x: FloatArray, y: FloatArray, shared: FloatArray) -> tuple[float, float, FloatArray]:
-    """Slope, its standard error and the residuals at the share of the largest restricted likelihood."""
+def _plane(places: Places, front: Front, rows: IntArray, tortuosity: float) -> tuple[FloatArray, FloatArray]:
+    """(1, e), ways along the direction, px, as long as those over contacts; (e, e), how near each two cells are."""
+    x, y, (gx, gy) = places.x[rows], places.y[rows], front.slope
+    between = np.hypot(x[:, None] - x, y[:, None] - y)
+    return tortuosity * (gx * x + gy * y)[None] / np.hypot(gx, gy), np.exp(-between / (COMMON * places.spacing))
+
+
+@dataclass(frozen=True)
+class _Line:
+    slope: float
+    error: float
+    residual: FloatArray
+    cost: float
+    """-2 log likelihood."""
+
+
+def _line(x: FloatArray, y: FloatArray, shared: FloatArray) -> _Line:
+    """The line at the share of the largest restricted likelihood."""
     design = np.stack([np.ones(len(x)), x - x.mean()], axis=1)
-    best = (np.inf, 0.0, np.inf, y)
+    best, line = np.inf, _Line(slope=0.0, error=np.inf, residual=y, cost=np.inf)
     for share in SHARES:
         matrix = share * shared + (1 - share) * np.eye(len(x)) + 1e-9 * np.eye(len(x))
         lower = np.linalg.cholesky(matrix)
@@ -123,12 +144,18 @@ def _line(x: FloatArray, y: FloatArray, shared: FloatArray) -> tuple[float, floa
         left = b - a @ coefficient
         freedom = max(len(x) - 2, 1)
         variance = float(left @ left) / freedom
-        log_det = 2 * float(np.log(np.diagonal(lower)).sum()) + float(np.linalg.slogdet(normal)[1])
-        cost = freedom * float(np.log(max(variance, 1e-12))) + log_det
-        if cost < best[0]:
-            error = float(np.sqrt(variance * np.linalg.inv(normal)[1, 1]))
-            best = (cost, float(coefficient[1]), error, y - design @ coefficient)
-    return best[1], best[2], best[3]
+        log_det = 2 * float(np.log(np.diagonal(lower)).sum())
+        spread = float(np.log(max(variance, 1e-12)))
+        cost = freedom * spread + log_det + float(np.linalg.slogdet(normal)[1])
+        if cost < best:
+            best = cost
+            line = _Line(
+                slope=float(coefficient[1]),
+                error=float(np.sqrt(variance * np.linalg.inv(normal)[1, 1])),
+                residual=y - design @ coefficient,
+                cost=len(x) * spread + log_det,
+            )
+    return line
 
 
 def tortuosity_of(net: Net, places: Places) -> float:

@@ -1,8 +1,7 @@
 // The chosen cell: its traces, its events, its parameters with their intervals, its neighbours.
 
 const WAVE_COLOUR = "#d55e00", EVENT_COLOUR = "#0072b2";
-// A free run may be far from the trace, so only that of the first model is shown from the start.
-const hiddenLines = new Set(settings.lines.slice(1).map((each) => each.key));
+const hiddenLines = new Set(settings.lines.filter((each) => each.hidden).map((each) => each.key));
 
 /** Draw the traces of a cell. */
 function drawTraces(shownCulture, row) {
@@ -51,13 +50,13 @@ function drawLegend(shownCulture, row, dark) {
   if (eventsOf(shownCulture, row).length) {
     entries.push({ key: "events", name: "events (orange: in a wave)", colour: EVENT_COLOUR, mark: true });
   }
-  $("legend").replaceChildren(...entries.map(({ key, name, colour, mark }) => {
+  $("legend").replaceChildren(...entries.map(({ key, name, colour, mark, thin }) => {
     const box = element("input", { type: "checkbox", onchange: () => {
       if (box.checked) hiddenLines.delete(key); else hiddenLines.add(key);
       showLines();
     } });
     box.checked = !hiddenLines.has(key);
-    const sample = element("i", mark ? { class: "mark" } : {});
+    const sample = element("i", { class: mark ? "mark" : thin ? "thin" : null });
     sample.style.borderTopColor = colour;
     return element("label", {}, box, sample, name);
   }));
@@ -75,19 +74,16 @@ function showLines() {
 /** The numbers and sentences about a cell. */
 function drawFacts(shownCulture, row, choose) {
   const parts = [], rows = shownCulture.quantities.filter((each) => Number.isFinite(each.values[row]));
-  const best = shownCulture.models[0];
+  const best = shownCulture.models[0], others = shownCulture.models.slice(1).map((each) => each.model);
   $("word").textContent = shownCulture.border[row] ? "border cell: neighbours may be missing, so it has no coupling"
-    : best && best.word[row] ? `its coupling: ${best.word[row]}` : "";
-  parts.push(element("table", {},
-    element("thead", {}, element("tr", {}, ...["", "value", "95 %"].map((text, place) =>
-      element("th", { scope: "col", class: place ? "n" : null }, text)))),
-    element("tbody", {}, ...rows.map((each) => element("tr", { "data-key": each.key },
-      element("th", { scope: "row" }, each.label),
-      element("td", { class: "n" }, shown(each.values[row])),
-      element("td", { class: "n" }, interval(each, row)))))));
-  for (const each of shownCulture.models) {
-    const words = [each.word[row], each.group[row] && `fit: ${each.group[row]}`, each.why[row]].filter(Boolean);
-    if (words.length) parts.push(element("p", {}, `${each.model}: ${words.join("; ")}`));
+    : best && best.word[row] ? `its coupling: ${best.word[row]}${unlike(best, row)}` : "";
+  const of = (model) => rows.filter((each) => each.key.startsWith(`${model}_`));
+  const first = rows.filter((each) => !others.some((model) => each.key.startsWith(`${model}_`)));
+  parts.push(factTable(first, row), ...reasons(best, row));
+  for (const each of shownCulture.models.slice(1)) {
+    if (!of(each.model).length) continue;
+    parts.push(folded(`fit of ${each.model}`, `fit of ${each.model}`,
+      factTable(of(each.model), row), ...reasons(each, row, each.word[row])));
   }
   const remarks = shownCulture.remarks[row] || [];
   if (remarks.length) {
@@ -98,7 +94,64 @@ function drawFacts(shownCulture, row, choose) {
   parts.push(element("h3", {}, near.length ? `Neighbours (${near.length})` : "No neighbours"));
   parts.push(element("div", { class: "chips" }, ...near.map((each) =>
     element("button", { type: "button", onclick: () => choose(each) }, String(shownCulture.labels[each])))));
+  const within = $("facts").contains(document.activeElement);
   $("facts").replaceChildren(...parts);
+  // Who walks from neighbour to neighbour with the keyboard stays among them.
+  const chip = within && $("facts").querySelector(".chips button");
+  if (chip) chip.focus({ preventScroll: true });
+}
+
+/** A cell's own interval may be narrow although something speaks against the coupling of the culture. */
+function unlike(fit, row) {
+  return fit.culture && fit.culture !== fit.word[row] ? `; that of the culture: ${fit.culture}` : "";
+}
+
+function factTable(rows, row) {
+  return element("table", {},
+    element("thead", {}, element("tr", {}, ...["", "value", "95 %"].map((text, place) =>
+      element("th", { scope: "col", class: place ? "n" : null }, text)))),
+    element("tbody", {}, ...rows.map((each) => element("tr", { "data-key": each.key },
+      element("th", { scope: "row" }, each.label),
+      element("td", { class: "n" }, shown(each.values[row])),
+      element("td", { class: "n" }, interval(each, row))))));
+}
+
+const unfolded = new Set();
+
+/** A part that is shown on demand, and stays open from cell to cell. */
+function folded(key, title, ...parts) {
+  const made = element("details", { open: unfolded.has(key) ? "" : null }, element("summary", {}, title), ...parts);
+  made.addEventListener("toggle", () => { if (made.open) unfolded.add(key); else unfolded.delete(key); });
+  return made;
+}
+
+/** What speaks against the coupling of a cell, and how its trace is followed. */
+function reasons(fit, row, word = "") {
+  if (!fit) return [];
+  const told = [word && `its coupling: ${word}`, fit.stale && "stale: the masks were mended since", fit.why[row], fit.group[row]];
+  return told.some(Boolean) ? [element("p", {}, `${fit.model}: ${told.filter(Boolean).join("; ")}`)] : [];
+}
+
+/** After a choice further down: up to the map, with the focus too. */
+function showMap() {
+  $("cells").scrollIntoView();
+  $("map-box").focus({ preventScroll: true });
+}
+
+/** The cells in which no event was found, as buttons. */
+function drawSilent(shownCulture, choose) {
+  const { silent, labels } = shownCulture;
+  $("silent").hidden = !silent;
+  if (!silent) return;
+  const { rows, noisy } = silent, hidden = new Set(noisy), count = rows.length;
+  $("silent-said").textContent = count
+    ? `No event was found in ${count} of ${labels.length} cells.${noisy.length ? ` ${noisy.length} of them (marked ~) have noisy traces, in which small events may hide.` : ""}`
+    : "Every cell has an event.";
+  $("silent-cells").hidden = !count;
+  $("silent-cells").replaceChildren(...rows.map((row) => element("button", { type: "button", onclick: () => {
+    choose(row);
+    showMap();
+  } }, `${labels[row]}${hidden.has(row) ? " ~" : ""}`)));
 }
 
 function eventList(shownCulture, row) {
@@ -106,8 +159,7 @@ function eventList(shownCulture, row) {
   if (!events) return [];
   if (!found.length) return [element("p", {}, "No event was found in this cell.")];
   const unit = shownCulture.axis.replace(/^.*\(|\)$/g, "");
-  return [element("details", {},
-    element("summary", {}, `${found.length} event${found.length > 1 ? "s" : ""}`),
+  return [folded("events", `${found.length} event${found.length > 1 ? "s" : ""}`,
     element("table", {},
       element("thead", {}, element("tr", {}, ...[`half rise (${unit})`, `amplitude (${shownCulture.intensity_unit})`, "signal to noise", "wave"]
         .map((text) => element("th", { scope: "col", class: "n" }, text)))),
@@ -140,7 +192,7 @@ function drawHistograms(shownCulture) {
     plot.x_range.setv({ start: edges[0], end: edges[edges.length - 1] });
     plot.y_range.setv({ start: 0, end: 1.08 * Math.max(...counts, 1) });
     const axis = plot.below[0];
-    axis.axis_label = label;
+    box.querySelector("h3").textContent = label;
     axis.major_label_overrides = new Map(ticks);
     axis.ticker.ticks = ticks.map(([spot]) => spot);
     box.setAttribute("role", "img");

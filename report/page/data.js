@@ -92,6 +92,12 @@ function shown(value, digits = 3) {
   return text.replace("-", "−");
 }
 
+/** A number of an axis, without zeros at its end. */
+function tickText(value) {
+  if (value !== 0 && Math.abs(value) < 1e-3) return shown(value, 6).replace(/(\.\d*?)0*×/, "$1×").replace(".×", "×");
+  return String(Number(value.toPrecision(6))).replace("-", "−");
+}
+
 function interval(quantity, row) {
   if (!quantity.low || !Number.isFinite(quantity.low[row]) || !Number.isFinite(quantity.high[row])) return "";
   return `${shown(quantity.low[row])} to ${shown(quantity.high[row])}`;

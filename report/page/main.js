@@ -93,7 +93,10 @@ function showCulture(place) {
   $("search").value = "";
   startTable(shownCulture, choose);
   drawHistograms(shownCulture);
+  drawSilent(shownCulture, choose);
   choose(shownCulture.start);
+  listed.page = 0; // nobody chose that cell yet
+  showPage(shownCulture, choose);
   setColour("intensity");
   showFrame(0);
 }
@@ -191,6 +194,7 @@ function chooseAt(x, y) {
 window.calcigraphReport = {
   state,
   coloured,
+  tickText,
   tap: chooseAt,
   doubletap: chooseAt,
   mousemove: (x, y) => {
@@ -207,13 +211,15 @@ async function embed(item, into) {
 
 /** Figures further down are made when the first ones can be seen. */
 async function embedRest(figures) {
-  const grid = (id, items) => items.map((item) => {
-    const box = element("div");
+  // The titles are texts of the page, which take a second line where a figure would cut them.
+  const grid = (id, items, titles) => items.map((item, place) => {
+    const box = element("div"), into = element("div");
+    box.append(element("h3", {}, titles[place] || ""), into);
     $(id).append(box);
-    return embed(item, box);
+    return embed(item, into);
   });
-  await Promise.all(grid("histogram-grid", figures.histograms));
-  if ($("strip-grid")) await Promise.all(grid("strip-grid", figures.strips));
+  await Promise.all(grid("histogram-grid", figures.histograms, []));
+  if ($("strip-grid")) await Promise.all(grid("strip-grid", figures.strips, settings.strips));
   dress();
   drawHistograms(state.culture);
   markHistograms(state.culture, state.row);

@@ -69,7 +69,7 @@ function showPage(shownCulture, choose) {
       ? element("th", { scope: "row", class: "n" }, element("button", { type: "button", class: "link", onclick: (event) => {
         event.stopPropagation();
         choose(row);
-        $("cells").scrollIntoView();
+        showMap();
       } }, column.text(row)))
       : element("td", { class: column.number ? "n" : column.prose ? "text" : null }, column.text(row)));
     return element("tr", { "data-row": row, "aria-selected": row === listed.row, onclick: () => choose(row) }, ...cells);

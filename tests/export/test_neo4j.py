@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from calcigraph.errors import NotFoundError
 from calcigraph.export.cypher_file import literal, write_cypher
-from calcigraph.export.dump import LINKS, NODES, Dump
 from calcigraph.export.neo4j_import import AFTER, README, write_neo4j_csv
 from calcigraph.queries import names, rows
+from calcigraph.store.dump import LINKS, NODES, Dump
 from calcigraph.store.endpoint import import_driver
 from calcigraph.store.graph import Graph
 

@@ -16,12 +16,18 @@ import pyarrow.parquet
 import pytest
 import shapely
 
-from calcigraph.export.annotated_matrix import write_anndata
+from calcigraph.export.annotated_matrix import write_anndata, write_anndata_zarr
 from calcigraph.export.collected import Collected
 from calcigraph.export.contact_graph import write_graphml
 from calcigraph.export.folders import write_parquet
 from calcigraph.export.frames import cells_frame, traces_array
-from calcigraph.export.maps import CRS, write_geojson, write_geoparquet
+from calcigraph.export.maps import (
+    CRS,
+    write_contact_geojson,
+    write_contact_geoparquet,
+    write_geojson,
+    write_geoparquet,
+)
 from calcigraph.queries import records
 from calcigraph.store.graph import Graph
 
@@ -112,6 +118,22 @@ def test_geojson_in_gdal(each: Collected, tmp_path: Path) -> None:
     assert [feature["properties"] for feature in told["features"]] == records(each.attributes.frame)
 
 
+def test_contacts_are_a_layer_of_their_own(each: Collected, tmp_path: Path) -> None:
+    write_contact_geojson(each, tmp_path / "a.geojson")
+    write_contact_geoparquet(each, tmp_path / "a.parquet")
+    places = {row["label"]: (row["x_px"], -row["y_px"]) for row in records(each.cells)}
+    for frame in (geopandas.read_file(tmp_path / "a.geojson"), geopandas.read_parquet(tmp_path / "a.parquet")):
+        assert len(frame) == len(each.subgraph.pairs)
+        assert not frame.crs.is_geographic
+        assert set(frame.geom_type) <= {"LineString"}
+        if not len(frame):
+            continue
+        for line, a, b in zip(frame.geometry, frame["label_a"], frame["label_b"], strict=True):
+            np.testing.assert_allclose(line.coords, [places[a], places[b]])
+    told = json.loads((tmp_path / "a.geojson").read_text(encoding="utf-8"))
+    assert [feature["properties"] for feature in told["features"]] == records(each.tables["contacts"].frame)
+
+
 def test_geoparquet_in_geopandas(each: Collected, tmp_path: Path) -> None:
     write_geoparquet(each, tmp_path / "a.parquet")
     frame = geopandas.read_parquet(tmp_path / "a.parquet")
@@ -123,9 +145,11 @@ def test_geoparquet_in_geopandas(each: Collected, tmp_path: Path) -> None:
     )
 
 
-def test_anndata(each: Collected, tmp_path: Path) -> None:
-    write_anndata(each, tmp_path / "a.h5ad")
-    data = anndata.read_h5ad(tmp_path / "a.h5ad")
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+def test_anndata(each: Collected, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    (write_anndata if suffix == "h5ad" else write_anndata_zarr)(each, path)
+    data = (anndata.read_h5ad if suffix == "h5ad" else anndata.read_zarr)(path)
     graph = each.subgraph
     np.testing.assert_array_equal(data.X, graph.intensity)
     np.testing.assert_array_equal(data.var["time_s"], graph.frame_times)

@@ -126,18 +126,18 @@ def test_traces_lose_the_background(tmp_path, run):
     movie = blurred(0.0, labels=labels, added=400.0).clip(0).astype(np.uint16)
     plain = run(tmp_path, movie, labels)
     assert plain.culture.light["background"] == pytest.approx(400, abs=2)
-    data = run(tmp_path, movie, labels, background=True)
+    data = run(tmp_path, movie, labels, background="auto")
     logs = data.cells.intensity / data.culture.intensity_gain
     expected = np.log(courses()[1:])
     off = logs - expected
     assert (off - off.mean(axis=1, keepdims=True)).std() < 0.002
-    assert data.culture.options["background"] is True
+    assert data.culture.options["background"] == "auto"
     assert "counts, 29 % of the light in cells" in light_line(data.culture.light)  # 400 of 1,400
 
 
 def test_a_tissue_without_gaps_has_no_background(tmp_path, run):
     with pytest.raises(InputError, match="--background: fewer than 400 pixels lie more than 10 px from all cells"):
-        run(tmp_path, blurred(0.0).clip(0).astype(np.uint16), CELLS, background=True)
+        run(tmp_path, blurred(0.0).clip(0).astype(np.uint16), CELLS, background="auto")
 
 
 def test_a_cell_that_is_no_brighter_than_the_background_is_named(tmp_path, run):
@@ -145,7 +145,7 @@ def test_a_cell_that_is_no_brighter_than_the_background_is_named(tmp_path, run):
     movie = blurred(0.0, labels=labels, added=400.0).clip(0).astype(np.uint16)
     movie[7][labels == 5] = 350
     with pytest.raises(InputError, match=r"cell 5 is no brighter than .* in frame 7 \(350 and 40"):
-        run(tmp_path, movie, labels, background=True)
+        run(tmp_path, movie, labels, background="auto")
 
 
 def test_crosstalk_takes_traces_from_the_cores(tmp_path, run):

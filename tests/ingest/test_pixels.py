@@ -44,10 +44,10 @@ def test_floats_of_which_0_is_white_are_refused(tmp_path, movie):
         open_movie(str(tmp_path / "m.tif"), timed=True)
 
 
-def test_offset_and_scale(tmp_path, movie, ready):
+def test_background_in_counts_and_scale(tmp_path, movie, ready):
     path = tmp_path / "m.tif"
     tifffile.imwrite(path, movie + 30000, photometric="minisblack")
-    found, _, _ = ready(path, frame_interval_s=5.0, offset=30100)
+    found, _, _ = ready(path, frame_interval_s=5.0, background=30100)
     assert found.dtype == np.uint16
     np.testing.assert_array_equal(found, np.maximum(movie.astype(int) - 100, 0))
     tifffile.imwrite(path, (movie / 65535).astype(np.float32))
@@ -56,7 +56,12 @@ def test_offset_and_scale(tmp_path, movie, ready):
 
 
 @pytest.mark.parametrize(
-    "options", [{"offset": -1.0}, {"offset": float("nan")}, {"scale": 0.0}, {"trust_interval": True}]
+    "options",
+    [
+        *({"background": given} for given in ("nan", "101%", "", True)),
+        {"scale": 0.0},
+        {"trust_interval": True},
+    ],
 )
 def test_senseless_choices(options):
     with pytest.raises(InputError, match="--"):
@@ -91,7 +96,7 @@ def test_one_pixel_a_centimetre_is_nobodys(tmp_path, movie, per_cm, size):
     ("change", "words"),
     [
         (lambda pixels: (pixels / 65535).astype(np.float32), "ingest with --scale"),
-        (lambda pixels: (pixels + 40000).clip(0, 65535).astype(np.uint16), "ingest with --offset"),
+        (lambda pixels: (pixels + 40000).clip(0, 65535).astype(np.uint16), "ingest with --background"),
         (lambda pixels: pixels.astype(np.uint16), None),
     ],
 )
@@ -109,7 +114,7 @@ def test_the_advice_on_pixels_takes_the_doubt_away(tmp_path, run, tissue_movie):
     plain = run(tmp_path, pixels)
     for changed, advice in [
         ((pixels / 65535).astype(np.float32), {"scale": 65535.0}),
-        ((pixels.astype(int) + 40000).astype(np.uint16), {"offset": 40000.0}),
+        ((pixels.astype(int) + 40000).astype(np.uint16), {"background": 40000.0}),
     ]:
         mended = run(tmp_path, changed, **advice)
         assert mended.culture.doubts == ()

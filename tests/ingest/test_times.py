@@ -11,7 +11,9 @@ from calcigraph.errors import FitError, InputError
 from calcigraph.ingest.times import Timing, recorded_times, settle
 from calcigraph.models import FitOptions, SyntheticOptions, fit, make_culture, predict
 from calcigraph.models.even import at_even_frames
-from calcigraph.store.types import FrameTimes
+from calcigraph.models.event_run import find_events
+from calcigraph.models.table import MODELS
+from calcigraph.store.types import FrameTimes, Subgraph
 
 
 def stamped(times, interval=None, resolution=0.0):
@@ -142,6 +144,33 @@ def test_small_gaps_are_filled_and_k_stays(whole):
 def test_large_or_many_gaps_are_refused(whole, gone):
     with pytest.raises(FitError, match="s apart, and a model needs even ones"):
         fit(without(whole, gone), options=FitOptions(null=0))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_model_takes_uneven_frames(whole, model):
+    with pytest.raises(FitError, match=r"frames are 8\.\d+ to 11\.\d+ s apart, .* or give --trust-interval if"):
+        fit(without(whole, [], jitter=0.1), model, FitOptions(null=0))
+
+
+def test_events_have_their_onsets_in_true_seconds():
+    """A culture filmed at uneven times, with a pause of a minute: rises are where they were, in seconds."""
+    rng = np.random.default_rng(3)
+    times = np.cumsum(np.r_[0.0, rng.uniform(1.2, 2.8, 239)])
+    times[120:] += 60
+    onsets = times[30] + np.arange(6)[:, None] * 9 + np.array([0.0, 330.0])
+    rise = np.maximum(times[None, None] - onsets[:, :, None], 0)
+    traces = 100 + 40 * ((1 - np.exp(-rise / 3)) * np.exp(-rise / 15)).sum(axis=1) + rng.normal(0, 0.3, (6, 240))
+    graph = Subgraph(
+        culture="a", frame_interval_s=float(np.median(np.diff(times))), time_s=times, labels=np.arange(1, 7),
+        x_px=np.arange(6.0), y_px=np.zeros(6), border=np.zeros(6, bool), intensity=traces,
+        pairs=np.zeros((0, 2), np.int64), shared_border_px=np.zeros(0), centroid_distance_px=np.zeros(0),
+        area_px=np.full(6, np.nan),
+    )  # fmt: skip
+    events = find_events(graph).events
+    for row, label in enumerate(graph.labels):
+        found = events.onset_s[events.label == label]
+        for onset in onsets[row]:
+            assert np.abs(found - onset).min() < 1.5  # less than a frame
 
 
 def test_jitter_is_refused(whole):

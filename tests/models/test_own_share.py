@@ -136,7 +136,8 @@ def test_errors_of_onset_and_peak_widen_the_interval() -> None:
         return float(shares.own_share_high[0] - shares.own_share_low[0])
 
     exact = width()
-    assert exact < 0.01
+    # Without a leak cells keep what flowed in: their median over a third of the recording is not that over all of it.
+    assert exact < 0.03
     assert exact < width(onset_se_s=4.0) < width(onset_se_s=8.0)
     assert exact < width(half_se_s=8.0)
 
@@ -157,6 +158,21 @@ def test_another_reading_of_the_level_at_rest_widens_the_interval() -> None:
     less = K * LASTS * seen.frame_interval_s * 0.02 * op.rate[inner]
     rise = float(seen.intensity[row, FIRST + LASTS] - LEVEL)
     assert wide.own_share_high[0] - wide.own_share[0] == pytest.approx(less / rise, rel=0.05)
+
+
+def test_brightness_that_drifts_is_not_taken_for_a_flow() -> None:
+    culture = still_culture()
+    row, around = surrounded(culture)
+    both = with_sources(culture, {row: 0.05} | dict.fromkeys(around, HEIGHT))
+    events = risen(both, [row])
+    truth = 0.05 / float(events.amplitude[0])
+    drifted = both.intensity.copy()
+    drifted[row] -= 0.05 * np.linspace(-1, 1, drifted.shape[1])
+    seen = replace(both, intensity=drifted)
+    shares = own_shares(seen, events, *quiet(seen), coupling())
+    # The cell is brighter by 0.04 at the event than half way through: half of the rise less flows in, it seems.
+    assert shares.own_share[0] == pytest.approx(truth, abs=0.15)
+    assert shares.own_share_low[0] < truth < shares.own_share_high[0]
 
 
 def test_what_flowed_in_is_told_where_cells_never_come_back_to_their_level() -> None:

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from scipy.spatial import cKDTree
 
 from calcigraph.pictures import style
-from calcigraph.pictures.data import Firing, PictureData, Training
+from calcigraph.pictures.data import Firing, Forecasted, PictureData, Training
 from calcigraph.pictures.kinds import named
 from calcigraph.store.event_types import Events, Links, Wave, no_events
 from calcigraph.store.types import FloatArray, IntArray, LabelImage, Subgraph
@@ -110,7 +110,34 @@ def fitted_culture(cells: int = 40, side: int = 180, frames: int = 91) -> Pictur
         feed=2e-5,
         traces=traces,
         firing=made_up_run(graph),
+        forecast=made_up_forecast(graph),
+        registration=drifted(frames),
     )
+
+
+def made_up_forecast(graph: Subgraph, ahead: int = 5) -> Forecasted:
+    """Every cell stays where it is; the last ones are the most likely to light up."""
+    expected = np.repeat(graph.intensity[:, -1:], ahead, axis=1)
+    told = np.linspace(0.01, 0.3, 10)
+    return Forecasted(
+        labels=graph.labels,
+        expected=expected,
+        expected_low=expected - 0.05,
+        expected_high=expected + 0.1,
+        probability=np.linspace(0.05, 0.6, len(graph.labels)),
+        within_s=50.0,
+        skill=np.linspace(0.3, 0.02, ahead),
+        told=told,
+        came=told**1.1,
+        contact_word="contacts help",
+    )
+
+
+def drifted(frames: int) -> dict[str, object]:
+    """Shifts and turns as a registration keeps them."""
+    x, y = np.linspace(0, 6.5, frames), -np.linspace(0, 3, frames)
+    about = {"largest_px": 7.16, "moved": frames - 7, "lost": 0, "degrees": (x / 10).tolist()}
+    return {"x_px": x.tolist(), "y_px": y.tolist(), **about}
 
 
 def made_up_events(label: IntArray, half_s: FloatArray) -> Events:
@@ -255,6 +282,7 @@ def one_cell(frames: int = 1) -> PictureData:
         cells={"crlsm_k_cell": np.array([0.01]), "crlsm_feed": np.zeros(1), "crlsm_mse_train": np.zeros(1)},
         traces={7: np.full(frames, 0.4)},
         firing=made_up_run(graph),
+        forecast=made_up_forecast(graph),
     )
 
 
@@ -302,7 +330,10 @@ def alone() -> PictureData:
 @pytest.fixture(scope="session")
 def sorts() -> dict[str, PictureData]:
     """Cultures by what is unusual about them."""
-    return all_sorts()
+    return {
+        name: replace(data, registration=drifted(data.subgraph.intensity.shape[1]))
+        for name, data in all_sorts().items()
+    }
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,17 @@ KINDS = tuple(kind.name for kind in TABLE if not kind.moves)
 NEEDS_MOVIE = {kind.name for kind in TABLE if kind.needs_movie}
 NEEDS_OUTLINES = {kind.name for kind in TABLE if kind.needs_outlines}
 NEEDS_FIT = {kind.name for kind in TABLE if kind.needs_fit}
-DOUBLE_COLUMN = {"traces", "error", "parameters", "training", "events", "raster"}
-ABOUT = {"events": "81 events in 40 of 40 cells, 1 wave, 1 flash", "waves": "1 wave", "raster": "40 cells"}
+DOUBLE_COLUMN = {"traces", "error", "parameters", "training", "events", "raster", "forecast", "shifts"}
+ABOUT = {
+    "events": "81 events in 40 of 40 cells, 1 wave, 1 flash",
+    "waves": "1 wave",
+    "raster": "40 cells",
+    "forecast": "contacts help",
+    "shifts": "shifted by up to 7.16 px",
+}
 """What the captions say that name neither fit nor frame."""
+OF_NO_CELL = ("training", "shifts")
+"""Kinds that refuse a cell."""
 NO_MOVIE = ("traces", "wide", "tall")
 WITH_MOVIE = (
     "usual",
@@ -113,8 +121,10 @@ CHANGES: dict[str, Callable[[PictureData], PictureData]] = {
     "parameters": lambda data: replace(data, k=0.02),
     "training": lambda data: replace(data, k_interval=(0.009, 0.012)),
     "contacts": lambda data: replace(data, weights="uniform"),
+    "shifts": lambda data: replace(data, pixel_size_um=0.5),
     "raster": lambda data: replace(data, subgraph=replace(data.subgraph, intensity=data.subgraph.intensity[::-1])),
     "events": lambda data: replace(data, firing=replace(data.firing, waves=data.firing.waves[1:])),
+    "forecast": lambda data: replace(data, forecast=replace(data.forecast, skill=data.forecast.skill + 0.1)),
     "waves": lambda data: replace(
         data, firing=replace(data.firing, waves=(replace(data.firing.waves[0], starts=np.array([2])),))
     ),
@@ -147,7 +157,7 @@ def test_the_suffix_decides_the_format_and_no_date_is_kept(
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in KINDS if kind != "training"],
+    [kind for kind in KINDS if kind not in OF_NO_CELL],
 )
 def test_a_cell_can_be_singled_out(tmp_path: Path, kind: str, culture: PictureData) -> None:
     label = int(culture.subgraph.labels[~culture.subgraph.border][0])
@@ -163,6 +173,8 @@ def test_a_frame_can_be_chosen(
     assert pictured[0] != pictured[1]
     figure = figure_of("frame", replace(culture, image=culture.image[::-1], image_frame=12), 12)
     assert "dish, $t$ = 120 s, frame 12" in texts(figure)
+    uneven = replace(culture.subgraph, time_s=np.r_[np.arange(10) * 10.0, 500 + np.arange(81) * 10.0])
+    assert "dish, $t$ = 520 s, frame 12" in texts(figure_of("cells", replace(culture, subgraph=uneven), 12))
 
 
 @pytest.mark.parametrize("kind", KINDS)

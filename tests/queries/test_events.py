@@ -243,7 +243,7 @@ def test_the_texts_in_the_documentation_answer(
     run = make_run(data)
     empty.write_events(run, run.baseline, "2026-01-01", "0")
     page = (Path(__file__).resolve().parents[2] / "docs" / "graph.md").read_text(encoding="utf-8")
-    section = page.split("## Events and waves")[1].split("## Your own Cypher")[0]
+    section = page.split("## Events and waves")[1].split("## Forecasts")[0]
     blocks = re.findall(r"(?:^ {4}.*\n)+", section, re.MULTILINE)
     texts = [block.replace("control:17", "asked:7") for block in blocks if block.strip().startswith("MATCH")]
     after, own, passed_on = (queries.records(queries.run_user(empty, text)) for text in texts)

@@ -79,7 +79,7 @@ def test_a_click_shows_the_trace_of_that_cell(opened: Any, reported: Graph) -> N
         near = np.r_[graph.pairs[graph.pairs[:, 0] == row, 1], graph.pairs[graph.pairs[:, 1] == row, 0]]
         assert len(opened.source("near")["xs"]) == len(near)
         chips = opened.page.eval_on_selector_all(
-            ".chips button", "(all) => all.map((each) => Number(each.textContent))"
+            "#facts .chips button", "(all) => all.map((each) => Number(each.textContent))"
         )
         assert sorted(chips) == sorted(graph.labels[near].tolist())
 
@@ -90,11 +90,20 @@ def test_model_traces_are_those_of_the_picture(opened: Any, reported: Graph) -> 
     about = reported.culture("a")
     assert about is not None
     choose(opened, 28)
-    for model in ("robust", "crlsm"):
+    for model, line, run in (("robust", "run", "sourced"), ("robust", "free", "traces"), ("crlsm", "run", "traces")):
         data = picture_data(reported, about, None, "traces", model, 0)
-        np.testing.assert_allclose(opened.source(f"line-{model}:run")["y"], data.traces[28], rtol=1e-3, atol=1e-5)
-    names = opened.page.eval_on_selector_all("#legend label", "(all) => all.map((each) => each.textContent)")
-    assert names[:3] == ["observed", "robust, free run", "crlsm, free run"]
+        expected = data.sourced[28].run if run == "sourced" else data.traces[28]
+        coarse = np.ptp(expected) / 500 if line == "free" else 1e-5
+        np.testing.assert_allclose(opened.source(f"line-{model}:{line}")["y"], expected, rtol=1e-3, atol=coarse)
+    found = opened.page.eval_on_selector_all(
+        "#legend label", "(all) => all.map((each) => [each.textContent, each.querySelector('input').checked])"
+    )
+    assert found[:4] == [
+        ["observed", True],
+        ["robust: with the cell's own activity", True],
+        ["robust: coupling and feed alone", True],
+        ["crlsm: coupling and feed alone", False],  # a second model does not compete with the first for attention
+    ]
     choose(opened, 7)  # a border cell: it drives the model and is not modelled
     assert opened.source("line-robust:run")["y"] == []
     assert opened.page.inner_text("#word") == "border cell: neighbours may be missing, so it has no coupling"
@@ -106,7 +115,7 @@ def test_a_network_has_a_trace_of_its_own(report_of: Write, open_report: Open) -
     trace = opened.source("line-pinn:network")["y"]
     assert trace[:8] == pytest.approx([0.1] * 8)
     assert np.isnan(trace[8:]).all()  # the network does not know these frames
-    assert "pinn, network" in opened.page.inner_text("#legend")
+    assert "pinn: its network" in opened.page.inner_text("#legend")
     assert opened.errors == []
 
 
@@ -130,6 +139,25 @@ def test_events_are_marked_at_their_peaks(opened: Any, reported: Graph) -> None:
     assert marks["x"] == pytest.approx([row["peak_s"] for row in events])
     assert marks["colour"] == ["#d55e00", "#d55e00"]  # both are part of waves
     assert opened.page.inner_text("summary") == "2 events"
+
+
+def test_silent_cells_are_listed_and_can_be_chosen(opened: Any, reported: Graph) -> None:
+    silent = [str(row["label"]) for row in queries.rows(reported, "silent", culture="a")[1]]
+    assert silent
+    found = opened.page.eval_on_selector_all(
+        "#silent-cells button", "(all) => all.map((each) => each.textContent.replace(' ~', ''))"
+    )
+    assert found == silent
+    assert opened.page.inner_text("#silent-said").startswith(f"No event was found in {len(silent)} of 30 cells.")
+    opened.page.click("#silent-cells button")
+    assert opened.page.input_value("#cell") == silent[0]
+
+
+def test_the_words_are_explained(opened: Any) -> None:
+    opened.page.click("#run-hint a")
+    words = opened.page.inner_text("#words")
+    for term in ("coupling k", "feed", "not identified", "coupling and feed alone", "free run", "own share"):
+        assert term in words
 
 
 def test_waves_are_arrows(opened: Any) -> None:
@@ -196,6 +224,18 @@ def test_the_keyboard_reaches_everything(opened: Any, reported: Graph) -> None:
     assert re.match(r"cell 31; normalised intensity [\d.]+; coupling", page.text_content("#said"))
     for wanted in ("theme", "colour", "contacts", "map-box", "frame", "play", "cell", "search"):
         assert page.evaluate(f"document.getElementById('{wanted}').tabIndex") == 0
+    page.click("summary:has-text('fit of crlsm')")
+    page.focus("#facts .chips button")
+    before = page.input_value("#cell")
+    page.keyboard.press("Enter")  # to a neighbour, and on among its neighbours
+    assert page.input_value("#cell") != before
+    assert page.evaluate("document.activeElement.closest('.chips') !== null")
+    choose(opened, 31)
+    assert page.is_visible("#facts tr[data-key=crlsm_k_cell]")
+    page.focus("#search")  # leaving the number of the cell is a change too
+    page.focus("#rows tbody button")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "map-box"
     page.focus("#frame")
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#when").endswith("frame 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from calcigraph.report import write_report
 from calcigraph.report.encode import quantised
 from calcigraph.report.scales import colour_scale, tick_text
 from calcigraph.report.sentences import estimate
+from calcigraph.report.write import _ticked
 from calcigraph.store.graph import Graph
 
 Write = Callable[..., Path]
@@ -47,6 +49,29 @@ def test_what_is_missing_is_said_with_the_command(report_of: Write) -> None:
 
 def test_cultures_that_cannot_be_compared_say_why(report_of: Write) -> None:
     assert "no fit of robust is stored for bare" in plain(report_of("a", "bare"))
+
+
+def test_groups_may_be_those_of_an_annotation(reported: Graph, tmp_path: Path) -> None:
+    reported.annotate("a", {"dish": 1})
+    reported.annotate("b", {"dish": 2})
+    path = write_report(reported, ["a", "b"], tmp_path / "d.html", by="dish", reference="2")
+    said = unescape(plain(path))
+    assert 'Coupling: "dish 1" is 0.500 times "dish 2", not tested: 1 and 1 cultures, 3 a side are needed.' in said
+    assert "calcigraph compare a b --by dish --reference 2" in plain(path)
+    for names, by, reference, kind, says in (
+        (["a"], "dish", None, InputError, "a report of one culture compares nothing"),
+        (["a", "b"], "dosis", None, NotFoundError, "none of them has an annotation dosis"),
+        (["a", "b"], "condition", "nothing", InputError, "the reference nothing is none of the groups"),
+    ):
+        with pytest.raises(kind, match=says):
+            write_report(reported, names, tmp_path / "e.html", by=by, reference=reference)
+    assert not (tmp_path / "e.html").exists()
+
+
+def test_commands_in_sentences_are_marked_and_nothing_is_read_as_html() -> None:
+    assert str(_ticked("run `calcigraph fit <b>`, then <i>")) == (
+        "run <code>calcigraph fit &lt;b&gt;</code>, then &lt;i&gt;"
+    )
 
 
 def test_an_experiment_stands_for_its_cultures(reported: Graph, tmp_path: Path) -> None:

@@ -68,6 +68,25 @@ def test_wrong_cypher_is_an_input_error(graph: Graph) -> None:
         graph.query_type("RETURNN 1", {})
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("MATCH (c:Cell RETURN c", r"refused at RETURN \(line 1\): MATCH \(c:Cell >>RETURN<< c; "),
+        ("MATCH (c:Cell) RETRUN c", r"refused at RETRUN \(line 1\): .*>>RETRUN<< c; did you mean RETURN\?$"),
+        ("MATCH (c:Cell)\nWHERE c.label = = 3\nRETURN c", r"refused at = \(line 2\): WHERE c.label = >>=<< 3; "),
+        ("MATCH (c:Cell) RETURN c.uid AS", r"it ends too early, after MATCH \(c:Cell\) RETURN c.uid AS$"),
+        ("MATCH (c:Cell) RETURN c ORDER c.label", r"refused at c \(line 1\): .* ORDER >>c<<.label; "),
+        ("MATCH (c:Cell) RETURN d.uid", r"refused at d \(line 1\): nothing is called d there"),
+    ],
+)
+def test_wrong_cypher_is_marked_where_it_is_wrong(graph: Graph, text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as error:
+        graph.query_type(text, {})
+    assert "\n" not in str(error.value)
+    assert "Exception" not in str(error.value)
+    assert len(str(error.value)) < 200
+
+
 def test_the_driver_says_nothing_on_its_own(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         graph.read("MATCH (n:Absent)-[:NOTHING]->() WHERE n.absent = 1 RETURN n")
@@ -83,7 +102,7 @@ def test_constraints_are_there(graph: Graph) -> None:
         ("Cell", "uid"),
         ("FitRun", "uid"),
     }
-    assert len(schema()) == 9
+    assert len(schema()) == 10
 
 
 def test_writes_go_only_through_transactions() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from calcigraph.errors import GraphError, InputError, LimitError, WorkspaceError
-from calcigraph.store import embedded
+from calcigraph.store import embedded, room
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import CultureData
 
@@ -245,7 +245,7 @@ def test_a_full_disk_is_one_clear_line(
     embedded_graph: Graph, make_culture: Callable[..., CultureData], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usage = SimpleNamespace(free=5 * 2**20)
-    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(WorkspaceError, match="5 MB are free and the graph needs 60 MB"):
         embedded_graph.write_culture(make_culture())
     with pytest.raises(WorkspaceError, match=r"disk of .* is full"):

@@ -30,7 +30,7 @@ def test_polygons_fill_the_pixels_whose_centres_they_hold(tmp_path):
     path = rois(tmp_path, *(roifile.ImagejRoi.frompoints(square(x, 10), name=str(x)) for x in (5, 30)))
     labels = read_masks(path, SHAPE).labels
     expected = np.zeros(SHAPE, int)
-    expected[10:30, 5:25], expected[10:30, 30:50] = 1, 2
+    expected[10:30, 5:25], expected[10:30, 30:50] = 5, 30  # names that are whole numbers are labels
     assert (labels == expected).all()
     corners = roifile.roiread(path)[0].coordinates()
     assert (corners.min(axis=0), corners.max(axis=0)) == (pytest.approx((5, 10)), pytest.approx((25, 30)))

@@ -214,11 +214,11 @@ def test_a_data_frame_with_cells_as_its_index(tables, tmp_path):
 
 def test_a_time_of_another_name_is_no_cell(tables, tmp_path):
     values, x, y = numbers()
-    path = write(tmp_path / "t.csv", wide(values, time="Zeit [s]"))
+    path = write(tmp_path / "t.csv", wide(values, time="Uhr [s]"))
     where = write(tmp_path / "p.csv", positions(x, y))
-    with pytest.raises(InputError, match=r"column Zeit \[s\] was not understood: it rises evenly.*--columns time="):
+    with pytest.raises(InputError, match=r"column Uhr \[s\] was not understood: it rises evenly.*--columns time="):
         tables.read(path, positions=where)
-    data = tables.read(path, positions=where, columns="time=Zeit [s]", frame_interval_s=STEP)
+    data = tables.read(path, positions=where, columns="time=Uhr [s]", frame_interval_s=STEP)
     assert len(data.cells) == 9
 
 
@@ -281,3 +281,17 @@ def test_positions_that_do_not_fit(tables, tmp_path):
     where = write(tmp_path / "p.csv", positions(x, y, header=("Zelle", "breite", "y")))
     read = tables.read(path, positions=where, columns="cell=Zelle,x=breite", frame_interval_s=STEP)
     assert len(read.cells) == 9
+
+
+@pytest.mark.parametrize(
+    ("time", "columns"), [("Zeit [s]", {}), ("when (s)", {"columns": "time=when (s)"}), ("Temps_s", {})]
+)
+def test_a_german_table(tables, tmp_path, time, columns):
+    """Semicolons, decimal commas, a mark of UTF-8, Windows' line ends, times in another language."""
+    values, x, y = numbers()
+    path = write(tmp_path / "t.csv", wide(values, time=time), ";", ",", "utf-8-sig", newline="\r\n")
+    places = write(tmp_path / "p.csv", positions(x, y), ";", ",", "utf-8-sig")
+    found = tables.read(path, positions=places, frame_interval_s=STEP, **columns)
+    assert found.culture.frame_interval_s == STEP
+    order = np.argsort([int(name[4:]) for name in NAMES])
+    np.testing.assert_array_equal(found.cells.intensity, values[order])

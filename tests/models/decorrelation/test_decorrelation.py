@@ -84,7 +84,7 @@ def test_the_law_of_the_weights_shows_in_the_contacts() -> None:
     assert "uniform" not in right.facts["k_if"]
     assert abs(wrong.facts["k_if"]["uniform"] / 0.01 - 1) < 0.03
     assert wrong.k_low <= 0.01 <= wrong.k_high
-    assert any("uniform describe the cells better" in why for why in wrong.why)
+    assert any("described better if contacts count all alike (--weights 'uniform')" in why for why in wrong.why)
 
 
 def test_the_scale_on_which_calcium_evens_out_is_in_the_interval() -> None:

@@ -323,3 +323,16 @@ def test_nothing_is_told_of_what_was_not_recorded() -> None:
     assert late.cut_end.all()
     assert (late.amplitude < 1.3 * traces[:, -1].max()).all()
     assert (late.peak_s <= (FRAMES - 1) * INTERVAL).all()
+
+
+def test_levels_that_fall_slowly_are_events_and_those_that_stay_are_none() -> None:
+    # docs/events.md tells both: the baseline follows what does not fall back.
+    rng = np.random.default_rng(21)
+    onsets = rng.uniform(200, 3400, (20, 3))
+    after = np.arange(361) * 10.0 - onsets[:, :, None]
+    rise = 10 * np.clip(after / 30, 0, 1)
+    noise = rng.standard_normal((20, 361))
+    falling = detect_events(culture((rise * np.exp(-np.maximum(after - 30, 0) / 300)).sum(axis=1) + noise, 10.0)).events
+    staying = detect_events(culture(rise.sum(axis=1) + noise, 10.0)).events
+    assert len(falling) >= 0.85 * onsets.size
+    assert len(staying) < 0.5 * onsets.size

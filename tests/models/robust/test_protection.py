@@ -69,10 +69,10 @@ def test_a_k_that_decorrelation_rejects_is_weak() -> None:
 def test_unlike_contacts_are_told() -> None:
     found = fitted(seed=3, spikes=15, conductance_spread=0.3)
     assert found.identified == "weak"
-    assert not any("unlike in what the weights" in why for why in fitted(seed=3, spikes=15).why)
+    assert not any("let more through than their size says" in why for why in fitted(seed=3, spikes=15).why)
     others = [fit(make_culture(SyntheticOptions(seed=each, spikes=15, weights="border")).subgraph(), "robust",
                   FitOptions(null=0)) for each in (1, 2)]  # fmt: skip
-    assert any("unlike in what the weights" in why for each in others for why in each.why)
+    assert any("let more through than their size says" in why for each in others for why in each.why)
 
 
 def test_a_k_near_0_has_the_upper_end_of_both() -> None:

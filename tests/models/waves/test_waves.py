@@ -13,6 +13,7 @@ from calcigraph.models.event_options import EventOptions
 from calcigraph.models.events import detect_events
 from calcigraph.models.synthetic.excitable import WaveOptions, make_waves
 from calcigraph.models.waves import Found, find_waves
+from calcigraph.models.waves.chance import Asked, order_p
 from calcigraph.models.waves.contacts import net_of, reach_of
 from calcigraph.models.waves.flashes import flashes_of
 from calcigraph.models.waves.pairs import Train, nearest_pairs
@@ -96,6 +97,50 @@ def test_a_wave_is_found_with_origin_and_speed():
     assert wave.direction_deg is None
     assert wave.p <= 0.05
     assert wave.p <= wave.q
+
+
+def test_a_wave_goes_round_cells_that_stay_silent():
+    """Behind a wall of silent cells it comes later, by the way round: still one wave, of the speed along its way."""
+    graph, rng = tissue(11), np.random.default_rng(12)
+    column, line = np.arange(121) % 11, np.arange(121) // 11
+    fires = (column != 5) | (line > 8)
+    size, (a, b) = len(graph.labels), graph.pairs.T
+    open_ = fires[a] & fires[b]
+    contacts = coo_matrix((graph.centroid_distance_px[open_], (a[open_], b[open_])), shape=(size, size))
+    away = dijkstra(contacts.tocsr(), directed=False, indices=2 * 11 + 1)
+    times = np.where(fires, 500 + away / 2 + rng.standard_normal(size), np.inf)
+    (wave,) = waves_of(find_waves(graph, with_own(graph, rng, times), FEW))
+    assert len(wave.events) >= 0.75 * fires.sum()
+    assert graph.labels[2 * 11 + 1] in wave.starts
+    assert abs(wave.speed_px_s / 2 - 1) < 0.05
+    assert wave.speed_low_px_s < 2 < wave.speed_high_px_s
+
+
+def test_a_wave_that_runs_straight_ahead_has_its_straight_speed():
+    """Ways over contacts of this lattice are longer by a tenth off its axes."""
+    graph, rng = tissue(11), np.random.default_rng(13)
+    row = 5 * 11 + 5
+    straight = np.hypot(graph.x_px - graph.x_px[row], graph.y_px - graph.y_px[row])
+    times = 500 + straight / 2 + rng.standard_normal(len(straight))
+    (wave,) = waves_of(find_waves(graph, with_own(graph, rng, times), FEW))
+    assert abs(wave.speed_px_s / 2 - 1) < 0.02
+    assert wave.speed_low_px_s < 2 < wave.speed_high_px_s
+
+
+def test_p_of_the_order_is_uniform_where_there_is_none_and_small_where_there_is():
+    rng, waves, cells = np.random.default_rng(14), 300, 12
+    x, y = rng.uniform(0, 300, (2, waves, cells))
+    away = np.hypot(x[:, :, None] - x[:, None], y[:, :, None] - y[:, None])
+    time = rng.uniform(0, 100, (waves, cells))
+    time[0] = x[0] / 3
+    asked = Asked(
+        wave=np.repeat(np.arange(waves), cells), time=time.ravel(), x=x.ravel(), y=y.ravel(), away=away.ravel()
+    )
+    p = order_p(asked, 199, rng)
+    assert p[0] < 1e-4
+    # Of 299, 15 are expected below 0.05, with a deviation of 4, and 1.5 below 0.005.
+    assert 5 <= (p[1:] <= 0.05).sum() <= 27
+    assert (p[1:] <= 0.005).sum() <= 6
 
 
 @pytest.mark.parametrize("angle", [0, 90, 200])

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from calcigraph.store.rows import iso
-
-if TYPE_CHECKING:
-    from calcigraph.store.graph import Graph
 
 Row = dict[str, Any]
 
@@ -68,9 +65,10 @@ CULTURE = Nodes("Culture", f"{_CULTURE} RETURN properties(k) AS node")
 CELL = Nodes("Cell", f"{_CELLS} RETURN properties(c) AS node ORDER BY c.label")
 FIT_RUN = Nodes("FitRun", f"{_CULTURE}<-[:OF]-(r:FitRun) RETURN properties(r) AS node ORDER BY r.uid")
 EVENT_RUN = Nodes("EventRun", f"{_RUN} RETURN properties(r) AS node")
+FORECAST_RUN = Nodes("ForecastRun", f"{_CULTURE}<-[:OF]-(r:ForecastRun) RETURN properties(r) AS node")
 EVENT = Nodes("Event", f"{_EVENTS} RETURN properties(e) AS node ORDER BY e.label, e.number")
 WAVE = Nodes("Wave", f"{_RUN} MATCH (r)<-[:OF]-(w:Wave) RETURN properties(w) AS node ORDER BY w.number")
-NODES = (META, EXPERIMENT, CULTURE, CELL, FIT_RUN, EVENT_RUN, EVENT, WAVE)
+NODES = (META, EXPERIMENT, CULTURE, CELL, FIT_RUN, EVENT_RUN, EVENT, WAVE, FORECAST_RUN)
 """Every kind, in an order in which they can be made."""
 LINKS = (
     Links(EXPERIMENT, "INCLUDES", CULTURE, f"{_CULTURE}<-[x:INCLUDES]-(e:Experiment) RETURN e.name AS a, k.uid AS b"),
@@ -85,6 +83,12 @@ LINKS = (
         CELL, "FITTED", FIT_RUN,
         f"{_CELLS} MATCH (c)-[x:FITTED]->(r:FitRun) RETURN c.uid AS a, r.uid AS b, properties(x) AS link "
         "ORDER BY c.label, r.uid",
+    ),
+    Links(FORECAST_RUN, "OF", CULTURE, f"{_CULTURE}<-[:OF]-(r:ForecastRun) RETURN r.uid AS a, k.uid AS b"),
+    Links(
+        CELL, "FORECAST", FORECAST_RUN,
+        f"{_CELLS} MATCH (c)-[x:FORECAST]->(r:ForecastRun) RETURN c.uid AS a, r.uid AS b, properties(x) AS link "
+        "ORDER BY c.label",
     ),
     Links(EVENT_RUN, "OF", CULTURE, f"{_RUN} RETURN r.uid AS a, k.uid AS b"),
     Links(
@@ -132,6 +136,13 @@ class Moment:
     text: str
 
 
+class Reader(Protocol):
+    """What is read from: a graph, or a transaction."""
+
+    def read(self, text: str, **parameters: Any) -> list[Row]:
+        """Rows of one reading statement."""
+
+
 class Dump:
     """What one culture's graph holds, read in batches.
 
@@ -143,7 +154,7 @@ class Dump:
         Its name.
     """
 
-    def __init__(self, graph: Graph, culture: str) -> None:
+    def __init__(self, graph: Reader, culture: str) -> None:
         self._graph, self._culture = graph, culture
         text = f"{_CULTURE}-[:HAS_CELL]->(c:Cell) RETURN c.label AS label ORDER BY label"
         self._labels = [row["label"] for row in graph.read(text, culture=culture)]
@@ -151,12 +162,12 @@ class Dump:
     def nodes(self, kind: Nodes) -> Iterator[Row]:
         """The properties of every node of a kind; times are `Moment`, points are `Place`."""
         for row in self._rows(kind.read, kind.by_cell):
-            yield _plain(row["node"])
+            yield plain(row["node"])
 
     def links(self, kind: Links) -> Iterator[tuple[str, str, Row]]:
         """The keys of both ends and the properties of every relationship of a kind."""
         for row in self._rows(kind.read, kind.by_cell):
-            yield row["a"], row["b"], _plain(row.get("link") or {})
+            yield row["a"], row["b"], plain(row.get("link") or {})
 
     def _rows(self, text: str, by_cell: bool) -> Iterator[Row]:
         if not by_cell:
@@ -167,7 +178,7 @@ class Dump:
             yield from self._graph.read(text, culture=self._culture, low=part[0], high=part[-1])
 
 
-def _plain(properties: Row) -> Row:
+def plain(properties: Row) -> Row:
     """Properties without what an engine adds; times and points in our own words."""
     found = {name: value for name, value in properties.items() if value is not None and name[0] not in "@#"}
     if "place" in found and "x_px" in found:

@@ -1,0 +1,142 @@
+"""Tables of docs/forecast.md, from what benchmarks/forecast.py keeps in docs/forecast: part of `make forecast`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+from events_page import COUNT, PERCENT, TWO, Write, listed, number
+from scipy.stats import kstest
+from tissue_page import markdown
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "forecast.md"
+FOLDER = PAGE.with_suffix("")
+AHEAD = (1, 3, 5, 10)
+SHRUNK = "hinge, shrunk to the recording"
+OURS = (SHRUNK, "hinge, from other recordings", "hinge, from the recording alone")
+REGRESSIONS = ("autoregression, each cell", "vector autoregression over contacts", "dynamic mode decomposition")
+ASKED = (0.25, 0.14, 0.06, 0.03)
+"""Skill that is aimed at."""
+
+
+def table(name: str) -> pandas.DataFrame:
+    return pandas.read_csv(FOLDER / f"{name}.csv")
+
+
+def errors() -> str:
+    """Mean error of every method over the recordings, and how much ours gains over the best that needs no model."""
+    mean = table("tissue").groupby("method", sort=False)[[f"error_{ahead}" for ahead in AHEAD]].mean()
+    rows = [
+        [f"**{name}**" if name == SHRUNK else str(name), *map(TWO, row)]
+        for name, row in zip(mean.index, mean.values, strict=True)
+    ]
+    return markdown(["method", *(f"{ahead} ahead" for ahead in AHEAD)], [*rows, ["*gain*", *map(PERCENT, gains(mean))]])
+
+
+def gains(mean: pandas.DataFrame) -> list[float]:
+    plain = mean.drop(index=[*OURS, *REGRESSIONS])
+    return [float(1 - mean.loc[SHRUNK, name] / plain[name].min()) for name in mean.columns]
+
+
+def recordings() -> str:
+    data = table("tissue")
+    data = data[data["method"] == SHRUNK].assign(recording=lambda rows: rows["recording"].str.replace("_", " "))
+    return listed(
+        data,
+        {
+            "recording": ("recording", None),
+            "cells": ("cells", COUNT),
+            "events": ("events judged", COUNT),
+            "nats": ("nats an event", TWO),
+            "nats_low": ("from", TWO),
+            "nats_high": ("to", TWO),
+            "auroc": ("AUROC", TWO),
+            "calibration": ("worst tenth, told against came", number(3)),
+            "held": ("values in 95 % intervals", PERCENT),
+            "contact_gain": ("contacts take from the error", number(2, " %", 100)),
+            "contact_p": ("p", number(3)),
+        },
+    )
+
+
+def medium() -> str:
+    rows = []
+    for name, part in table("medium").groupby("cultures", sort=False):
+        helped = (part["word"] == "contacts help").mean()
+        gain, nats = part["gain"], part["nats"]
+        rows.append([str(name), str(len(part)), PERCENT(helped), _span(gain, number(1, " %", 100)), _span(nats, TWO)])
+    head = [
+        "20 cultures each",
+        "cultures",
+        "contacts help",
+        "they take from the error, median (least)",
+        "nats an event, median (least)",
+    ]
+    return markdown(head, rows)
+
+
+def _span(values: pandas.Series, write: Write) -> str:
+    return f"{write(values.median())} ({write(values.min())})"
+
+
+def null() -> str:
+    rows = []
+    for name, part in table("null").groupby("cultures", sort=False):
+        p = part["p"]
+        words = [PERCENT((part["word"] == word).mean()) for word in ("contacts help", "contacts hardly help")]
+        rows.append(
+            [str(name), str(len(part)), PERCENT((p <= 0.05).mean()), TWO(float(kstest(p, "uniform").pvalue)), *words]
+        )
+    head = [
+        "cultures without waves",
+        "number",
+        "p up to 0.05",
+        "p of uniform p (Kolmogorov, Smirnov)",
+        "contacts help",
+        "hardly help",
+    ]
+    return markdown(head, rows)
+
+
+def failures() -> str:
+    """What misses its aim."""
+    mean = table("tissue").groupby("method", sort=False)[[f"error_{ahead}" for ahead in AHEAD]].mean()
+    lines = [
+        f"traces {ahead} frame{'s' if ahead > 1 else ''} ahead: {gain:.1%} better than the best that needs no model; "
+        f"{asked:.0%} was aimed at."
+        for ahead, gain, asked in zip(AHEAD, gains(mean), ASKED, strict=True)
+        if gain < asked
+    ]
+    data = table("tissue").dropna(subset=["nats"])
+    poor = data[data["nats_low"] <= 0]
+    lines.append(
+        f"events are not foreseen for certain in {len(poor)} of {len(data)} recordings: the interval reaches 0."
+    )
+    auroc = float((data["auroc"] * data["events"]).sum() / data["events"].sum())
+    lines += [f"AUROC is {auroc:.2f} in the mean; 0.68 was aimed at."] if auroc < 0.68 else []
+    for name, part in table("medium").groupby("cultures", sort=False):
+        missed = (part["word"] != "contacts help").mean()
+        lines += [f"{name}: that contacts help is missed in {missed:.0%} of the cultures."] if missed else []
+    for name, part in table("null").groupby("cultures", sort=False):
+        wrong = (part["word"] == "contacts help").mean()
+        lines += [f"{name}: contacts are wrongly said to help in {wrong:.0%} of the cultures."] if wrong else []
+    return "\n".join(f"* {line}" for line in lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "failures": failures, "errors": errors, "recordings": recordings, "medium": medium, "null": null,
+}  # fmt: skip
+
+
+def write() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for name, block in BLOCKS.items():
+        marks = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        text = re.sub(f"{marks[0]}.*?{marks[1]}", lambda _: f"{marks[0]}\n{block()}\n{marks[1]}", text, flags=re.S)  # noqa: B023
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,106 @@
+"""Forecasting cultures of a workspace: which ones are learnt from, and each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from calcigraph.errors import CalcigraphError, NotFoundError
+from calcigraph.models.forecast_options import ForecastOptions
+from calcigraph.store.forecast_types import ForecastRun
+from calcigraph.store.types import Progress, silent
+
+if TYPE_CHECKING:
+    from calcigraph.models.forecast.lighting import Rises
+
+Workspace = Any
+"""calcigraph.Workspace, which imports this module."""
+
+MOST_ROWS = 600_000
+"""Frames of resting cells, of all cultures together, that are kept to learn events from."""
+
+
+def training(workspace: Workspace, names: Sequence[str]) -> list[str]:
+    """The cultures that names of cultures and experiments stand for, each once.
+
+    Raises NotFoundError for a name that is neither.
+    """
+    from calcigraph.queries import cultures_of
+
+    known = {culture.uid for culture in workspace.graph.cultures() if culture.complete}
+    found: list[str] = []
+    for name in names:
+        try:
+            found += [name] if name in known else cultures_of(workspace.graph, [name])
+        except NotFoundError as error:
+            raise NotFoundError(f"--train {name} is neither a culture nor an experiment: {error}") from None
+    return list(dict.fromkeys(found))
+
+
+def forecasts(
+    workspace: Workspace,
+    cultures: Sequence[str],
+    train: Sequence[str],
+    options: ForecastOptions,
+    progress: Progress = silent,
+) -> Iterator[tuple[str, ForecastRun | CalcigraphError]]:
+    """The forecast of each culture, or why there is none.
+
+    Parameters
+    ----------
+    workspace
+        Where they are.
+    cultures
+        What is forecast.
+    train
+        Cultures that are learnt from; one that is forecast is left out of its own training, which has its first three
+        quarters.
+    options
+        Horizons and seed.
+    progress
+        Called as progress(stage, done, total).
+
+    Raises
+    ------
+    CalcigraphError
+        A culture of the training cannot be learnt from.
+    """
+    from calcigraph.models.forecast_run import Lesson, lesson, make_forecast
+
+    everything = list(dict.fromkeys([*train, *cultures]))
+    rows = MOST_ROWS // len(everything)
+    learnt: dict[str, Lesson] = {}
+
+    def read(name: str) -> Lesson:
+        if name not in learnt:
+            learnt[name] = lesson(workspace.subgraph(name), options, _stored_events(workspace, name), rows)
+        return learnt[name]
+
+    for done, name in enumerate(train):
+        progress("learning from cultures", done, len(train))
+        read(name)
+    for name in cultures:
+        try:
+            others = [learnt[each] for each in train if each != name]
+            yield name, make_forecast(read(name), others, options, progress)
+        except CalcigraphError as error:
+            yield name, error
+        if name not in train:
+            learnt.pop(name, None)
+
+
+def _stored_events(workspace: Workspace, name: str) -> Rises | None:
+    """The stored events of a culture; None where none were looked for, or they are of older masks."""
+    import numpy as np
+
+    from calcigraph.models.forecast.lighting import Rises
+
+    try:
+        stale = workspace.rows("event_run", culture=name)[1][0]["stale"]
+    except NotFoundError:
+        return None
+    if stale:
+        return None
+    found = workspace.rows("events", culture=name)[1]
+    label, half_s, end_s = (np.array([row[each] for row in found]) for each in ("label", "half_s", "end_s"))
+    return Rises(label.astype(np.int64), half_s.astype(np.float64), end_s.astype(np.float64))

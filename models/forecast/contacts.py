@@ -1,0 +1,191 @@
+"""What the contacts add to a forecast, against cells that have exchanged their places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+
+from calcigraph.models.forecast.lighting import MOST_ROWS, Rests, learn, learnable, thinned
+from calcigraph.models.forecast.past import LAGS, Past, before, feature_count
+from calcigraph.models.forecast.ridge import PARTS, solved
+from calcigraph.store.types import FloatArray, IntArray, Progress, silent
+
+AHEAD = 2
+"""Frames: the horizon at which contacts are judged."""
+LEVEL = 0.05
+"""p up to which contacts are said to help."""
+LEAST = 0.005
+"""Share of the error that they must take away, beyond chance, to be said to help: less is of no use to a forecast."""
+HELP, HARDLY, NOT, UNKNOWN = "contacts help", "contacts hardly help", "contacts do not help", "cannot be told"
+FEWEST_CELLS = 8
+"""With fewer cells hardly any two exchanges differ."""
+MOST_CELLS = 1000
+"""Cells that are forecast, evenly chosen: their neighbours are told whole."""
+
+
+@dataclass(frozen=True)
+class ContactGain:
+    """What a culture's contacts add to the forecast of its cells."""
+
+    gain: float
+    """Share of the error, AHEAD frames ahead, by which the neighbours' past lessens it."""
+    by_chance: float
+    """The same, mean over exchanges of cells."""
+    p: float
+    """Share of the exchanges, this one included, that gain as much."""
+
+    @property
+    def word(self) -> str:
+        """In plain words.
+
+        >>> ContactGain(0.02, 0.0, 0.005).word
+        'contacts help'
+        """
+        if self.p > LEVEL or self.gain <= 0:
+            return NOT
+        return HELP if self.gain - max(self.by_chance, 0.0) >= LEAST else HARDLY
+
+
+def contact_gain(
+    past: Past, pairs: IntArray, exchanges: int, rng: np.random.Generator, progress: Progress = silent
+) -> ContactGain | None:
+    """How much better cells are forecast with their neighbours' past than with their own alone.
+
+    Both are regressions fitted to three quarters of the frames and judged in the other, each quarter in turn. In an
+    exchange, each cell's traces are put in the place of another's: the neighbours are then any cells. So p holds for
+    whatever the cells do, as long as they do it independently. A drive that reaches cells near each other makes
+    neighbours informative without any coupling.
+
+    Parameters
+    ----------
+    past
+        The culture's traces.
+    pairs
+        (m, 2), contacts.
+    exchanges
+        How often cells are exchanged.
+    rng
+        Draws them.
+    progress
+        Called with the stage "exchanging cells".
+
+    Returns
+    -------
+    None for a culture of too few cells or without contacts.
+    """
+    count = len(past.values)
+    if count < FEWEST_CELLS or not len(pairs):
+        return None
+    sums = _Sums(past)
+    beside = averaging(pairs, count)
+    orders = [np.arange(count), *(rng.permutation(count) for _ in range(exchanges))]
+    gains = np.empty(len(orders))
+    for place, order in enumerate(orders):
+        progress("exchanging cells", place, len(orders))
+        gains[place] = sums.gain(beside[:, np.argsort(order)])
+    progress("exchanging cells", len(orders), len(orders))
+    return ContactGain(float(gains[0]), float(gains[1:].mean()), float((gains >= gains[0]).mean()))
+
+
+def contact_nats(past: Past, where: Rests, pairs: IntArray) -> float | None:
+    """What the neighbours' past adds to the forecast of events: log-likelihood per event.
+
+    Both forecasts, with and without it, are learnt from three quarters of the frames and judged in the other, each
+    quarter in turn.
+
+    Parameters
+    ----------
+    past, where
+        The culture, where its cells rest and light up.
+    pairs
+        (m, 2), contacts.
+
+    Returns
+    -------
+    None without contacts, and where hardly anything lights up.
+    """
+    if not len(pairs):
+        return None
+    told = (averaging(pairs, len(past.values)) @ _flat(shown(past))).reshape(*past.values.shape, -1)
+    edges = np.linspace(LAGS, past.values.shape[1] - where.ahead, PARTS + 1).astype(int)
+    parts = [learnable(past, where, slice(*span), told) for span in pairwise(edges)]
+    gained = came = 0.0
+    for place, (rows, lit) in enumerate(parts):
+        rest = [part for at, part in enumerate(parts) if at != place]
+        known, after = (np.concatenate(each) for each in zip(*rest, strict=True))
+        known, after = thinned(known, after, MOST_ROWS)
+        for sign, count in ((-1, feature_count()), (1, rows.shape[1])):
+            chance = learn(known[:, :count], after)
+            if chance is None:
+                return None
+            p = chance(rows[:, :count])
+            gained += sign * float(np.where(lit, np.log(p), np.log1p(-p)).sum())
+        came += float(lit.sum())
+    return gained / came if came else None
+
+
+def averaging(pairs: IntArray, count: int) -> sparse.csr_array:
+    """(n, n), takes the mean over each cell's neighbours; 0 for a cell that has none.
+
+    >>> averaging(np.array([[0, 1], [1, 2]]), 3).toarray().tolist()
+    [[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]
+    """
+    one, two = np.concatenate([pairs, pairs[:, ::-1]]).T
+    neighbours = np.bincount(one, minlength=count)
+    return sparse.csr_array((1 / neighbours[one], (one, two)), shape=(count, count))
+
+
+class _Sums:
+    """The regression on the own past of some cells, and what is needed to add the neighbours' to it."""
+
+    def __init__(self, past: Past) -> None:
+        count, frames = past.values.shape
+        self._shown = shown(past)
+        self._chosen = np.linspace(0, count - 1, min(count, MOST_CELLS)).astype(int)
+        own = [features[np.isin(np.arange(count)[cells], self._chosen)] for cells, features in past.blocks()]
+        edges = np.linspace(LAGS, frames - AHEAD, PARTS + 1).astype(int)
+        self._spans = [slice(first, last) for first, last in pairwise(edges)]
+        self._own = [_rows(np.concatenate(own)[:, span]) for span in self._spans]
+        came = (before(past.values[:, ::-1], AHEAD)[:, ::-1] - past.level) / past.scale
+        self._came = [came[self._chosen, span].ravel() for span in self._spans]
+        self._grams = [own.T @ own for own in self._own]
+        self._products = [own.T @ came for own, came in zip(self._own, self._came, strict=True)]
+        self._alone = self._error(self._grams, self._products)
+
+    def gain(self, beside: sparse.csr_array) -> float:
+        """Share of the error that these neighbours take away."""
+        told = (beside[self._chosen] @ _flat(self._shown)).reshape(len(self._chosen), *self._shown.shape[1:])
+        grams, products = [], []
+        for place, span in enumerate(self._spans):
+            more = _rows(told[:, span])
+            across = self._own[place].T @ more
+            grams.append(np.block([[self._grams[place], across], [across.T, more.T @ more]]))
+            products.append(np.concatenate([self._products[place], more.T @ self._came[place]]))
+        return 1 - self._error(grams, products) / self._alone
+
+    def _error(self, grams: list[FloatArray], products: list[FloatArray]) -> float:
+        """Squared error of each part, forecast by what the others teach."""
+        gram, product = np.sum(grams, axis=0), np.sum(products, axis=0)
+        error = sum(float(came @ came) for came in self._came)
+        for mine, came in zip(grams, products, strict=True):
+            weights = solved(gram - mine, product - came)
+            error += float(weights @ mine @ weights - 2 * weights @ came)
+        return error
+
+
+def _rows(values: FloatArray) -> FloatArray:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _flat(values: FloatArray) -> FloatArray:
+    return values.reshape(len(values), -1)
+
+
+def shown(past: Past) -> FloatArray:
+    """(n, T, 6), what a cell shows to its neighbours: its value, now and before, and how it rose."""
+    now = past.relative
+    steps = [np.maximum(before(now, lag) - before(now, lag + 1) - 0.5, 0) for lag in (0, 1)]
+    return np.stack([now, before(now, 1), np.maximum(now - 0.5, 0), np.maximum(before(now, 3) - 0.5, 0), *steps], -1)

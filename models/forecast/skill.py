@@ -1,0 +1,86 @@
+"""How much better a forecast is than the best that needs no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from calcigraph.models.forecast.past import LAGS, Past, forgetting_mean
+from calcigraph.models.forecast.ridge import Weights
+from calcigraph.store.types import FloatArray
+
+RUNNING = (3, 5, 10, 30, 100)
+"""Memory of the running means, frames."""
+INTERVAL = (0.025, 0.975)
+RIVALS = ("persistence", "mean of the learnt part", "mean of all that was", *(f"mean of {m} frames" for m in RUNNING))
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Errors in the last part of a recording, in units of each cell's variance over all of it. H horizons."""
+
+    coming: FloatArray
+    """(n, H), what is expected after the last frame, on the scale of `Past.values`."""
+    error: FloatArray
+    """(n, H), mean squared error of the forecast; NaN for a cell that never changes."""
+    rivals: FloatArray
+    """(len(RIVALS), n, H), of the forecasts that need no model."""
+    missed: FloatArray
+    """(2, n, H), what the learnt part's forecasts missed, its 2.5 and 97.5 % quantiles, on the same scale: added to a
+    forecast they give its 95 % interval."""
+    held: FloatArray
+    """(H,), share of the held-out values that lie in these intervals."""
+
+    @property
+    def best(self) -> tuple[int, ...]:
+        """(H), the place in RIVALS of the one that is best over the culture's cells."""
+        return tuple(int(place) for place in np.argmin(np.nanmean(self.rivals, axis=1), axis=0))
+
+    @property
+    def cells(self) -> FloatArray:
+        """(n, H), 1 - error / error of the culture's best rival: 0 for no better, 1 for no error."""
+        rival = self.rivals[np.array(self.best), :, np.arange(len(self.best))].T
+        return np.asarray(1 - self.error / np.where(rival > 0, rival, np.nan))
+
+    @property
+    def culture(self) -> FloatArray:
+        """(H), the same of the mean errors over the cells."""
+        return np.asarray(1 - np.nanmean(self.error, axis=0) / np.nanmean(self.rivals, axis=1).min(axis=0))
+
+
+def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...]) -> Skill:
+    """Errors of a forecast and of its rivals where nothing was learnt from.
+
+    A forecast `ahead` frames is judged by the frames from `Past.split` on, so it is made up to `ahead` frames before.
+    """
+    count, frames = past.values.shape
+    variance = past.values.var(axis=1)
+    unit = np.where(variance > 0, variance, np.nan)
+    coming, error, inside = (np.empty((count, len(horizons))) for _ in range(3))
+    quantiles = np.empty((2, count, len(horizons)))
+    for cells, features in past.blocks():
+        expected = past.level[cells, :, None] + past.scale[cells, :, None] * (features @ weights.values)
+        coming[cells] = expected[:, -1]
+        for place, ahead in enumerate(horizons):
+            missed = past.values[cells, ahead:] - expected[:, : frames - ahead, place]
+            learnt, last = missed[:, LAGS : past.split - ahead], missed[:, past.split - ahead :]
+            low, high = quantiles[:, cells, place] = np.quantile(learnt, INTERVAL, axis=1)
+            inside[cells, place] = ((last >= low[:, None]) & (last <= high[:, None])).mean(axis=1)
+            error[cells, place] = (last**2).mean(axis=1) / unit[cells]
+    rivals = np.stack([_rival_errors(past, made, horizons) / unit[:, None] for made in _rivals(past)])
+    return Skill(coming, error, rivals, quantiles, inside.mean(axis=0))
+
+
+def _rivals(past: Past) -> list[FloatArray]:
+    """(n, T) each, what the rivals say at each frame of all that comes; in the order of RIVALS."""
+    values = past.values
+    learnt = np.broadcast_to(values[:, : past.split].mean(axis=1, keepdims=True), values.shape)
+    means = [forgetting_mean(values, memory) for memory in (values.shape[1], *RUNNING)]
+    return [values, learnt, *means]
+
+
+def _rival_errors(past: Past, made: FloatArray, horizons: tuple[int, ...]) -> FloatArray:
+    last = past.values[:, past.split :]
+    when = np.arange(past.split, past.values.shape[1])
+    return np.stack([((last - made[:, when - ahead]) ** 2).mean(axis=1) for ahead in horizons], axis=1)

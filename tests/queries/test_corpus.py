@@ -1,0 +1,124 @@
+"""Hostile Cypher is refused or bounded on both engines, which serve afterwards; biologists' questions are answered.
+
+The texts are in corpus/, one a line. All exhausting ones: CALCIGRAPH_TEST_EVERYTHING=1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking.fuzz import peak_mb, timed
+
+from calcigraph import queries
+from calcigraph.errors import InputError, LimitError, ReadOnlyError
+from calcigraph.store import bolt
+from calcigraph.store.graph import Graph
+
+CORPUS = Path(__file__).parent / "corpus"
+SIGNS = {"⏎": "\n", "␍": "\r", "␀": "\0"}
+PARAMETERS: dict[str, Any] = {
+    "name": "label", "x": 1, "url": "file:///etc/passwd", "labels": [7, 10], "error": 0.1,
+}  # fmt: skip
+SOME = 9
+"""Of the exhausting texts every so manieth is run here."""
+
+
+def texts(name: str) -> list[str]:
+    """The texts of a file."""
+    lines = (CORPUS / f"{name}.txt").read_text().splitlines()
+    found = [line for line in lines if line and not line.startswith("#")]
+    for sign, letter in SIGNS.items():
+        found = [text.replace(sign, letter) for text in found]
+    return found
+
+
+def given(text: str) -> dict[str, Any]:
+    return {name: value for name, value in PARAMETERS.items() if f"${name}" in text}
+
+
+def all_of(graph: Graph) -> str:
+    nodes = graph.read("MATCH (n) RETURN labels(n) AS l, properties(n) AS p")
+    ties = graph.read("MATCH (a)-[x]->(b) RETURN type(x) AS t, properties(x) AS p")
+    return json.dumps([sorted(json.dumps(row, sort_keys=True, default=str) for row in part) for part in (nodes, ties)])
+
+
+def serves(graph: Graph) -> bool:
+    return queries.records(queries.run_user(graph, "MATCH (k:Culture) RETURN count(k) AS n")) == [{"n": 3}]
+
+
+def test_the_corpus_is_large_enough() -> None:
+    refused, exhausting, honest = (texts(name) for name in ("refused", "exhausting", "honest"))
+    assert len(set(refused)) + len(set(exhausting)) >= 250
+    assert len(set(honest)) >= 60
+    assert sum("⇒" in text for text in honest) >= 20
+
+
+def refusal(graph: Graph, text: str) -> str | None:
+    try:
+        queries.run_user(graph, text, given(text), timeout_s=5)
+    except (ReadOnlyError, InputError) as error:
+        return str(error)
+    return None
+
+
+def test_what_must_be_refused_is(stored: Graph) -> None:
+    before = all_of(stored)
+    said = {text: refusal(stored, text) for text in texts("refused")}
+    assert [text for text, message in said.items() if message is None or "\n" in message] == []
+    assert all_of(stored) == before
+    assert serves(stored)
+
+
+def bounded(graph: Graph, text: str, timeout_s: float) -> str:
+    """What became of an exhausting text."""
+    try:
+        queries.run_user(graph, text, given(text), timeout_s=timeout_s)
+    except (LimitError, InputError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "answered"
+
+
+@pytest.mark.parametrize("text", texts("exhausting")[:: 1 if os.environ.get("CALCIGRAPH_TEST_EVERYTHING") else SOME])
+def test_what_exhausts_is_bounded(stored: Graph, text: str) -> None:
+    before = peak_mb(reset=True)
+    seconds, said = timed(lambda: bounded(stored, text, 1.0))
+    assert seconds < 20, said
+    assert peak_mb() - before < 1500, said
+    assert serves(stored)
+
+
+def test_a_result_that_would_fill_the_memory_is_ended(
+    stored: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bolt, "RESULT_MB", 30)
+    with pytest.raises(LimitError, match="takes more than"):
+        queries.run_user(stored, "UNWIND range(1, 90000) AS x RETURN range(1, 400) AS y")
+    assert serves(stored)
+
+
+def test_aggregates_beside_logic_are_right_or_refused(stored: Graph) -> None:
+    """The embedded engine would give a row of null for each of the four."""
+    text = "UNWIND [1, 2, 3, 4] AS v RETURN min(v) > 0 AND max(v) < 9 AS inside"
+    if stored.engine == "neo4j":
+        assert queries.records(queries.run_user(stored, text)) == [{"inside": True}]
+    else:
+        with pytest.raises(InputError, match="name them first, as in WITH"):
+            queries.run_user(stored, text)
+    for right in (
+        "RETURN count(*) > 3 AS x ORDER BY x",
+        "WITH count(*) AS starts WITH starts RETURN starts > 3 AS x",
+        "RETURN any(y IN collect(v) WHERE y > 3 AND y < 9) AS x",
+    ):
+        assert queries.records(queries.run_user(stored, f"UNWIND [1, 2, 3, 4] AS v {right}")) == [{"x": True}]
+
+
+@pytest.mark.parametrize("text", [text.partition("⇒") for text in texts("honest")], ids=lambda text: text[0][:60])
+def test_what_biologists_ask_is_answered(stored: Graph, text: tuple[str, str, str]) -> None:
+    question, _, answer = text
+    table = queries.run_user(stored, question.strip(), given(question))
+    if answer:
+        assert [list(row.values()) for row in queries.records(table)] == json.loads(answer)
