@@ -150,7 +150,7 @@ def make_forecast(
         contact_p=None if gained is None else gained.p,
         contact_nats=None if gained is None else contact_nats(past, own.where, own.graph.pairs),
         contact_word=UNKNOWN if gained is None else gained.word,
-        facts={"logarithm": past.logarithm, "strength_of_others": weights.strength},
+        facts={"logarithm": past.logarithm, "strength_of_others": weights.strength, "ridge": weights.ridge},
         advice=_advice(own, skill, lighting),
     )
 

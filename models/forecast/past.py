@@ -69,6 +69,12 @@ class Past:
         """(n, T), values relative to the level, in units of the scale."""
         return np.asarray((self.values - self.level) / self.scale)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest relative value that was learnt from: no forecast goes beyond."""
+        learnt = self.relative[:, : self.split]
+        return float(learnt.min()), float(learnt.max())
+
     def in_units(self, values: FloatArray) -> FloatArray:
         """Values on the scale of `values`, in the units of the traces."""
         return np.asarray(np.expm1(values)) if self.logarithm else values

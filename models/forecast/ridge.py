@@ -19,6 +19,10 @@ PARTS = 4
 """Parts of a recording; the last one begins at `Past.split`."""
 RIDGE = 1e-3
 """Penalty, relative to the features' own squares."""
+RIDGES = (RIDGE, 1e-2, 0.1, 1.0, 10.0, 100.0)
+"""Those that are tried: a short recording bears few weights."""
+LEAST_SQUARE = 0.1
+"""Mean square of a feature, at least, for its penalty; the first feature is the constant."""
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """How many frames of the other cultures count against one of the culture's own."""
 
@@ -80,13 +84,15 @@ class Weights:
     """(f, H)."""
     strength: float | None
     """Frames of other cultures that count as one of the culture's own; None where it was fitted to itself alone."""
+    ridge: float = RIDGE
+    """Penalty, relative to the features' own squares."""
 
 
 def fitted(own: Moments, others: Iterable[Moments]) -> Weights:
     """The weights for one culture.
 
-    The others count as far as that serves the culture: their strength is the one that forecasts each third of the
-    learnt part best from the two others. All of it follows from the moments.
+    The others count as far as that serves the culture: their strength, and the penalty, are those that forecast each
+    third of the learnt part best from the two others. All of it follows from the moments.
 
     Parameters
     ----------
@@ -97,27 +103,32 @@ def fitted(own: Moments, others: Iterable[Moments]) -> Weights:
     """
     learnt, pooled = own.learnt(), list(others)
     if not pooled:
-        return Weights(solved(*learnt.total), None)
+        nothing = np.zeros_like(learnt.features[0]), np.zeros_like(learnt.products[0])
+        ridge = min(RIDGES, key=lambda ridge: _held_out(learnt, *nothing, ridge))
+        return Weights(solved(*learnt.total, ridge), None, ridge)
     gram, products = (sum(each) for each in zip(*(moments.total for moments in pooled), strict=True))
     share = learnt.rows.sum() / sum(float(moments.rows.sum()) for moments in pooled)
-    errors = [_held_out(learnt, gram * share * strength, products * share * strength) for strength in STRENGTHS]
-    best = STRENGTHS[int(np.argmin(errors))]
+    tried = [(strength, ridge) for strength in STRENGTHS for ridge in RIDGES]
+    errors = [_held_out(learnt, gram * share * one, products * share * one, ridge) for one, ridge in tried]
+    best, ridge = tried[int(np.argmin(errors))]
     mine, came = learnt.total
-    return Weights(solved(mine + best * share * gram, came + best * share * products), best)
+    return Weights(solved(mine + best * share * gram, came + best * share * products, ridge), best, ridge)
 
 
-def _held_out(learnt: Moments, gram: FloatArray, products: FloatArray) -> float:
+def _held_out(learnt: Moments, gram: FloatArray, products: FloatArray, ridge: float) -> float:
     """Error of forecasts of each part from the others, relative to the squares of what came, mean over horizons."""
     errors = np.zeros(learnt.squares.shape[1])
     mine, came = learnt.total
     for part in range(len(learnt.rows)):
-        weights = solved(gram + mine - learnt.features[part], products + came - learnt.products[part])
+        weights = solved(gram + mine - learnt.features[part], products + came - learnt.products[part], ridge)
         crossed = (weights * learnt.products[part]).sum(axis=0)
         errors += learnt.squares[part] - 2 * crossed + (weights * (learnt.features[part] @ weights)).sum(axis=0)
     return float((errors / np.maximum(learnt.squares.sum(axis=0), np.finfo(float).tiny)).mean())
 
 
-def solved(gram: FloatArray, products: FloatArray) -> FloatArray:
+def solved(gram: FloatArray, products: FloatArray, ridge: float = RIDGE) -> FloatArray:
     """The weights of a ridge regression, from the products of its features with each other and with what came."""
-    penalty = RIDGE * np.diag(gram) + 1e-12 * np.trace(gram)
+    # What hardly moved where it was learnt may move far where it is used: it is penalised like what moved by a third.
+    penalty = ridge * np.maximum(np.diag(gram), LEAST_SQUARE * gram[0, 0]) + 1e-12 * np.trace(gram)
+    penalty[0] = min(penalty[0], RIDGE * gram[0, 0])  # of the constant: what is left of a large penalty is the mean
     return np.asarray(np.linalg.solve(gram + np.diag(penalty), products))

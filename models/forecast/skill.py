@@ -60,7 +60,8 @@ def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...]) -> Skill:
     coming, error, inside = (np.empty((count, len(horizons))) for _ in range(3))
     quantiles = np.empty((2, count, len(horizons)))
     for cells, features in past.blocks():
-        expected = past.level[cells, :, None] + past.scale[cells, :, None] * (features @ weights.values)
+        relative = np.clip(features @ weights.values, *past.range)
+        expected = past.level[cells, :, None] + past.scale[cells, :, None] * relative
         coming[cells] = expected[:, -1]
         for place, ahead in enumerate(horizons):
             missed = past.values[cells, ahead:] - expected[:, : frames - ahead, place]

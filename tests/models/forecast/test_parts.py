@@ -19,7 +19,7 @@ from calcigraph.models.forecast.lighting import (
     rests,
 )
 from calcigraph.models.forecast.past import LAGS, Past, forgetting_mean, past_of, resting_level
-from calcigraph.models.forecast.ridge import RIDGE, coming, fitted, moments_of, solved
+from calcigraph.models.forecast.ridge import LEAST_SQUARE, RIDGE, coming, fitted, moments_of, solved
 from calcigraph.models.forecast.skill import RIVALS, skill_of
 from calcigraph.models.forecast_options import ForecastOptions
 from calcigraph.models.forecast_run import lesson, make_forecast
@@ -112,8 +112,9 @@ def test_moments_are_sums_over_what_may_be_learnt(culture: ExcitableCulture) -> 
     assert np.allclose(products, rows.T @ came)
     assert found.learnt().rows.sum() == len(rows)
     weights = fitted(found, []).values
-    penalty = RIDGE * np.diag(gram) + 1e-12 * np.trace(gram)
-    assert np.allclose((gram + np.diag(penalty)) @ weights, products)
+    assert np.allclose(solved(gram, products, fitted(found, []).ridge), weights)
+    penalty = RIDGE * np.maximum(np.diag(gram), LEAST_SQUARE * gram[0, 0]) + 1e-12 * np.trace(gram)
+    assert np.allclose((gram + np.diag(penalty)) @ solved(gram, products), products)
 
 
 def test_nothing_of_the_last_quarter_is_learnt(culture: ExcitableCulture) -> None:
@@ -133,6 +134,19 @@ def test_an_autoregression_is_forecast_as_well_as_can_be() -> None:
     assert persistence == pytest.approx([2 * (1 - 0.9), 2 * (1 - 0.9**3)], rel=0.1)
     assert skill.held == pytest.approx([0.95, 0.95], abs=0.03)
     assert (skill.culture < 0.2).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_short_recording_of_few_cells_is_not_forecast_wildly(seed: int) -> None:
+    """Weights of what hardly moved in the learnt part once made errors of 200 times the variance."""
+    rng, time = np.random.default_rng(seed), np.arange(150.0)
+    traces = 100 + 5 * rng.normal(size=(8, 150))
+    for trace in traces:
+        for start in rng.integers(10, 140, 4):
+            trace[start:] += 80 * np.exp(-(time[start:] - start) / 6)
+    past = past_of(replace(autoregressive(8, 150), intensity=traces))
+    skill = skill_of(past, fitted(moments_of(past, HORIZONS), []), HORIZONS)
+    assert (skill.culture > -0.3).all()
 
 
 def test_other_cultures_help_one_that_is_short() -> None:
