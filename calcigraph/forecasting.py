@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from calcigraph.errors import CalcigraphError, NotFoundError
+from calcigraph.errors import CalcigraphError, GraphError, NotFoundError
 from calcigraph.models.forecast_options import ForecastOptions
 from calcigraph.store.forecast_types import ForecastRun
 from calcigraph.store.types import Progress, silent
@@ -83,6 +83,8 @@ def forecasts(
         try:
             others = [learnt[each] for each in train if each != name]
             yield name, make_forecast(read(name), others, options, progress)
+        except GraphError:
+            raise  # without the graph nothing can be done
         except CalcigraphError as error:
             yield name, error
         if name not in train:

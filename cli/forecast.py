@@ -8,7 +8,7 @@ import typer
 
 from calcigraph import ForecastOptions
 from calcigraph.cli.options import takes
-from calcigraph.cli.output import ExperimentOption, Format, FormatOption, chosen, note, progress_bar, show
+from calcigraph.cli.output import ExperimentOption, Format, FormatOption, chosen, note, progress_bar, raise_last, show
 from calcigraph.errors import CalcigraphError
 from calcigraph.workspace import Workspace
 
@@ -47,10 +47,7 @@ def forecast(
                 note(f"{culture}: {line}")
     if found or form is not Format.table:
         _show(workspace, found, form)
-    for failure in failures[:-1]:
-        note(f"calcigraph: {failure}")
-    if failures:
-        raise failures[-1]
+    raise_last(failures)
 
 
 def _show(workspace: Workspace, cultures: list[str], form: Format) -> None:

@@ -275,6 +275,11 @@ def failing_last(cultures: list[str], one: Callable[[str, Progress], None]) -> I
             except CalcigraphError as error:
                 failures.append(error)
     yield
+    raise_last(failures)
+
+
+def raise_last(failures: Sequence[CalcigraphError]) -> None:
+    """Tell of all failures but the last, which is raised; nothing without any."""
     for failure in failures[:-1]:
         if str(failure) != str(failures[-1]):  # what is wrong with all of them is told once
             note(f"calcigraph: {failure}")

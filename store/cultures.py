@@ -36,12 +36,12 @@ BATCH_CELLS = 1000
 BATCH_CONTACTS = 10_000
 """Most contacts in one transaction."""
 
-_BEGIN = """
+BEGIN = """
 MERGE (k:Culture {uid: $uid})
 SET k = $properties, k.created = datetime($created)
 RETURN k.uid AS uid
 """
-_LINK = """
+LINK = """
 MERGE (e:Experiment {name: $experiment})
 WITH e
 MATCH (k:Culture {uid: $uid})
@@ -225,9 +225,9 @@ def _begin(bolt: Bolt, culture: Culture, scales: dict[str, float], target: str) 
         properties["replaces"] = culture.uid
 
     def work(tx: ManagedTransaction) -> None:
-        rows_of(tx, _BEGIN, uid=target, properties=properties, created=moment(culture.created))
+        rows_of(tx, BEGIN, uid=target, properties=properties, created=moment(culture.created))
         if culture.experiment is not None:
-            rows_of(tx, _LINK, uid=target, experiment=culture.experiment)
+            rows_of(tx, LINK, uid=target, experiment=culture.experiment)
 
     bolt.run(work, write=True)
     return token

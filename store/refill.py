@@ -17,7 +17,7 @@ import numpy as np
 
 from calcigraph.errors import ConflictError, GraphError
 from calcigraph.store.bolt import Bolt, Row, rows_of
-from calcigraph.store.cultures import MESSAGE_BYTES, remove_culture, require_token, write_batch
+from calcigraph.store.cultures import BEGIN, LINK, MESSAGE_BYTES, remove_culture, require_token, write_batch
 from calcigraph.store.dump import CULTURE, EXPERIMENT, LINKS, META, NODES, Dump, Links, Moment, Nodes, Place, Reader
 from calcigraph.store.seals import Contents
 from calcigraph.store.types import Progress
@@ -35,17 +35,6 @@ _HELD = {"Cell": "(n)<-[:HAS_CELL]-(k)"} | dict.fromkeys(("FitRun", "EventRun", 
 _KINDS: dict[str, Nodes | Links] = {kind.label: kind for kind in NODES if kind is not META}
 _KINDS |= {f"{kind.start.label} {kind.type} {kind.end.label}": kind for kind in LINKS}
 
-_BEGIN = """
-MERGE (k:Culture {uid: $uid})
-SET k = $properties, k.created = datetime($created)
-RETURN k.uid AS uid
-"""
-_EXPERIMENT = """
-MERGE (e:Experiment {name: $experiment})
-WITH e
-MATCH (k:Culture {uid: $uid})
-MERGE (k)<-[:INCLUDES]-(e)
-"""
 _FINISH = """
 MATCH (k:Culture {uid: $uid})
 WHERE k.token = $token AND k.batch = $batch
@@ -176,9 +165,9 @@ def _begin(bolt: Bolt, culture: Row, experiments: list[str], token: str) -> None
     properties = culture | {"token": token, "batch": 0, "complete": False, "state": "ingest"}
 
     def work(tx: Any) -> None:
-        rows_of(tx, _BEGIN, uid=uid, properties=properties, created=created)
+        rows_of(tx, BEGIN, uid=uid, properties=properties, created=created)
         for name in experiments:
-            rows_of(tx, _EXPERIMENT, uid=uid, experiment=name)
+            rows_of(tx, LINK, uid=uid, experiment=name)
 
     bolt.require_room()
     bolt.run(work, write=True)

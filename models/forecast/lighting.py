@@ -143,10 +143,10 @@ def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArra
     if chance is None:
         return None
     now = np.full(len(past.values), np.nan)
+    # What begins in the last frame is not yet an event: the value itself tells that the cell is lit.
+    lit = ~where.resting[:, -1] | (past.relative[:, -1] > LIT)
     for cells, features in past.blocks():
-        # What begins in the last frame is not yet an event: the value itself tells that the cell is lit.
-        lit = ~where.resting[cells, -1] | (past.relative[cells, -1] > LIT)
-        now[cells] = np.where(lit, np.nan, chance(features[:, -1]))
+        now[cells] = np.where(lit[cells], np.nan, chance(features[:, -1]))
     return _judged(where, chance(learnable(past, where, where.held_out)[0]), now)
 
 

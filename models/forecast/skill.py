@@ -58,9 +58,9 @@ def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...]) -> Skill:
     variance = past.values.var(axis=1)
     unit = np.where(variance > 0, variance, np.nan)
     coming, error, inside = (np.empty((count, len(horizons))) for _ in range(3))
-    quantiles = np.empty((2, count, len(horizons)))
+    quantiles, seen = np.empty((2, count, len(horizons))), past.range
     for cells, features in past.blocks():
-        relative = np.clip(features @ weights.values, *past.range)
+        relative = np.clip(features @ weights.values, *seen)
         expected = past.level[cells, :, None] + past.scale[cells, :, None] * relative
         coming[cells] = expected[:, -1]
         for place, ahead in enumerate(horizons):
