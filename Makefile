@@ -3,8 +3,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STAMP := .venv/.set-up
 
-.PHONY: setup test test-fast lint docs bench soak power full fuzz audit identification tissue events forecast demo lock clean \
-	help
+.PHONY: setup test test-fast lint docs bench soak power full fuzz audit speed scale identification tissue events forecast demo lock \
+	clean help
 
 setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
 
@@ -27,8 +27,14 @@ lint: $(STAMP)  ## style, imports, types
 docs: $(STAMP)  ## the website of docs/ and docstrings, offline, into .cache/site; fails for what is broken or undocumented
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
-bench: $(STAMP)  ## every benchmark: ratios against named baselines, measured in the same run
-	@for file in $(filter-out benchmarks/page% benchmarks/axes% benchmarks/tissue% benchmarks/event% benchmarks/waves% benchmarks/own% benchmarks/mixed% benchmarks/forecast%,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON)
+# Pages have targets of their own; what speed.py measures, and what only serves others, is not run by itself.
+NOT_BENCHED := $(addprefix benchmarks/,page% axes% tissue% event% waves% own% mixed% forecast% speed% growth% baseline% scale% stores% \
+	timing% movies% cultures% denoise% whole_ingest% graph% many% startup% fit_time%)
+
+bench: $(STAMP)  ## every benchmark, and at the end the table of speed beside its stored baseline
+	@for file in $(filter-out $(NOT_BENCHED),$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+	@$(BENCH) benchmarks/speed.py
 
 BREAKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PYTHON) -m
 
@@ -46,8 +52,14 @@ fuzz: $(STAMP)  ## 2,000 damaged files and command lines, half of them of a new 
 
 audit: $(STAMP)  ## licences of all locked packages, a bill of materials, the engine's pin; known holes where pip-audit is
 	$(BREAKING) supply.audit
-	@if command -v pip-audit >/dev/null; then pip-audit --requirement requirements.lock --require-hashes --disable-pip; \
+	@if command -v pip-audit >/dev/null; then \
+		pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip \
+			|| { echo "pip-audit found holes, or could not ask for every package"; exit 1; }; \
 		else echo "pip-audit is not installed: known holes were not asked for"; fi
+
+speed: $(STAMP)  ## measure the table of speed and how time and memory grow, and write the tables and picture of docs/speed.md
+	$(BENCH) benchmarks/growth.py
+	$(BENCH) benchmarks/speed.py --page
 
 identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
 	$(PYTHON) benchmarks/page.py
@@ -64,7 +76,12 @@ events: $(STAMP)  ## measure events and waves in simulations and in $$CALCIGRAPH
 
 forecast: $(STAMP)  ## measure forecasts in simulations and in $$CALCIGRAPH_TEST_DATA/lymph_gland, and write the tables of docs/forecast.md
 	$(PYTHON) benchmarks/forecast.py --csv docs/forecast
+	$(PYTHON) benchmarks/forecast_network.py --csv docs/forecast
 	$(PYTHON) benchmarks/forecast_page.py
+
+scale: $(STAMP)  ## measure bytes and seconds a culture, throughput against workers, and graphs of up to 10,000 cultures
+	$(PYTHON) benchmarks/scale.py all --csv docs/scale
+	$(PYTHON) benchmarks/scale_page.py
 
 demo: $(STAMP)  ## the whole main job on two synthetic cultures
 	.venv/bin/calcigraph --workspace calcigraph-demo demo

@@ -1,11 +1,10 @@
 """Forecasts of recordings that nothing was learnt from, what contacts add where they matter, and where they do not.
 
-    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 20] [--null 100] [--csv FOLDER] [--seed 8000]
+    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 16] [--null 100] [--csv FOLDER] [--seed 8000]
 
 Tissue: each recording of FOLDER (by default $CALCIGRAPH_TEST_DATA/lymph_gland) is forecast by what the others and its
 own first three quarters teach, and by the others alone; the last quarter is judged. Beside it: forecasts that need no
-model, an autoregression of each cell's own, vector autoregression over contacts, and dynamic mode decomposition with
-as many modes as the learnt part supports. All errors are in units of each cell's variance.
+model, and the methods of benchmarks/forecast_rivals.py. All errors are in units of each cell's variance.
 
 Excitable medium: cultures whose waves run over contacts, and cultures whose cells fire by themselves.
 """
@@ -17,7 +16,7 @@ import argparse
 import csv
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +24,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import numpy as np
+from forecast_events import of_events
+from forecast_rivals import AHEAD, rivals
 
-from calcigraph.models.forecast.contacts import averaging, contact_gain, contact_nats
-from calcigraph.models.forecast.past import Past
+from calcigraph.models.forecast.contacts import contact_gain, contact_nats
+from calcigraph.models.forecast.past import past_of
 from calcigraph.models.forecast.ridge import Weights, fitted, solved
 from calcigraph.models.forecast.skill import RIVALS, Skill, skill_of
 from calcigraph.models.forecast_options import ForecastOptions
@@ -36,10 +37,7 @@ from calcigraph.models.synthetic.excitable import make_waves
 from calcigraph.models.synthetic.wave_options import WaveOptions
 from calcigraph.store.types import FloatArray
 
-AHEAD = (1, 3, 5, 10)
 OPTIONS = ForecastOptions()
-LAGS = 8
-"""Of the rivals that regress."""
 Row = dict[str, object]
 
 MEDIUM = WaveOptions(waves=12, own_rate=1)
@@ -51,18 +49,23 @@ COUPLED = {
 }
 UNCOUPLED = {
     "own events, 3 a cell an hour": WaveOptions(cells=60, waves=0, own_rate=3),
-    "own events, 10 a cell an hour": WaveOptions(cells=60, waves=0, own_rate=10),
 }
 
 
-def of_tissue(folder: Path) -> Iterator[Row]:
-    """One row a recording and method."""
+def lessons_of(folder: Path) -> Iterator[tuple[Lesson, float]]:
+    """Each recording, and the seconds of one core that it took to read."""
     from tissue import recordings
 
-    began = time.perf_counter()
-    lessons = [lesson(each.graph, OPTIONS) for each in recordings(folder)]
-    for place, own in enumerate(lessons):
-        others = [each for at, each in enumerate(lessons) if at != place]
+    for each in recordings(folder):
+        began = time.process_time()
+        yield lesson(each.graph, OPTIONS), time.process_time() - began
+
+
+def of_tissue(read: list[tuple[Lesson, float]]) -> Iterator[Row]:
+    """One row a recording and method."""
+    for place, (own, seconds) in enumerate(read):
+        others = [each for at, (each, _) in enumerate(read) if at != place]
+        began = time.process_time()
         run = make_forecast(own, others, OPTIONS)
         about = {"recording": own.graph.culture, "cells": len(own.graph.labels), "events": int(own.where.events.sum())}
         of_run = {
@@ -74,7 +77,7 @@ def of_tissue(folder: Path) -> Iterator[Row]:
             "contact_p": run.contact_p,
             "held": float(run.held.mean()),
             "calibration": float(np.abs(run.told - run.came).max()) if len(run.told) else None,
-            "seconds": time.perf_counter() - began,
+            "seconds": seconds + time.process_time() - began,
         }
         for name, errors in errors_of(own, others).items():
             row = about | {"method": name} | dict(zip([f"error_{ahead}" for ahead in AHEAD], errors, strict=True))
@@ -94,11 +97,7 @@ def errors_of(own: Lesson, others: list[Lesson]) -> dict[str, FloatArray]:
         "hinge, from the recording alone": mean(alone)[at],
     }
     found |= {name: np.nanmean(shrunk.rivals[place], axis=0)[at] for place, name in enumerate(RIVALS)}
-    return found | {
-        "autoregression, each cell": np.array([autoregression(own.past, ahead) for ahead in AHEAD]),
-        "vector autoregression over contacts": np.array([over_contacts(own, ahead) for ahead in AHEAD]),
-        "dynamic mode decomposition": modes(own.past),
-    }
+    return found | rivals(own)
 
 
 def mean(skill: Skill) -> FloatArray:
@@ -110,74 +109,13 @@ def pooled_alone(moments: list[object]) -> Weights:
     return Weights(solved(gram, products), None)
 
 
-def lagged(values: FloatArray) -> FloatArray:
-    """(n, T - LAGS + 1, LAGS + 1), a constant and the last values."""
-    rows = np.lib.stride_tricks.sliding_window_view(values, LAGS, axis=1)
-    return np.concatenate([np.ones((*rows.shape[:2], 1)), rows], axis=2)
-
-
-def judged(past: Past, missed: FloatArray, ahead: int) -> float:
-    """Mean over cells of the error of the held-out values; `missed` ends with the last frame."""
-    last = missed[:, -(past.values.shape[1] - past.split) :]
-    return float(np.mean((last**2).mean(axis=1) / past.values.var(axis=1)))
-
-
-def autoregression(past: Past, ahead: int) -> float:
-    """A regression of each cell on its own last values."""
-    rows, values = lagged(past.values)[:, :-ahead], past.values[:, LAGS - 1 + ahead :]
-    learnt = past.split - LAGS + 1 - ahead
-    missed = np.empty_like(values)
-    for cell, (row, value) in enumerate(zip(rows, values, strict=True)):
-        weights = solved(row[:learnt].T @ row[:learnt], row[:learnt].T @ value[:learnt])
-        missed[cell] = value - row @ weights
-    return judged(past, missed, ahead)
-
-
-def over_contacts(own: Lesson, ahead: int) -> float:
-    """One regression for all cells on their own last values and those of their neighbours, each cell standardised."""
-    past = own.past
-    middle = past.values[:, : past.split].mean(axis=1, keepdims=True)
-    values = (past.values - middle) / past.scale
-    beside = averaging(own.graph.pairs, len(values)) @ values
-    rows = np.concatenate([lagged(values), lagged(beside)[..., 1:]], axis=2)[:, :-ahead]
-    came = values[:, LAGS - 1 + ahead :]
-    learnt = past.split - LAGS + 1 - ahead
-    flat, target = rows[:, :learnt].reshape(-1, rows.shape[2]), came[:, :learnt].ravel()
-    weights = solved(flat.T @ flat, flat.T @ target)
-    return judged(past, (came - rows @ weights) * past.scale, ahead)
-
-
-def modes(past: Past) -> FloatArray:
-    """Dynamic mode decomposition of all cells together (Schmid 2010), its rank from the learnt part's last fifth."""
-    middle = past.values[:, : past.split].mean(axis=1, keepdims=True)
-    values = (past.values - middle) / past.scale
-    inner = int(past.split * 0.8)
-
-    def step(rank: int, last: int) -> FloatArray:
-        left, size, right = np.linalg.svd(values[:, : last - 1], full_matrices=False)
-        left, size, right = left[:, :rank], size[:rank], right[:rank]
-        return np.asarray(values[:, 1:last] @ right.T @ np.diag(1 / size) @ left.T)
-
-    def errors(matrix: FloatArray, first: int, last: int) -> list[float]:
-        found = []
-        for ahead in AHEAD:
-            guess = np.linalg.matrix_power(matrix, ahead) @ values[:, first - ahead : last - ahead]
-            missed = (values[:, first:last] - guess) * past.scale
-            found.append(float(np.mean((missed**2).mean(axis=1) / past.values.var(axis=1))))
-        return found
-
-    ranks = sorted({rank for rank in (1, 2, 4, 8, 16, 32) if rank < min(len(values), inner)})
-    best = min(ranks, key=lambda rank: sum(errors(step(rank, inner), inner, past.split)))
-    return np.array(errors(step(best, past.split), past.split, values.shape[1]))
-
-
 def of_medium(cultures: int, seed: int) -> Iterator[Row]:
     """What contacts add where waves run over them."""
     for name, options in COUPLED.items():
         for at in range(cultures):
             culture = make_waves(replace(options, seed=seed + at))
             own = lesson(culture.graph, OPTIONS)
-            gained = contact_gain(own.past, culture.graph.pairs, 199, np.random.default_rng(at))
+            gained = contact_gain(own.past, culture.graph.pairs, 99, np.random.default_rng(at))
             assert gained is not None
             nats = contact_nats(own.past, own.where, culture.graph.pairs)
             yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word, "nats": nats}
@@ -188,8 +126,7 @@ def of_null(cultures: int, seed: int) -> Iterator[Row]:
     for name, options in UNCOUPLED.items():
         for at in range(cultures):
             culture = make_waves(replace(options, seed=seed + 1000 + at))
-            own = lesson(culture.graph, OPTIONS)
-            gained = contact_gain(own.past, culture.graph.pairs, 99, np.random.default_rng(at))
+            gained = contact_gain(past_of(culture.graph), culture.graph.pairs, 99, np.random.default_rng(at))
             assert gained is not None
             yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word}
 
@@ -198,14 +135,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     data = os.environ.get("CALCIGRAPH_TEST_DATA")
     parser.add_argument("--tissue", type=Path, default=Path(data) / "lymph_gland" if data else None)
-    parser.add_argument("--cultures", type=int, default=20)
+    parser.add_argument("--cultures", type=int, default=16)
     parser.add_argument("--null", type=int, default=100)
     parser.add_argument("--seed", type=int, default=8000)
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
-    parts = {"medium": of_medium(asked.cultures, asked.seed), "null": of_null(asked.null, asked.seed)}
+    parts: dict[str, Iterable[Row]] = {}
     if asked.tissue is not None:
-        parts = {"tissue": of_tissue(asked.tissue)} | parts
+        read = list(lessons_of(asked.tissue))
+        methods, tenths = of_events([own for own, _ in read])
+        parts = {"events": methods, "tenths": tenths, "tissue": of_tissue(read)}
+    if asked.cultures:
+        parts |= {"medium": of_medium(asked.cultures, asked.seed), "null": of_null(asked.null, asked.seed)}
     for name, rows in parts.items():
         found = []
         for row in rows:

@@ -20,15 +20,18 @@ TIE_S = 1.0
 """Events of neighbours that are closer in time are a tie."""
 
 
-def planted_run(data: CultureData, seed: int = 0) -> EventRun:
-    """About ten events a cell: one wave of 60 cells for every ten cells, and four events of each cell's own."""
+def planted_run(data: CultureData, seed: int = 0, own: int = OWN, per_wave: int = 10) -> EventRun:
+    """About ten events a cell: one wave of 60 cells for every ten cells, and four events of each cell's own.
+
+    `own` and `per_wave` (cells for each of which there is a wave) make more or fewer.
+    """
     rng = np.random.default_rng(seed)
     labels, interval, frames = data.cells.labels, data.culture.frame_interval_s, data.culture.frames
     place = np.stack([data.cells.x_px, data.cells.y_px], axis=1)
-    rows = [np.repeat(np.arange(len(labels)), OWN)]
-    half = [rng.random(OWN * len(labels)) * frames * interval]
+    rows = [np.repeat(np.arange(len(labels)), own)]
+    half = [rng.random(own * len(labels)) * frames * interval]
     waves = np.full(len(rows[0]), -1)
-    for wave in range(len(labels) // 10):
+    for wave in range(len(labels) // per_wave):
         distance = np.hypot(*(place - place[rng.integers(len(labels))]).T)
         reached = np.argsort(distance, kind="stable")[:SIZE]
         start = rng.random() * (frames - 40) * interval

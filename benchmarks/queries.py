@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cultures import CREATED, NAME, grid
 from planted_run import planted_run
 
 from calcigraph import queries
 from calcigraph.store.graph import Graph
-from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Fit
+from calcigraph.store.types import CultureData, Fit
 
-CREATED = "2026-01-01T00:00:00+00:00"
-NAME = "benchmark of queries"
 PART = 200
 """Cells that the naive ways are timed on."""
 
@@ -56,29 +55,6 @@ NAIVE = (
     ("one row per contact", "subgraph to arrays", ROW_PER_CONTACT),
     ("collect, then UNWIND", "query anomalies", COLLECT_THEN_UNWIND),
 )
-
-
-def grid(cells: int, frames: int) -> CultureData:
-    """About `cells` cells on a square grid, each touching the cells around it and one diagonal: 6 neighbours."""
-    side = round(cells**0.5)
-    rng = np.random.default_rng(0)
-    index = np.arange(side * side).reshape(side, side)
-    steps = (index[:, :-1], index[:, 1:]), (index[:-1], index[1:]), (index[:-1, :-1], index[1:, 1:])
-    ends = np.concatenate([np.stack(step, -1).reshape(-1, 2) for step in steps])
-    ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
-    rim = np.ones((side, side), dtype=bool)
-    rim[1:-1, 1:-1] = False
-    y, x = np.indices((side, side)).reshape(2, -1) * 30.0
-    count, labels = side * side, 1 + index.ravel()
-    culture = Culture(
-        NAME, None, None, frames, 10.0, None, None, None, None, "benchmark", "0", {}, 0.0, 1.0, None, None, None, (),
-        CREATED, "0",
-    )  # fmt: skip
-    polygons = ("POLYGON ((0 0, 30 0, 30 30, 0 30, 0 0))",) * count
-    traces = rng.random((count, frames))
-    body = Cells(labels, np.full(count, 900.0), x, y, rim.ravel(), polygons, traces, ("",) * count)
-    contacts = Contacts(labels[ends[:, 0]], labels[ends[:, 1]], np.full(len(ends), 30.0), np.full(len(ends), 30.0))
-    return CultureData(culture, body, contacts)
 
 
 def fitted(data: CultureData) -> Fit:

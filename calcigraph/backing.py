@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from calcigraph.errors import CalcigraphError, ConflictError, InputError, NotFoundError, WorkspaceError, command
 from calcigraph.export.place import write_in_place
 from calcigraph.naming import checked_name
-from calcigraph.store.files import file_digest
+from calcigraph.store.files import file_digest, remove_leftovers, require_place
 from calcigraph.store.folder import MovieFolder
 from calcigraph.store.manifest import Flaw
 from calcigraph.store.meta import SCHEMA_VERSION
@@ -57,11 +57,11 @@ class Saved:
 
 
 def check_out(out: Path) -> None:
-    """Raise InputError where no backup can be written."""
+    """Raise InputError where no backup can be written. What a killed one left there is removed."""
+    remove_leftovers(out)
     if out.exists() or out.is_symlink():
         raise InputError(f"{str(out)!r} exists already: a backup is written to a new folder")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {str(out.parent)!r} to write the backup to: make it first")
+    require_place(out)
 
 
 def save(graph: Graph, movies: MovieFolder, out: Path, progress: Progress) -> Saved:
@@ -236,6 +236,7 @@ def restore(backup: Path, workspace: Path, progress: Progress) -> list[str]:
 
 def _restore_here(backup: Path, note: Mapping[str, Any], workspace: Path, progress: Progress) -> None:
     """Build a workspace beside the one that is wanted, and rename it: it is there whole, or not at all."""
+    remove_leftovers(workspace)
     if workspace.exists() and (not workspace.is_dir() or any(workspace.iterdir())):
         raise InputError(
             f"workspace {workspace} is there already: restore into a new one, with --workspace DIR before the command"

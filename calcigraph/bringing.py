@@ -13,12 +13,13 @@ from calcigraph.ingest.options import TraceOptions
 from calcigraph.models.table import MODELS
 from calcigraph.naming import checked_name
 from calcigraph.opened import Opened
-from calcigraph.store.types import Culture, CultureData, Progress, silent
+from calcigraph.store.progress import Progress, silent
 from calcigraph.version import __version__
 
 if TYPE_CHECKING:
     from calcigraph.ingest import IngestOptions
     from calcigraph.store.curated import Changes
+    from calcigraph.store.types import Culture, CultureData
 
 
 class Bringing(Opened):
@@ -60,6 +61,7 @@ class Bringing(Opened):
                 kept = keep_mended and digest in [each.before for each in mended]
                 if (kept or _unchanged(stored, digest, older, replace, mended)) and self._movies.has(stored.movie):
                     return self._said_again(stored, options), False
+            self.graph.require_writable()
             self._movies.remove(culture, keep=[stored.movie if stored else None])
             store = self._movies.new(culture)
             data = ingest_movie(
@@ -94,6 +96,7 @@ class Bringing(Opened):
 
         checked_name(culture)
         chosen = TraceOptions(**options)
+        self._movies.require_writable()
         data = ingest_traces(path, culture=culture, options=chosen)
         with self._movies.locked(culture):
             stored = self.graph.culture(culture)
@@ -166,6 +169,7 @@ class Bringing(Opened):
 
         checked_name(culture)
         self.culture(culture)
+        self.graph.require_writable()
         with self._movies.locked(culture):
             return curate(self.graph, self._movies, self.culture(culture), masks, progress)
 

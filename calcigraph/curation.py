@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from calcigraph.errors import InputError, NotFoundError
+from calcigraph.errors import ConflictError, InputError, NotFoundError
 from calcigraph.store.types import Culture, Progress
 from calcigraph.version import __version__
 
@@ -51,6 +51,10 @@ def curate(graph: Graph, movies: MovieFolder, culture: Culture, masks: str, prog
     name = movies.relative(store)
     data = remeasure(mended, culture, stored, store_path=store, movie_name=name, version=__version__, progress=progress)
     data = replace(data, culture=replace(data.culture, movie_uri=movies.uri(name)))
-    changes = graph.curate(data, culture.input_digest, datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        changes = graph.curate(data, culture.input_digest, datetime.now(UTC).isoformat(timespec="seconds"))
+    except (InputError, ConflictError):  # it was refused, so that the graph does not name the new store
+        movies.remove(culture.uid, keep=[culture.movie])
+        raise
     movies.remove(culture.uid, keep=[name])
     return changes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import CalcigraphError, GraphError, NotFoundError
@@ -21,20 +21,26 @@ MOST_ROWS = 600_000
 
 
 def training(workspace: Workspace, names: Sequence[str]) -> list[str]:
-    """The cultures that names of cultures and experiments stand for, each once.
+    """The cultures that names of cultures and experiments stand for, each once; several may stand in one, with commas.
 
     Raises NotFoundError for a name that is neither.
     """
+    known = {culture.uid for culture in workspace.graph.cultures() if culture.complete}
+    return list(dict.fromkeys(culture for name in names for culture in _stands_for(workspace, name, known)))
+
+
+def _stands_for(workspace: Workspace, name: str, known: Collection[str]) -> list[str]:
     from calcigraph.queries import cultures_of
 
-    known = {culture.uid for culture in workspace.graph.cultures() if culture.complete}
-    found: list[str] = []
-    for name in names:
-        try:
-            found += [name] if name in known else cultures_of(workspace.graph, [name])
-        except NotFoundError as error:
-            raise NotFoundError(f"--train {name} is neither a culture nor an experiment: {error}") from None
-    return list(dict.fromkeys(found))
+    if name in known:
+        return [name]
+    try:
+        return cultures_of(workspace.graph, [name])
+    except NotFoundError as error:
+        several = [part.strip() for part in name.split(",") if part.strip()]
+        if len(several) > 1:  # else a name with a comma in it, which comes first
+            return [culture for part in several for culture in _stands_for(workspace, part, known)]
+        raise NotFoundError(f"--train {name} is neither a culture nor an experiment: {error}") from None
 
 
 def forecasts(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 from calcigraph.bringing import Bringing
 from calcigraph.errors import InputError, NotFoundError
 from calcigraph.models.table import DEFAULT_MODEL, MODELS
-from calcigraph.store.types import Culture, Progress, silent
+from calcigraph.store.progress import Progress, silent
 
 if TYPE_CHECKING:
     import geopandas
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from calcigraph.export import Exported
+    from calcigraph.store.types import Culture
 
 
 class Giving(Bringing):

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from calcigraph.errors import InputError
 
 DEFAULT_FOLDER = "calcigraph-workspace"
 FORBIDDEN_IN_NAMES = set('/\\:*?"<>|~')
+
+
+def workspace_folder(name: str | Path) -> Path:
+    """The folder of a workspace. Raises InputError for an address such as s3://bucket, which would be made as a folder.
+
+    >>> workspace_folder("lab").name
+    'lab'
+    """
+    if re.match(r"[A-Za-z][\w+.-]+:/", str(name)):  # Path has made one slash of two
+        raise InputError(
+            f"workspace {name} is an address, and a workspace is a folder: films and graph need a file system that can "
+            "rename and lock; give a folder, and copy backups to where you like (calcigraph backup)"
+        )
+    return Path(name)
 
 
 def default_folder() -> Path:

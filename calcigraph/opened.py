@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from calcigraph.errors import CalcigraphError, NotFoundError, WorkspaceError
-from calcigraph.naming import default_folder
+from calcigraph.naming import default_folder, workspace_folder
 from calcigraph.store.files import make_folder
 from calcigraph.store.folder import MovieFolder
-from calcigraph.store.types import Culture, Progress, Subgraph, silent
+from calcigraph.store.progress import Progress, silent
 
 if TYPE_CHECKING:
     from calcigraph.store import Graph
+    from calcigraph.store.types import Culture, Subgraph
 
 
 LISTED = ("culture", "condition", "cells", "fits", "waves")
@@ -25,7 +26,7 @@ class Opened:
     """What every part of `Workspace` needs: the folder, the graph, a culture by its name. Parameters as for it."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = Path(folder) if folder is not None else default_folder()
+        self.folder = workspace_folder(folder if folder is not None else default_folder())
         self._graph: Graph | None = None
         self._movies = MovieFolder(self.folder)
 
@@ -74,6 +75,7 @@ class Opened:
         self.close()
         self._require_folder()
         self._graph = Graph.open(self.folder, heap_mb=chosen_heap_mb(), migrating=True, progress=progress)
+        self._graph.require_writable()  # else what was brought to this version is a copy of it
         return self._graph.schema_version
 
     def _require_folder(self) -> None:

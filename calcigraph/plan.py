@@ -124,7 +124,7 @@ def read_plan(path: str | Path) -> Plan:
         The plan is no TOML, names an option that does not exist, gives one a value that it cannot have, or gives two
         cultures one name.
     """
-    plan = Path(path)
+    plan = Path(path).absolute()  # workers have other working folders
     try:
         content = tomllib.loads(plan.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -148,6 +148,38 @@ def read_plan(path: str | Path) -> Plan:
             raise type(error)(str(error) if str(error).startswith("plan ") else f"{where}: {error}") from error
     _check_names(plan, found)
     return Plan(tuple(found), report)
+
+
+def plan_of_table(path: str | Path, ingest: Mapping[str, Any]) -> Plan:
+    """A plan that ingests the recordings of a table, and does nothing else.
+
+    Parameters
+    ----------
+    path
+        The CSV: columns file, name, options of ingest; all others are annotations.
+    ingest
+        Options of ingest for all of them, by the names of their fields; what a row says goes before. Files are
+        relative to the working folder.
+
+    Raises
+    ------
+    NotFoundError, InputError
+        As `read_plan`.
+    """
+    table = Path(path).absolute()
+    flags = {each.name: each.flag.removeprefix("--") for each in declared(IngestOptions)}
+    common = {
+        flags[name]: _absolute(value) if name in (*PATHS, "background") else value for name, value in ingest.items()
+    }
+    group = {"table": table.name}
+    found = [_planned(table, {"ingest": common}, *row) for row in _rows(table, group, f"table {path}")]
+    _check_names(table, found)
+    return Plan(tuple(found))
+
+
+def _absolute(value: Any) -> Any:
+    """A file of the working folder by its whole path. What is none, or has a pattern, is left as it is."""
+    return str(Path(value).absolute()) if isinstance(value, str) and Path(value).exists() else value
 
 
 def _report(plan: Path, said: Any) -> PlannedReport | None:

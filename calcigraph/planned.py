@@ -1,21 +1,19 @@
-"""Doing what a plan says: culture after culture, or spread over a Dask cluster; what is done already is left alone."""
+"""Doing what a plan says of one culture; what is done already is left alone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from calcigraph.errors import CalcigraphError
 from calcigraph.ingest.options import TraceOptions
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.table import FitOptions
-from calcigraph.plan import Plan, Planned
+from calcigraph.plan import Planned
 from calcigraph.said import fit_said
-from calcigraph.store.types import Culture, Progress, silent
+from calcigraph.store.types import Culture, Progress
 
 Workspace = Any
 """calcigraph.Workspace, which imports this module."""
@@ -34,64 +32,8 @@ class Outcome:
     """What was found, or what went wrong."""
 
 
-def carry_out(
-    workspace: Workspace, plan: Plan, replace: bool, scheduler: str | None, progress: Progress = silent
-) -> list[Outcome]:
-    """Do all of a plan; a culture that fails does not stop the others.
-
-    Parameters
-    ----------
-    workspace
-        Where to.
-    plan
-        As `calcigraph.plan.read_plan` gives it.
-    replace
-        Whether cultures that were made of another input are replaced.
-    scheduler
-        Address of a Dask scheduler whose workers each do whole cultures; they must see the same workspace and files.
-    progress
-        Called with the stages of the work on each culture; with a scheduler only at the end.
-
-    Returns
-    -------
-    What became of each culture, in the plan's order. A report, if the plan asks for one, has those that did not fail.
-    """
-    outcomes = _all(workspace, plan.cultures, replace, scheduler, progress)
-    written = [each.culture for each in outcomes if each.outcome != FAILED]
-    if plan.report is not None and written:
-        report = plan.report
-        # One culture alone is compared with nothing.
-        groups = {"by": report.by, "reference": report.reference} if len(written) > 1 else {}
-        workspace.report(written, str(report.out), progress=progress, **groups)
-    return outcomes
-
-
-def _all(
-    workspace: Workspace, cultures: Sequence[Planned], replace: bool, scheduler: str | None, progress: Progress
-) -> list[Outcome]:
-    if scheduler is None:
-        return [
-            _outcome(workspace, each, replace, partial(_with_place, progress, f"{number}/{len(cultures)}"))
-            for number, each in enumerate(cultures, start=1)
-        ]
-    from calcigraph.models.scheduler import batches_on
-
-    workspace.make_folder()
-    with batches_on(scheduler) as distribute:
-        return distribute(_elsewhere, list(cultures), type(workspace), str(workspace.folder.resolve()), replace)
-
-
-def _with_place(progress: Progress, place: str, stage: str, done: int, total: int) -> None:
-    progress(f"{place} {stage}", done, total)
-
-
-def _elsewhere(planned: Planned, kind: type[Workspace], folder: str, replace: bool) -> Outcome:
-    """On a worker."""
-    with kind(Path(folder)) as workspace:
-        return _outcome(workspace, planned, replace, silent)
-
-
-def _outcome(workspace: Workspace, planned: Planned, replace: bool, progress: Progress) -> Outcome:
+def outcome_of(workspace: Workspace, planned: Planned, replace: bool, progress: Progress) -> Outcome:
+    """Do what a plan says of one culture; what fails is told."""
     try:
         return _carried_out(workspace, planned, replace, progress)
     except CalcigraphError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from calcigraph.errors import InputError
 from calcigraph.models import SyntheticOptions, make_culture, movie_frames, truth
+from calcigraph.store.files import require_place
 from calcigraph.store.tiff import write_labels, write_movie, write_text
 from calcigraph.store.types import Progress
 
@@ -54,8 +55,7 @@ def _tiff_path(out: str) -> Path:
     path = Path(out)
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"{out} is not a TIFF name: give OUT.tif (OUT_labels.tif and OUT_truth.json go beside it)")
-    if not path.parent.is_dir():
-        raise InputError(f"folder {path.parent} does not exist: make it first")
+    require_place(path)
     return path
 
 

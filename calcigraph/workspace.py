@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calcigraph.errors import CalcigraphError, GraphError
 from calcigraph.giving import Giving, check_model
 from calcigraph.models.table import DEFAULT_MODEL
-from calcigraph.store.types import Fit, Progress, silent
+from calcigraph.store.progress import Progress, silent
 from calcigraph.version import __version__
 
 if TYPE_CHECKING:
     import pandas
 
     from calcigraph.backing import Saved
-    from calcigraph.errors import CalcigraphError
     from calcigraph.models import FitOptions, Ranked, SyntheticOptions
     from calcigraph.models.event_options import EventOptions
     from calcigraph.models.forecast_options import ForecastOptions
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from calcigraph.planned import Outcome
     from calcigraph.store.event_types import EventRun
     from calcigraph.store.forecast_types import ForecastRun
+    from calcigraph.store.types import Fit
     from calcigraph.verifying import Finding
 
 
@@ -47,6 +48,12 @@ class Workspace(Giving):
 
         return read_plan(path)
 
+    def plan_of_table(self, path: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
+        """The plan to ingest what a table (CSV) lists; see `calcigraph.plan.plan_of_table`."""
+        from calcigraph.plan import plan_of_table
+
+        return plan_of_table(path, options or {})
+
     def run(
         self,
         plan: Plan,
@@ -55,8 +62,8 @@ class Workspace(Giving):
         scheduler: str | None = None,
         progress: Progress = silent,
     ) -> list[Outcome]:
-        """Do what a plan says, culture by culture; one that fails does not stop the others. See `planned.carry_out`."""
-        from calcigraph.planned import carry_out
+        """Do what a plan says, culture by culture; a failure does not stop the others. See `spreading.carry_out`."""
+        from calcigraph.spreading import carry_out
 
         return carry_out(self, plan, replace, scheduler, progress)
 
@@ -83,9 +90,38 @@ class Workspace(Giving):
         """
         from calcigraph.models import FitOptions, fit
 
+        self.graph.require_writable()
         result = fit(self.subgraph(culture), model, options or FitOptions(), scheduler=scheduler, progress=progress)
         self.graph.write_fit(result, created=_now(), version=__version__)
         return result
+
+    def fits(
+        self,
+        cultures: Sequence[str],
+        model: str = DEFAULT_MODEL,
+        options: FitOptions | None = None,
+        *,
+        scheduler: str | None = None,
+        progress: Progress = silent,
+    ) -> Iterator[tuple[str, Fit | CalcigraphError]]:
+        """Fit cultures and write what is found, one after another: culture and fit, or why there is none.
+
+        With the address of a Dask `scheduler`, its workers fit whole cultures, several at once; they come as they are
+        done. Parameters else as for `fit`. Raises GraphError, without which nothing can be done.
+        """
+        from calcigraph.models import FitOptions
+        from calcigraph.spreading import fits
+
+        for culture, found in fits(self, cultures, model, options or FitOptions(), scheduler, progress):
+            try:
+                if not isinstance(found, CalcigraphError):
+                    self.graph.write_fit(found, created=_now(), version=__version__)
+            except GraphError:
+                raise
+            except CalcigraphError as error:  # the culture was deleted or written anew meanwhile
+                yield culture, error
+            else:
+                yield culture, found
 
     def rank_weights(
         self,
@@ -103,6 +139,7 @@ class Workspace(Giving):
         """
         from calcigraph.models.weightings import rank_weights
 
+        self.graph.require_writable()
         ranked = rank_weights(self.subgraph(culture), model, options, scheduler=scheduler, progress=progress)
         for each in reversed(ranked):
             self.graph.write_fit(each.fit, created=_now(), version=__version__)
@@ -120,6 +157,7 @@ class Workspace(Giving):
         from calcigraph.models.event_run import find_events
         from calcigraph.store.event_properties import relative_light
 
+        self.graph.require_writable()
         graph = self.subgraph(culture)
         coupling, missing = coupling_of(self.rows("fits", culture=culture)[1])
         found = find_events(graph, options, coupling=coupling, progress=progress)
@@ -161,7 +199,8 @@ class Workspace(Giving):
         cultures
             What is forecast.
         train
-            Cultures and experiments that are learnt from, beside each culture's own first three quarters.
+            Cultures and experiments that are learnt from, beside each culture's own first three quarters; one text
+            may name several, with commas.
         options
             The defaults where None.
         progress
@@ -178,6 +217,7 @@ class Workspace(Giving):
         from calcigraph.models.forecast_options import ForecastOptions
         from calcigraph.store.forecast_types import ForecastRun
 
+        self.graph.require_writable()
         learnt_from = training(self, train)
         for culture, found in forecasts(self, cultures, learnt_from, options or ForecastOptions(), progress):
             if isinstance(found, ForecastRun):
@@ -216,7 +256,7 @@ class Workspace(Giving):
         reference: str | None = None,
         stale: bool = False,
     ) -> pandas.DataFrame:
-        """Compare what was fitted, events and waves; the unit is the culture. See `queries.compare_cultures`."""
+        """Compare fits, events, waves and forecasts; the unit is the culture. See `queries.compare_cultures`."""
         from calcigraph.queries import compare_cultures
 
         check_model(model)
@@ -274,6 +314,7 @@ class Workspace(Giving):
             return verify(self.folder, self._movies, self._graph, cultures, progress)
         from calcigraph.mending import repair as mend
 
+        self._movies.require_writable()
         self.close()
         done = mend(self.folder, self._movies, lambda: self.graph, cultures, progress)
         self.close()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calcigraph.cli.output import note, note_unlike
 from calcigraph.errors import InputError
-from calcigraph.store.annotated import OWN, Value
-from calcigraph.store.types import Culture
 from calcigraph.workspace import Workspace
+
+if TYPE_CHECKING:
+    from calcigraph.store.annotated import Value
+    from calcigraph.store.types import Culture
 
 MOST_CELLS = 1_000_000
 """Cells that `--cells` may name; a range such as 1-1000000000 would fill the memory."""
@@ -30,7 +32,7 @@ def annotate(
     ] = None,
 ) -> None:
     """Say what you know of a culture or of cells: dish, operator, dose, condition. Nothing is measured anew."""
-    from calcigraph.store.annotated import parsed
+    from calcigraph.store.annotated import OWN, parsed
 
     workspace: Workspace = context.obj
     given = dict(parsed(text) for text in values)

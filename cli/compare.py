@@ -42,12 +42,13 @@ def compare(
     dpi: DpiOption = 200,
     width: WidthOption = None,
     stale: Annotated[
-        bool, typer.Option("--stale", help="Take fits and events of masks that were mended since (curate) too.")
+        bool,
+        typer.Option("--stale", help="Take also what is of masks that were mended since (curate)."),
     ] = False,
     wide: WideOption = False,
     form: FormatOption = Format.table,
 ) -> None:
-    """Compare what was fitted, events and waves between cultures or conditions; the unit is the culture.
+    """Compare what was fitted, events, waves and forecasts between cultures or conditions; the unit is the culture.
 
     Synchrony is the mean correlation of intensity changes between contacts, without what a smooth drive gives.
     """

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from calcigraph.cli.output import note, progress_bar
-from calcigraph.store.curated import counted, remedy
 from calcigraph.workspace import Workspace
 
 
@@ -25,6 +24,8 @@ def curate(
 
     Fits and events of the older masks are marked stale.
     """
+    from calcigraph.store.curated import counted, remedy
+
     workspace: Workspace = context.obj
     with progress_bar() as progress:
         changes = workspace.curate(culture, masks, progress=progress)

@@ -9,7 +9,7 @@ import typer
 from calcigraph import EventOptions
 from calcigraph.cli.options import takes
 from calcigraph.cli.output import ExperimentOption, Format, FormatOption, chosen, failing_last, note, show
-from calcigraph.store.types import Progress
+from calcigraph.store.progress import Progress
 from calcigraph.workspace import Workspace
 
 COLUMNS = (

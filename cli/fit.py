@@ -10,9 +10,21 @@ import typer
 
 from calcigraph import FitOptions
 from calcigraph.cli.options import takes
-from calcigraph.cli.output import ExperimentOption, Format, FormatOption, WideOption, chosen, failing_last, note, show
+from calcigraph.cli.output import (
+    ExperimentOption,
+    Format,
+    FormatOption,
+    WideOption,
+    chosen,
+    failing_last,
+    note,
+    progress_bar,
+    raise_last,
+    show,
+)
+from calcigraph.errors import CalcigraphError
 from calcigraph.models.table import DEFAULT_MODEL, MODEL_HELP
-from calcigraph.store.types import Progress
+from calcigraph.store.progress import Progress
 from calcigraph.workspace import Workspace
 
 ALL = "all"
@@ -34,7 +46,7 @@ def fit(
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     options: FitOptions,
     weights: str | None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port; default: in process.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler whose workers fit, tcp://host:port.")] = None,
     wide: WideOption = False,
     form: FormatOption = Format.table,
 ) -> None:
@@ -59,17 +71,19 @@ def _fit(
     """Fit every culture; say what was found, and show the runs."""
     from calcigraph.said import fit_said
 
-    runs: list[tuple[str, str]] = []
-
-    def one(culture: str, progress: Progress) -> None:
-        fitted = workspace.fit(culture, model, options, scheduler=scheduler, progress=progress)
-        runs.append((culture, fitted.run))
-        if form is Format.table:
-            print(f"{culture}: {fit_said(fitted)}")
-        _advise(culture, fitted.advice)
-
-    with failing_last(cultures, one):
-        _show_runs(workspace, runs, form, wide)
+    runs: dict[str, str] = {}
+    failures: list[CalcigraphError] = []
+    with progress_bar() as progress:
+        for culture, found in workspace.fits(cultures, model, options, scheduler=scheduler, progress=progress):
+            if isinstance(found, CalcigraphError):
+                failures.append(found)
+                continue
+            runs[culture] = found.run
+            if form is Format.table:
+                print(f"{culture}: {fit_said(found)}")
+            _advise(culture, found.advice)
+    _show_runs(workspace, [(culture, runs[culture]) for culture in cultures if culture in runs], form, wide)
+    raise_last(failures)
 
 
 def _rank(

@@ -22,8 +22,8 @@ def forecast(
     train: Annotated[
         list[str] | None,
         typer.Option(
-            help="Culture or experiment to learn from, beside each culture's own first three quarters; repeatable.",
-            metavar="NAME",
+            help="Cultures or experiments to learn from, beside each culture's own first three quarters; repeatable.",
+            metavar="NAME,...",
         ),
     ] = None,
     options: ForecastOptions,

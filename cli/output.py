@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from calcigraph.errors import CalcigraphError, GraphError, InputError, spelt
-from calcigraph.store.types import Progress
+from calcigraph.store.progress import Progress
 from calcigraph.workspace import Workspace
 
 Record = Mapping[str, Any]

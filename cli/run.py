@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,9 @@ from calcigraph.cli.output import Format, FormatOption, note, progress_bar, show
 from calcigraph.errors import CalcigraphError
 from calcigraph.workspace import Workspace
 
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="Dask scheduler whose workers do whole cultures, tcp://host:port.", metavar="ADDRESS")
+]
 SHOWN = ("culture", "file", "experiment", "condition", "annotations", "steps", "state")
 
 
@@ -22,9 +26,7 @@ def run_plan(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace cultures that were made of other files or options.")
     ] = False,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler whose workers do whole cultures, tcp://host:port.")
-    ] = None,
+    scheduler: SchedulerOption = None,
     form: FormatOption = Format.table,
 ) -> None:
     """Do the work on many recordings that a plan lists: ingest, annotate, fit, events. Again, it carries on."""
@@ -35,15 +37,20 @@ def run_plan(
         return
     with progress_bar() as progress:
         outcomes = workspace.run(planned, replace=replace, scheduler=scheduler, progress=progress)
+    if planned.report is not None and any(each.outcome != "failed" for each in outcomes):
+        note(f"wrote {planned.report.out}")
+    tell(outcomes, form)
+
+
+def tell(outcomes: Sequence[Any], form: Format) -> None:
+    """Show what became of every culture. Raises CalcigraphError if any failed."""
     rows = [{"culture": each.culture, "outcome": each.outcome, "found": each.said} for each in outcomes]
     show(("culture", "outcome", "found"), rows, form)
     counts = Counter(each.outcome for each in outcomes)
     note(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
-    if planned.report is not None and counts["failed"] < len(outcomes):
-        note(f"wrote {planned.report}")
     if counts["failed"]:
         some = f"{counts['failed']} of {len(outcomes)} cultures failed"
-        raise CalcigraphError(f"{some}: mend what their lines say, and run the same plan again")
+        raise CalcigraphError(f"{some}: mend what their lines say, and run the same command again")
 
 
 def _row(workspace: Workspace, each: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import typer
 from calcigraph import SyntheticOptions
 from calcigraph.cli.options import takes
 from calcigraph.cli.output import note, progress_bar
-from calcigraph.store.event_types import FLASH, WAVE
 from calcigraph.workspace import Workspace
 
 
@@ -32,6 +31,8 @@ def simulate(
 
 def _waves(planted: list[dict[str, Any]]) -> str:
     """Such as ", 2 waves over contacts and 1 flash"."""
+    from calcigraph.store.event_types import FLASH, WAVE
+
     kinds = [wave["kind"] for wave in planted]
     waves, flashes = kinds.count(WAVE), kinds.count(FLASH)
     told = [f"{waves} wave{'s' * (waves != 1)} over contacts"] * (waves > 0)

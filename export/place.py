@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calcigraph.errors import CalcigraphError, InputError
-from calcigraph.store.files import draft_folder, flush, write_atomically
+from calcigraph.store.files import draft_folder, flush, require_place, write_atomically
 
 MARK = "culture.json"
 """What every exported folder has: only such a folder, or an empty one, is replaced."""
@@ -14,8 +14,7 @@ MARK = "culture.json"
 
 def check_place(path: Path, folder: bool, replace: bool) -> None:
     """Raise InputError, before anything is read, where an export cannot be written."""
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    require_place(path)
     if not path.exists():
         return
     if not folder and path.is_dir():

@@ -17,6 +17,8 @@ MAX = "max"
 """What `--z` is given for the brightest of all z-planes."""
 Recorded = tuple[tuple[str, int | str], ...]
 """What was picked, as `MovieInfo.picked` has it."""
+COLOURS = ("red", "green", "blue")
+"""What the channels of a colour image are called."""
 _SHOWN = 12
 """Names that a message lists."""
 
@@ -28,6 +30,8 @@ class Choice:
     channel: str | None = None
     scene: str | None = None
     z: str | None = None
+    axes: str | None = None
+    """What the axes of a TIFF are, one letter each, where the file says nothing or something else."""
     flag: str = "--channel"
     """The option that `channel` was given with, for messages."""
 

@@ -72,7 +72,7 @@ class Spread:
     def of_pixels(self, around: Surroundings, pixels: TracePixels) -> float:
         """The share of the neighbours' light in traces of these pixels, the mean over cells."""
         flat, cells = around.depth.ravel(), len(pixels.counts)
-        row = np.repeat(pixels.rows, np.diff(pixels.starts, append=flat.size))
+        row = np.repeat(pixels.rows, np.diff(pixels.starts, append=pixels.size))
         ring = np.digitize(flat, EDGES) - 1
         # Pixels nearer than the first edge have at least the share of the first ring; deeper than the last have none.
         shares = np.append(np.maximum(self.share, 0.0), 0.0)

@@ -260,8 +260,7 @@ def _means(
 def _pixels_of(pixels: TracePixels, labels: IntArray, shape: tuple[int, ...]) -> LabelImage:
     """(Y, X), the label of the cell whose trace a pixel is part of, 0 for none."""
     values = np.append(labels, 0)[pixels.rows].astype(np.int32)
-    size = int(np.prod(shape))
-    return np.repeat(values, np.diff(np.append(pixels.starts, size))).reshape(shape)
+    return np.repeat(values, np.diff(pixels.starts, append=pixels.size)).reshape(shape)
 
 
 def _measured(
@@ -283,5 +282,6 @@ def _measured(
         rows=numbers[pixels.rows[first:last]],
         counts=pixels.counts[chosen],
         flags=tuple(pixels.flags[place] for place in chosen.tolist()),
+        size=(bottom - top) * shape[1],
     )
     return means_of(sums_of_store(_Strip(stored, top, bottom), strip, progress), strip)

@@ -157,13 +157,10 @@ class Pass:
                 frame = self._frame(index, tally)
                 write(frame)
                 count(frame, tally.counts)
-                if self._pixels is None and not self._pictures:
-                    continue
-                # The logarithm is the costliest step, so it is shared by the traces and the picture.
-                logs = logarithm(frame)
                 if self._pixels is not None and self._sums is not None:
-                    sum_cells(frame, logs, self._pixels, self._sums, index)
-                self._add_to_picture(logs, tally)
+                    sum_cells(frame, self._pixels, self._sums, index)
+                if self._pictures:
+                    self._add_to_picture(logarithm(frame), tally)
 
     def _frame(self, index: int, tally: _Tally) -> NDArray[Any]:
         """The frame as it is stored: denoised."""

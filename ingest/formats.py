@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calcigraph.errors import InputError, NotFoundError, beside
-from calcigraph.ingest.axes import EVERYTHING, Axes, Choice, pick, pick_scene
+from calcigraph.ingest.axes import EVERYTHING, Choice, pick_scene
 from calcigraph.ingest.movie import Movie
 from calcigraph.ingest.numbering import number
 from calcigraph.ingest.sequence import FRAME_SUFFIXES, TIFF_SUFFIXES
@@ -44,6 +44,14 @@ def open_movie(source: str, *, timed: bool = False, choice: Choice = EVERYTHING)
     MissingExtraError
         Its format needs a library that is not installed.
     """
+    movie = _open(source, timed, choice)
+    if choice.axes is not None and not movie.named_axes:
+        movie.close()
+        raise InputError(f"{source}: --axes is for a TIFF whose axes have no names: leave it out")
+    return movie
+
+
+def _open(source: str, timed: bool, choice: Choice) -> Movie:
     path = Path(source)
     if path.is_dir():
         return _open_folder(path, source, timed, choice)
@@ -107,11 +115,31 @@ def _open_sequence(files: Sequence[Path], source: str, timed: bool, choice: Choi
     left = sorted(file.name for file in files if _is_no_frame(file))
     if len(frames) == 1 and frames[0].is_file() and frames[0].suffix.lower() in TIFF_SUFFIXES:
         return _open_file(frames[0], source, timed, choice)
+    stacks = _stacks(frames)
+    if stacks:
+        from calcigraph.ingest.tiff import set_of
+
+        if set_of(stacks[0], source) == {file.resolve() for file in frames}:
+            return _open_file(stacks[0], source, timed, choice)
+        raise InputError(
+            f"{source}: holds {len(stacks)} TIFF stacks ({', '.join(file.name for file in stacks[:3])}"
+            f"{', ...' if len(stacks) > 3 else ''}); expected one movie: give one of them, "
+            "or, if they are parts of one film, join them (in ImageJ, Image > Stacks > Tools > Concatenate)"
+        )
     from calcigraph.ingest.sequence import SequenceMovie
 
-    pick(Axes(), choice, source)  # single frames have one channel and plane: another is refused
     pick_scene([""], choice, source)
-    return SequenceMovie(number(frames), source, left)
+    return SequenceMovie(number(frames), source, left, choice)
+
+
+def _stacks(files: Sequence[Path]) -> list[Path]:
+    """All files in order, if the first and the last are TIFFs of several pages; else []."""
+    ordered = sorted(files)
+    if len(ordered) < 2 or any(file.suffix.lower() not in TIFF_SUFFIXES for file in ordered):
+        return []
+    from calcigraph.ingest.tiff import pages_in
+
+    return ordered if all(pages_in(file) > 1 for file in (ordered[0], ordered[-1])) else []
 
 
 def _is_no_frame(file: Path) -> bool:

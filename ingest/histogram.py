@@ -54,7 +54,8 @@ def count(frame: NDArray[Any], counts: Counts, prefix: int | None = None) -> Non
         every = np.where(bits >> 31, ~bits, bits | np.uint32(SIGN_BIT))
         upper = every >> 16
         keys = upper if prefix is None else every[upper == prefix] & np.uint32(0xFFFF)
-    counts += np.bincount(keys, minlength=VALUES).astype(np.uint64)
+    found = np.bincount(keys)
+    counts[: len(found)] += found.view(np.uint64)
 
 
 def quartiles(value_of: Callable[[int], float], pixels: int) -> tuple[float, float]:

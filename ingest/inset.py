@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,10 +20,7 @@ SMALLER_INSET = "smaller inset"
 
 @dataclass(frozen=True)
 class TracePixels:
-    """The pixels that each cell's trace averages over, as stretches of the flat frame: summing those is quick.
-
-    Made by `trace_pixels`.
-    """
+    """The pixels that each cell's trace averages over, as stretches of the flat frame; made by `trace_pixels`."""
 
     starts: IntArray
     """(s,), where in the flat frame a stretch of pixels of one cell, or of none, begins; the first is 0."""
@@ -32,6 +30,31 @@ class TracePixels:
     """(n,), number of pixels per cell."""
     flags: tuple[str, ...]
     """(n,), "", NO_INSET or SMALLER_INSET."""
+    size: int
+    """Pixels of the frame."""
+
+    @cached_property
+    def by_cell(self) -> ByCell:
+        """The same pixels, cell after cell."""
+        order = np.argsort(self.rows, kind="stable")
+        order = order[self.rows[order] < len(self.counts)]
+        starts, lengths = self.starts[order], np.diff(self.starts, append=self.size)[order]
+        before = np.cumsum(lengths) - lengths
+        places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+        first = np.flatnonzero(np.diff(self.rows[order], prepend=-1))
+        return ByCell(places, before[first], self.rows[order][first])
+
+
+@dataclass(frozen=True)
+class ByCell:
+    """Pixels in the order of their cells, and in each cell row by row: their sums take one pass over what is needed."""
+
+    places: IntArray
+    """(p,), in the flat frame."""
+    firsts: IntArray
+    """(m,), where in `places` a cell begins."""
+    rows: IntArray
+    """(m,), the row of that cell in the traces."""
 
 
 def trace_pixels(cells: LabelImage, count: int, inset: int) -> TracePixels:
@@ -92,7 +115,7 @@ def deepest_pixels(cells: LabelImage, count: int, inset: int, least: int) -> Tra
     flags[waiting] = NO_INSET
     counts = np.bincount(chosen.ravel(), minlength=count + 1)[1:].astype(np.float64)
     starts, rows = _stretches(chosen, count)
-    return TracePixels(starts=starts, rows=rows, counts=counts, flags=tuple(flags[1:].tolist()))
+    return TracePixels(starts=starts, rows=rows, counts=counts, flags=tuple(flags[1:].tolist()), size=chosen.size)
 
 
 def inner_pixels(cells: LabelImage, inset: int) -> BoolArray:

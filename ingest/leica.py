@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class LifMovie(LibraryMovie):
 
 
 def _without_scene(choice: Choice) -> Choice:
-    return Choice(choice.channel, None, choice.z, choice.flag)
+    return replace(choice, scene=None)
 
 
 def _image_names(images: Sequence[Any]) -> list[str]:

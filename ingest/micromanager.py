@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class MicroManagerMovie(StackMovie):
         listed = (
             [str(name) for name in names] if isinstance(names, list) and len(names) == channels else [""] * channels
         )
-        self.picked = pick(Axes(listed, planes), Choice(choice.channel, None, choice.z, choice.flag), source)
+        self.picked = pick(Axes(listed, planes), replace(choice, scene=None), source)
         there = next((time for time in range(frames) if not self._whole(time)), frames)
         promised = summary.get("Frames")
         if isinstance(promised, int) and promised > there:

@@ -30,6 +30,8 @@ class Movie(ABC):
     """
 
     info: MovieInfo
+    named_axes = False
+    """Whether the user may say what its axes are (`Choice.axes`)."""
     broken_off: str | None = None
     """What does not agree where a file's pages are not as many as its description names; None where they are."""
 

@@ -11,6 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_AXIS = re.compile(
+    r"(?<![a-z])(c|ch|chan|channel|w|wave|z|slice|plane|p|pos|position|xy|site|scene|series|tile)[-_ ]?$", re.I
+)
+"""What programs write before the number of a channel, plane or position."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def number(files: Sequence[Path]) -> Numbering:
     varying = [place for place in range(len(values[0])) if len({row[place] for row in values}) > 1]
     if not varying:
         return Numbering(tuple(files), None)
-    independent = _independent(values, varying)
+    independent = _beside_a_counter(_independent(values, varying), values, varying, rows[0][0])
     if len(independent) > 1:
         return Numbering(tuple(sorted(files, key=_natural)), None, tuple(_named(rows[0][0], values, independent)))
     place = independent[0]
@@ -101,6 +105,22 @@ def _independent(values: list[list[Fraction]], varying: list[int]) -> list[int]:
         if len(known) < len({tuple(row[at] for at in (*kept, place)) for row in values}):
             kept.append(place)
     return sorted(kept)
+
+
+def _beside_a_counter(
+    independent: list[int], values: list[list[Fraction]], varying: list[int], words: list[str]
+) -> list[int]:
+    """Where all files are counted through, what varies beside that number if it tells of channels, planes or places.
+
+    A counter explains every other number, so that `00007_t0003_c01.tif` would pass for frame 7 of one movie.
+    """
+    if len(independent) != 1:
+        return independent
+    others = [place for place in varying if place != independent[0]]
+    places = [place for place in others if _AXIS.search(words[place])]
+    repeated = [place for place in places if len({row[place] for row in values}) * 2 <= len(values)]
+    found = _independent(values, others) if repeated else independent
+    return found if set(found) & set(repeated) and len(found) > 1 else independent
 
 
 def _named(words: list[str], values: list[list[Fraction]], places: list[int]) -> list[str]:

@@ -60,6 +60,9 @@ class IngestOptions:
     z: Annotated[
         str | int | None, Option("z-plane of a file with several: number from 0, or max (brightest of all).")
     ] = None
+    axes: Annotated[
+        str | None, Option("What the axes of a TIFF are, where it does not say: T, C, Z, Y, X, as in TCYX.")
+    ] = None
     masks: Annotated[
         str | None,
         Option("Label TIFF or PNG, _seg.npy, ROI zip, or results of suite2p, CaImAn or NWB, instead of Cellpose."),
@@ -129,6 +132,8 @@ class IngestOptions:
                 object.__setattr__(self, name, str(getattr(self, name)))
         if self.z is not None and self.z != "max" and not str(self.z).isdecimal():
             raise InputError(f"--z {self.z}: expected a number from 0, or max for the brightest of all z-planes")
+        if self.axes is not None:
+            object.__setattr__(self, "axes", _checked_axes(self.axes))
         if self.background is not None:
             background_choice(self.background)
         self._check_segment_on()
@@ -228,6 +233,18 @@ def _beyond(each: Declared, value: Any) -> InputError:
         else f"from {each.option.low:g} to {each.option.high:g}"
     )
     return InputError(f"{each.flag} {value}: expected a {'whole ' if each.option.unit else ''}number {limit}")
+
+
+def _checked_axes(axes: str) -> str:
+    """In capitals. Raises InputError unless each of time, Y and X is there once, in an order that can be read."""
+    letters = axes.strip().upper()
+    once = len(set(letters)) == len(letters) and set("TYX") <= set(letters) <= set("TCZYX")
+    if not once or letters.partition("YX")[2] not in ("", "C") or "YX" not in letters:
+        raise InputError(
+            f"--axes {axes}: expected T, Y and X, and C or Z where there are channels or z-planes, each once, in the "
+            "order of the file, with YX at the end or before a last C, as in TCYX or TYXC"
+        )
+    return letters
 
 
 def _check_positive(name: str, value: float | None, unit: str) -> None:

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 
-INVERTED = "pixels: 0 is white in this file (MinIsWhite); they were inverted, so that more light is a larger number"
+INVERTED = (
+    "pixels: 0 is white in this file (MinIsWhite); they were inverted, so that more light is a larger number; "
+    "if it is only shown so, as by ImageJ's Invert LUT, undo that and save it again"
+)
 """What the user is told."""
 
 

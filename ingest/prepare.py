@@ -45,7 +45,7 @@ def prepared(source: str, options: IngestOptions, progress: Progress) -> Iterato
     source
         As for `open_movie`.
     options
-        `channel`, `segment_channel`, `scene`, `z`, `frames`, `drop_repeats`, `background` (counts), `scale`,
+        `channel`, `segment_channel`, `scene`, `z`, `axes`, `frames`, `drop_repeats`, `background` (counts), `scale`,
         `frame_interval_s` and `trust_interval` are used.
     progress
         Called with the stage "repeats" if repeated frames are to be dropped.
@@ -91,7 +91,7 @@ def _opened(source: str, options: IngestOptions, channel: str = "channel") -> Mo
     flag = "--" + channel.replace("_", "-")
     wanted = {name: getattr(options, name) for name in (channel, "scene", "z")}
     words = {name: None if each is None else str(each) for name, each in wanted.items()}
-    choice = Choice(channel=words[channel], scene=words["scene"], z=words["z"], flag=flag)
+    choice = Choice(channel=words[channel], scene=words["scene"], z=words["z"], axes=options.axes, flag=flag)
     return open_movie(source, timed=options.frame_interval_s is not None, choice=choice)
 
 

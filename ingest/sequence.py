@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.movie import Movie
+from calcigraph.ingest.axes import COLOURS, EVERYTHING, Axes, Choice, StackMovie, pick
 from calcigraph.ingest.numbering import Numbering
 from calcigraph.ingest.photometric import INVERTED, inverted, is_inverted
 from calcigraph.ingest.tiff_metadata import TiffMetadata, read_metadata
@@ -21,17 +21,21 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 """Of files that tifffile reads."""
 FRAME_SUFFIXES = (".tif", ".tiff", ".png")
 """Of files that are taken for frames in a folder."""
+_SAMPLES = (3, 4)
+"""Values of a pixel in colour, without and with its opacity."""
 
 
-class SequenceMovie(Movie):
-    """Single-frame TIFF or PNG files, in the order of the numbers in their names.
+class SequenceMovie(StackMovie):
+    """Single-frame TIFF or PNG files, in the order of the numbers in their names; of colour images one channel.
 
     The first file's metadata is the movie's; where it has Micro-Manager's times, each file's own are read. Files that
     were left out are named among the notes. Raises InputError for files of several kinds, a single file, names that
-    tell of several movies, or a first one that is no grey image.
+    tell of several movies, or a first one that is neither a grey image nor one in colour of which a channel is picked.
     """
 
-    def __init__(self, files: Numbering, source: str, left_out: Sequence[str] = ()) -> None:
+    def __init__(
+        self, files: Numbering, source: str, left_out: Sequence[str] = (), choice: Choice = EVERYTHING
+    ) -> None:
         suffixes = {file.suffix.lower().replace(".tiff", ".tif") for file in files.files}
         if len(suffixes) > 1:
             raise InputError(f"{source}: files of several kinds ({', '.join(sorted(suffixes))}); expected one kind")
@@ -39,10 +43,12 @@ class SequenceMovie(Movie):
             raise InputError(f"{source}: a single frame; expected a movie of at least 2 frames")
         _check_names(files, source)
         self._files = list(files.files)
-        first, self._inverted = read_grey(self._files[0])
+        first, self._inverted = _read(self._files[0])
+        self._colour = first.ndim == 3
+        self.picked = pick(Axes(COLOURS if self._colour else ("",)), choice, source)
         said = _metadata(self._files[0])
         self._dtype = first.dtype.newbyteorder("=")
-        height, width = first.shape
+        height, width = first.shape[:2]
         steps = None if files.steps is None else np.array(files.steps, dtype=np.int64)
         notes: tuple[str, ...] = (INVERTED,) if self._inverted else ()
         if left_out:
@@ -54,13 +60,19 @@ class SequenceMovie(Movie):
             source=source,
             times=replace(_times(said, self._files), numbers=steps, numbers_from="the names of its files"),
             notes=notes,
+            picked=self.picked.recorded,
         )
 
-    def _read(self, index: int) -> NDArray[Any]:
+    def _plane(self, index: int, channel: int, plane: int) -> NDArray[Any]:
         file = self._files[index]
-        image, inverted = read_grey(file)
+        image, inverted = _read(file)
         if inverted != self._inverted:
             raise InputError(f"{file}: 0 is {'white' if inverted else 'black'} in it, unlike in the first frame")
+        if self._colour != (image.ndim == 3):
+            this = "grey" if self._colour else "in colour"
+            raise InputError(f"{file}: {this}, unlike the first frame; expected frames of one kind")
+        if self._colour:
+            image = image[:, :, channel]
         if image.shape != self.info.shape[1:] or image.dtype.newbyteorder("=") != self._dtype:
             raise InputError(
                 f"{file}: {image.shape} {image.dtype.name}, the first frame is {self.info.shape[1:]} "
@@ -97,9 +109,22 @@ def read_grey(path: Path) -> tuple[NDArray[Any], bool]:
 
     Raises InputError if there is none, or the file is damaged.
     """
-    if path.suffix.lower() not in TIFF_SUFFIXES:
-        return _grey(_read_other(path), path), False
-    image, white_is_0 = _read_tiff(path)
+    image, white_is_0 = _read(path)
+    return _grey(image, path), white_is_0
+
+
+def _read(path: Path) -> tuple[NDArray[Any], bool]:
+    """(Y, X), or (Y, X, 3) of red, green and blue; and whether it was inverted. Raises InputError for other shapes."""
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        image, white_is_0 = _read_tiff(path)
+        if image.ndim == 3 and len(image) in _SAMPLES and image.shape[2] not in _SAMPLES:
+            image = np.moveaxis(image, 0, 2)
+    else:
+        image, white_is_0 = _read_other(path), False
+        if image.ndim == 3:
+            image = np.concatenate((image[:, :, 2::-1], image[:, :, 3:]), axis=2)  # OpenCV has blue first
+    if image.ndim == 3 and image.shape[2] in _SAMPLES:
+        return image[:, :, :3], white_is_0
     return _grey(inverted(image) if white_is_0 else image, path), white_is_0
 
 

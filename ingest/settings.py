@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calcigraph.ingest.found_cells import MeasuredMasks
 
 LATER = frozenset(
-    {"frames", "drop_repeats", "trust_interval", "scale", "keep_masks", "crosstalk", "background"}
+    {"frames", "drop_repeats", "trust_interval", "scale", "keep_masks", "crosstalk", "background", "axes"}
     | {"mask_share", "all_regions", "register"}
 )
 """Options that version 0.1 did not have."""

@@ -36,10 +36,17 @@ class TiffMovie(StackMovie):
     Raises InputError if it is something else, or damaged.
     """
 
+    named_axes = True
+
     def __init__(self, path: Path, source: str, timed: bool = False, choice: Choice = EVERYTHING) -> None:
         self._tiff = open_tiff(path, source)
         try:
             series, number, scene = pick_series(self._tiff, choice, source)
+            elsewhere = _other_file(series, self._tiff, source)
+            if elsewhere is not None:
+                self._tiff.close()
+                self._tiff, path = elsewhere, Path(elsewhere.filehandle.path)
+                series, number, scene = pick_series(self._tiff, choice, source)
             alone = len(self._tiff.series) == 1
             said = read_metadata(self._tiff, Wanted(scene=number))
             known = said.times.interval_s is not None or said.times.times_s is not None
@@ -58,7 +65,7 @@ class TiffMovie(StackMovie):
         except BaseException:
             self._tiff.close()
             raise
-        self._set = _FileSet(self._pages if getattr(series, "is_multifile", False) else ())
+        self._set = _FileSet([page for page in self._pages if page is not None and page.parent is not self._tiff])
         # A second descriptor for plain blocks: reading at an offset needs no lock, so that threads do not wait.
         self._descriptor = os.open(path, os.O_RDONLY) if self._offset is not None else None
         self.info = MovieInfo(
@@ -75,7 +82,8 @@ class TiffMovie(StackMovie):
         """How many frames there are from the first on, up to the first that is missing."""
         if self._offset is not None or not (self._tiff.is_ome or self._tiff.is_micromanager):
             return frames
-        missing = {number for number, page in enumerate(self._pages) if page is None or not page.offset}
+        # A page that is listed elsewhere, as Micro-Manager's NDTiff does, has no offset, but its pixels have.
+        missing = {at for at, page in enumerate(self._pages) if page is None or not (page.offset or page.dataoffsets)}
         return next((index for index in range(frames) if missing & set(self._layout.planes_of(index))), frames)
 
     def _wanted(self, scene: int, there: int) -> Wanted:
@@ -95,19 +103,22 @@ class TiffMovie(StackMovie):
             with self._set.reading(page):
                 frame = np.asarray(page.asarray()).squeeze()
             if self._pages_hold > 1:
-                frame = frame.reshape(self._pages_hold, *frame.shape[-2:])[number % self._pages_hold]
+                samples = self._layout.samples
+                place, sample = divmod(number % self._pages_hold, samples)
+                frame = frame.reshape(-1, *self._layout.shape[1:], samples)[place, :, :, sample]
         return inverted(frame) if self._inverted else frame
 
-    def _read_contiguous(self, descriptor: int, offset: int, index: int) -> NDArray[Any]:
-        frame = np.empty(self.info.shape[1:], self._dtype)
-        buffer = memoryview(frame.reshape(-1).view(np.uint8).data)
-        position = offset + index * frame.nbytes
+    def _read_contiguous(self, descriptor: int, offset: int, number: int) -> NDArray[Any]:
+        place, sample = divmod(number, self._layout.samples)
+        block = np.empty((*self._layout.shape[1:], self._layout.samples), self._dtype)
+        buffer = memoryview(block.reshape(-1).view(np.uint8).data)
+        position = offset + place * block.nbytes
         while len(buffer):  # one call of the system may give only a part
             count = os.preadv(descriptor, [buffer], position)
             if count == 0:
                 raise EOFError("the file ends before it")
             buffer, position = buffer[count:], position + count
-        return frame
+        return block[..., sample]
 
     def close(self) -> None:
         self._set.close()
@@ -192,6 +203,31 @@ def open_tiff(path: Path, source: str, **options: Any) -> Any:
     return tiff
 
 
+def _other_file(series: Any, tiff: Any, source: str) -> Any:
+    """The file that all of a scene lies in, opened, where it is another one of a set; it may say more of the scene."""
+    parents = {page.parent.filehandle.path for page in series.pages if page is not None}
+    if len(parents) != 1 or parents == {tiff.filehandle.path}:
+        return None
+    other = open_tiff(Path(parents.pop()), source)
+    if [each.shape for each in other.series] == [each.shape for each in tiff.series]:
+        return other
+    other.close()
+    return None
+
+
+def pages_in(path: Path) -> int:
+    """How many pages a TIFF has, from its directory. Raises InputError if it is no TIFF, or cut short."""
+    with open_tiff(path, str(path), is_ome=False) as tiff:
+        return len(tiff.pages)
+
+
+def set_of(path: Path, source: str) -> set[Path]:
+    """The files that a TIFF describes as parts of it, itself among them. Raises InputError as `open_tiff`."""
+    with open_tiff(path, source) as tiff:
+        pages = (page for series in tiff.series for page in series.pages if page is not None)
+        return {Path(page.parent.filehandle.path).resolve() for page in pages}
+
+
 def _planes_of_a_page(layout: Layout, pages: int, source: str, contiguous: bool) -> int:
     """Usually 1; some programs keep all channels of a frame in one page."""
     if contiguous:
@@ -230,8 +266,8 @@ def _of_frames(times: FrameTimes, frames: int) -> FrameTimes:
 
 def _contiguous_offset(series: Any, tiff: Any, source: str) -> int | None:
     """Where the pixels start if they lie in the file as one plain block, as in ImageJ's files; None if they do not."""
-    if series.dataoffset is None or getattr(series, "is_multifile", False):
-        return None
+    if series.dataoffset is None or any(page is not None and page.parent is not tiff for page in series.pages):
+        return None  # scenes of a set have a file each: the block is not in the one that was opened
     end = int(series.dataoffset) + int(np.prod(series.shape, dtype=np.int64)) * series.dtype.itemsize
     if end > tiff.filehandle.size:
         raise InputError(

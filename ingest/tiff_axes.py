@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.axes import Axes, Choice, Picked, Recorded, pick, pick_scene
+from calcigraph.ingest.axes import COLOURS, Axes, Choice, Picked, Recorded, pick, pick_scene
 
 _TIME = "TIQR"
 """Letters that a lone axis of frames has; many programs write I or Q where they mean time."""
@@ -37,6 +37,8 @@ class Layout:
     channel: Axis | None
     z: Axis | None
     scene: Axis | None
+    samples: int = 1
+    """Values that lie beside each other for every pixel, each of another plane, as red, green and blue often do."""
 
     def plane(self, index: int, channel: int, z: int) -> int:
         """The number of a plane in the order of the file."""
@@ -91,14 +93,27 @@ def lay_out(
         It is no grey movie, or several channels, z-planes or positions are there and none was picked.
     """
     axes, shape = str(series.axes), tuple(int(size) for size in series.shape)
-    if "S" in axes and shape[axes.index("S")] > 1:
-        raise InputError(f"{source}: a colour (RGB) image; expected one grey channel: split it and save that channel")
+    what = f"{source}: axes {axes} of size {shape}"
+    if choice.axes is not None:
+        axes = _given(choice.axes, what, axes)
+    samples = 1
+    if axes[-3:-1] == "YX":  # each pixel with all its channels: taken as if every channel were a plane
+        samples = shape[-1]
+        axes, shape = axes[:-3] + axes[-1] + "YX", (*shape[:-3], shape[-1], *shape[-3:-1])
     if axes[-2:] != "YX":
-        raise InputError(f"{source}: axes {axes} of size {shape}; expected time, Y and X in that order: save it so")
+        raise InputError(f"{what}; expected time, Y and X in that order: save it so")
     sized = list(enumerate(zip(axes[:-2], shape[:-2], strict=True)))
     long = [Axis(letter, size, prod(shape[place + 1 : -2])) for place, (letter, size) in sized if size > 1]
-    time, others = _roles(long, f"{source}: axes {axes} of size {shape}", source, choice, timed, series.kind)
-    wanted = choice if alone else Choice(choice.channel, None, choice.z, choice.flag)
+    colour = next((axis for axis in long if axis.letter == "S"), None)
+    long = [axis for axis in long if axis is not colour]
+    if colour and not long:
+        raise InputError(f"{source}: a single frame in colour (RGB); expected a movie of at least 2 frames")
+    time, others = _roles(long, what, source, choice, timed, series.kind)
+    if colour and "C" in others:
+        raise InputError(f"{what}: in colour (RGB), of several channels; expected one of both: save one channel")
+    if colour:
+        others["C"], channels = colour, COLOURS
+    wanted = choice if alone else replace(choice, scene=None)
     picked = pick(
         Axes(_names(others.get("C"), channels), _size(others.get("Z")), [""] * _size(others.get("R"))), wanted, source
     )
@@ -110,7 +125,23 @@ def lay_out(
         channel=others.get("C"),
         z=others.get("Z"),
         scene=others.get("R"),
+        samples=samples,
     )
+
+
+def _given(given: str, what: str, axes: str) -> str:
+    """The axes as the user names them. Raises InputError if they are not as many as the file has, or Y and X others."""
+    if len(given) != len(axes):
+        raise InputError(f"{what}; --axes {given} names {len(given)}: expected one letter for each of its {len(axes)}")
+    if given.index("YX") != axes.find("YX"):
+        raise InputError(f"{what}; --axes {given}: expected Y and X where the file has them")
+    return given
+
+
+def _say_axes(long: Sequence[Axis]) -> str:
+    """How the user can say what the axes are; "" where there are more than there are letters for."""
+    example = {1: "TYX", 2: "TCYX", 3: "TZCYX"}.get(len(long))
+    return f"; or say what its axes are, such as --axes {example}" if example else ""
 
 
 def _roles(
@@ -133,7 +164,8 @@ def _roles(
     if len(by_letter) < len(long) or time is None or not set(letters) - {time} <= set("CZR"):
         raise InputError(
             f"{what}; expected only time, Y and X, or channels and z-planes named as such: save one channel and one "
-            f"z-plane (in ImageJ, Image > Properties turns slices into frames){_no_time(letters, time)}"
+            "z-plane (in ImageJ, Image > Properties turns slices into frames)"
+            f"{_no_time(letters, time)}{_say_axes(long)}"
         )
     return by_letter.pop(time), by_letter
 

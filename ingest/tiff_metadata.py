@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tifffile import read_ndtiff_index
 
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import FloatArray, FrameTimes
@@ -61,6 +63,8 @@ def read_metadata(tiff: Any, wanted: Wanted = EVERY_PLANE) -> TiffMetadata:
             interval_s=seconds(words.get("finterval"), words.get("tunit", "sec")), interval_from="finterval"
         )
         count = words.get("images")
+        if isinstance(count, int):  # a colour image is one, of as many planes as it has colours
+            count *= tiff.pages[0].samplesperpixel
         return TiffMetadata(
             times=times,
             pixel_size_um=_imagej_pixel(tiff, str(words.get("unit", ""))),
@@ -183,9 +187,18 @@ def _micromanager(tiff: Any, wanted: Wanted) -> TiffMetadata | None:
     return TiffMetadata(
         times,
         micrometres(_json(tiff.pages[0].tags.get(_MICROMANAGER)).get("PixelSizeUm"), "um"),
-        channels=tuple(map(str, names)) if isinstance(names, list) else (),
+        channels=tuple(map(str, names)) if isinstance(names, list) else _index_channels(tiff),
         planned=planned if isinstance(planned, int) else None,
     )
+
+
+def _index_channels(tiff: Any) -> tuple[str, ...]:
+    """Names of channels in the index of NDTiff, numbered as tifffile does; () where they have none."""
+    if not tiff.is_ndtiff:
+        return ()
+    axes = (entry[0] for entry in read_ndtiff_index(Path(tiff.filehandle.dirname) / "NDTiff.index"))
+    names = dict.fromkeys(each["channel"] for each in axes if isinstance(each.get("channel"), str))
+    return tuple(map(str, names))
 
 
 def _summary(tiff: Any) -> dict[str, Any]:
@@ -232,7 +245,8 @@ def _pages(tiff: Any, wanted: Wanted) -> list[Any]:
     every = [tiff.pages.get(index, aspage=True, cache=False) for index in range(len(tiff.pages))]
     if not wanted.pages:
         return every
-    # A page of a series may count by its place there: where it lies in the file tells which it is.
-    by_offset = {page.offset: page for page in every}
+    # A page of a series may count by its place there: where it, or what it shows, lies in the file tells which it is.
+    by_offset = {page.dataoffsets: page for page in every} | {page.offset: page for page in every}
     here = [page for page in wanted.pages if page is not None and page.parent is tiff]
-    return [by_offset[page.offset] for page in here if page.offset in by_offset]
+    places = [page.offset or page.dataoffsets for page in here]
+    return [by_offset[place] for place in places if place in by_offset]

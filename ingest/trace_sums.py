@@ -45,7 +45,7 @@ def means_of(sums: CellSums, pixels: TracePixels) -> CellMeans:
 
 
 def logarithm(frame: NDArray[Any]) -> FloatArray:
-    """log(x + 1) of a denoised frame, (Y, X) float64."""
+    """log(x + 1) of denoised pixels, in their shape, float64."""
     if frame.dtype == np.uint16:
         # OpenCV's table look-up is four times as fast as NumPy's indexing.
         return np.asarray(cv2.LUT(frame, LOG_TABLE)).reshape(frame.shape)
@@ -58,26 +58,26 @@ def no_sums(frames: int, pixels: TracePixels) -> CellSums:
     return CellSums(np.zeros((cells, frames)), np.zeros((cells, frames)))
 
 
-def sum_cells(frame: NDArray[Any], logs: FloatArray, pixels: TracePixels, sums: CellSums, index: int) -> None:
+def sum_cells(frame: NDArray[Any], pixels: TracePixels, sums: CellSums, index: int) -> None:
     """Put the sums of one frame into `sums`.
 
     Parameters
     ----------
     frame
         (Y, X), denoised.
-    logs
-        (Y, X), its log(x + 1).
     pixels
         Which pixels of each cell.
     sums
         Written to, in column `index`.
     """
-    # Sums of stretches first, and then the stretches of each cell: a bincount of all pixels takes ten times as long.
+    cells = pixels.by_cell
+    if not len(cells.firsts):
+        return
+    # The cells' pixels are put side by side first: sums of the stretches that they are in the frame take twice as long.
+    values = np.take(frame.ravel(), cells.places, mode="clip")
     exact = np.int64 if frame.dtype == np.uint16 else np.float64
-    for values, kind, into in ((logs, np.float64, sums.logs), (frame, exact, sums.raw)):
-        stretches = np.add.reduceat(values.ravel(), pixels.starts, dtype=kind)
-        # The last row is that of the stretches of no cell.
-        into[:, index] = np.bincount(pixels.rows, stretches, minlength=len(into) + 1)[:-1]
+    sums.logs[cells.rows, index] = np.add.reduceat(logarithm(values), cells.firsts)
+    sums.raw[cells.rows, index] = np.add.reduceat(values, cells.firsts, dtype=exact)
 
 
 def sums_of_store(store: DenoisedFrames, pixels: TracePixels, progress: Progress) -> CellSums:
@@ -97,7 +97,7 @@ def sums_of_store(store: DenoisedFrames, pixels: TracePixels, progress: Progress
     def work(block: range, _: None) -> None:
         for index in block:
             frame = store.frame(index)
-            sum_cells(frame, logarithm(frame), pixels, sums, index)
+            sum_cells(frame, pixels, sums, index)
 
     over_blocks(store.blocks(), work, lambda: None, progress, "traces")
     return sums

@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
-from calcigraph.ingest.axes import Axes, Choice, StackMovie, pick
+from calcigraph.ingest.axes import COLOURS, Axes, Choice, StackMovie, pick
 from calcigraph.ingest.extra import library
 from calcigraph.ingest.movie import first_line
 from calcigraph.ingest.times import TOLERANCE
 from calcigraph.store.types import FloatArray, FrameTimes, MovieInfo
 
-_COLOURS = ("red", "green", "blue")
 _NEUTRAL = 3
 """Of 256: colour differences up to this are the rounding of a codec."""
 _FULL_RANGE = 2
@@ -47,7 +46,7 @@ class VideoMovie(StackMovie):
             frames = len(self._index.stamps)
             first, *others = (self._decoded(place) for place in sorted({0, frames // 2, frames - 1}))
             self._colour = any(_in_colour(each) for each in (first, *others))
-            self.picked = pick(Axes(_COLOURS if self._colour else ("",)), choice, source)
+            self.picked = pick(Axes(COLOURS if self._colour else ("",)), choice, source)
             pixels = self._pixels(first, 0)
         except Exception as error:
             self.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import InputError
 from calcigraph.ingest.axes import Axes, Choice, pick
-from calcigraph.ingest.library_movie import LibraryMovie
+from calcigraph.ingest.library_movie import AGAIN, LibraryMovie
 from calcigraph.ingest.units import micrometres, seconds
 from calcigraph.store.types import FloatArray, FrameTimes, MovieInfo
 
@@ -25,6 +25,9 @@ _HEADER = 32
 """Bytes before the data of each segment: name, room and length."""
 _ENTRY = struct.Struct("<2s10xqi16x8s80s")
 """An attachment in the directory: schema, position, part, type and name."""
+_BLOCK = struct.Struct("<2s4xqi10xi")
+"""A block of pixels in the directory: schema, position, part and number of dimensions."""
+_DIMENSION_BYTES = 20
 
 
 class CziMovie(LibraryMovie):
@@ -33,6 +36,7 @@ class CziMovie(LibraryMovie):
     kind, module = "CZI", "pylibCZIrw.czi"
 
     def _opened(self, module: Any, path: Path) -> Any:
+        _require_blocks(path)
         return module.CziReader(str(path))
 
     def _take(self, path: Path, source: str, choice: Choice) -> None:
@@ -150,6 +154,47 @@ def _times(path: Path, image: dict[str, Any], frames: int, there: int) -> FrameT
         return FrameTimes(times_s=np.array(listed, dtype=float)[:there], times_from="the file's list of times")
     increment = seconds(_at(positions, "Interval").get("Increment"), "s")
     return FrameTimes(interval_s=increment, interval_from="the file's Increment")
+
+
+def _require_blocks(path: Path) -> None:
+    """Raise InputError for a block of pixels that says it is larger than its file, or has dimensions that none has.
+
+    libCZI would make room for it, and write beyond that or end the process. The layout is as in `_time_stamps`.
+    """
+    with path.open("rb") as file:
+        whole = file.seek(0, 2)
+        for position, dimensions in _blocks(file):
+            file.seek(position)
+            head = file.read(_HEADER + 16 + _BLOCK.size)
+            if len(head) < _HEADER + 16 + _BLOCK.size or not head.startswith(b"ZISRAWSUBBLOCK"):
+                continue  # libCZI refuses it
+            sizes = struct.unpack_from("<iiq", head, _HEADER)
+            schema, _, _, repeated = _BLOCK.unpack_from(head, _HEADER + 16)
+            if min(sizes) < 0 or sum(sizes) > whole - position or (schema == b"DV" and repeated != dimensions):
+                raise InputError(f"{path}: a block of pixels is damaged, or cut short; {AGAIN}")
+
+
+def _blocks(file: Any) -> Iterator[tuple[int, int]]:
+    """Where the blocks of pixels of this file begin, and how many dimensions they have."""
+    file.seek(0)
+    start = file.read(_HEADER + 60)
+    if len(start) < _HEADER + 60 or not start.startswith(b"ZISRAWFILE"):
+        return
+    file.seek(max(0, struct.unpack_from("<q", start, _HEADER + 52)[0]))
+    head = file.read(_HEADER + 128)
+    if len(head) < _HEADER + 128 or not head.startswith(b"ZISRAWDIRECTORY"):
+        return
+    (count,) = struct.unpack_from("<i", head, _HEADER)
+    place = file.tell()
+    for _ in range(count):
+        file.seek(place)
+        entry = file.read(_BLOCK.size)
+        if len(entry) < _BLOCK.size:
+            return
+        schema, position, part, dimensions = _BLOCK.unpack(entry)
+        place += _BLOCK.size + _DIMENSION_BYTES * max(0, dimensions)
+        if schema == b"DV" and part == 0 and position >= 0:
+            yield position, dimensions
 
 
 def _time_stamps(path: Path) -> FloatArray | None:

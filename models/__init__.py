@@ -10,9 +10,9 @@ from calcigraph.late import late_names
 
 if TYPE_CHECKING:
     from calcigraph.models.consensus import Operator, operator, simulate, simulate_alone
-    from calcigraph.models.contacts import WEIGHTS
     from calcigraph.models.crlsm.solver import Sums, solve_cells, solve_group, sums
     from calcigraph.models.evaluate import fit_groups, peaks, squared_error
+    from calcigraph.models.laws import WEIGHTS
     from calcigraph.models.options import CASES
     from calcigraph.models.run import fit, fitted_cells, predict
     from calcigraph.models.synthetic.camera import movie_frames
@@ -56,7 +56,7 @@ __getattr__ = late_names(
     __name__,
     {
         "consensus": "Operator operator simulate simulate_alone",
-        "contacts": "WEIGHTS",
+        "laws": "WEIGHTS",
         "crlsm.solver": "Sums solve_cells solve_group sums",
         "evaluate": "fit_groups peaks squared_error",
         "options": "CASES",

@@ -8,15 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from calcigraph.errors import FitError
+from calcigraph.models.laws import SETUPS, WEIGHTS
 from calcigraph.store.doubtful import beside_missing
 from calcigraph.store.types import BoolArray, FloatArray, Subgraph
 from calcigraph.store.units import ALL_CONTACTS, EQUAL_CONTACTS, INNER_CONTACTS
 from calcigraph.store.weights import raw_weights, unit_contacts, weights_and_scale
 
-WEIGHTS = ("distance*border", "border/distance", "border", "uniform")
-"""The weightings of contacts there are; `distance*border` is the paper's (eq. 4)."""
-SETUPS = (1, 2, 3)
-"""How many rings of cells follow the data: border cells only, and one or two rings more."""
 MOST_BESIDE = 0.5
 """Share of the inner cells beside places without a mask, up to which these are driven. More are no few missed cells."""
 ENOUGH_CELLS = 10

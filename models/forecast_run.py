@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from calcigraph.models.forecast.lighting import (
     rests,
     thinned,
 )
+from calcigraph.models.forecast.network import additions, known, train
 from calcigraph.models.forecast.past import Past, past_of
-from calcigraph.models.forecast.ridge import Moments, fitted, moments_of
+from calcigraph.models.forecast.ridge import Moments, Weights, fitted, moments_of
 from calcigraph.models.forecast.skill import RIVALS, Skill, skill_of
 from calcigraph.models.forecast_options import ForecastOptions
 from calcigraph.store.forecast_types import ForecastRun
@@ -46,6 +48,8 @@ class Lesson:
     where: Rests
     rows: tuple[FloatArray, BoolArray]
     """Features of resting cells and what came, in the part that may be learnt from."""
+    later: tuple[FloatArray, BoolArray]
+    """The same of the rest, which other cultures learn from."""
 
 
 def lesson(
@@ -81,9 +85,15 @@ def lesson(
         events = Rises(detected.label, detected.half_s, detected.end_s)
     graph = at_even_frames(graph).subgraph
     past = past_of(graph)
+    if past.still.all():
+        raise InputError(
+            f"no trace of {graph.culture} changes in its first three quarters; there is nothing to learn from"
+        )
     where = rests(past, events, graph.labels, graph.frame_times, _frames(graph, options))
-    rows = thinned(*learnable(past, where, where.learnt), most_rows)
-    return Lesson(graph, past, moments_of(past, options.horizons), where, rows)
+    rows, later = (thinned(*learnable(past, where, part), most_rows) for part in (where.learnt, where.later))
+    return Lesson(
+        graph=graph, past=past, moments=moments_of(past, options.horizons), where=where, rows=rows, later=later
+    )
 
 
 def make_forecast(
@@ -91,9 +101,10 @@ def make_forecast(
 ) -> ForecastRun:
     """Forecast a culture.
 
-    Traces: ridge regression on the last 16 frames, two long means, hinges, the cells' own events and the culture's
-    mean, for each horizon by itself. It is learnt from the first three quarters of the culture and from the others, and
-    judged in the last quarter. Events: a logistic regression on the same features. Contacts: `contact_gain`.
+    Traces: ridge regression on the last 16 frames, long means, hinges, the cells' own events and the culture's mean,
+    for each horizon by itself. It is learnt from the first three quarters of the culture and from the others, and
+    judged in the last quarter. With the model `graph`, a network over contacts adds to it. Events: a logistic
+    regression on the same features. Contacts: `contact_gain`.
 
     Parameters
     ----------
@@ -118,9 +129,11 @@ def make_forecast(
     """
     past, labels = own.past, own.graph.labels
     weights = fitted(own.moments, [each.moments for each in others])
-    skill = skill_of(past, weights, options.horizons)
+    added, facts = _of_network(own, others, weights, options, progress) if options.model == "graph" else (None, {})
+    skill = skill_of(past, weights, options.horizons, added)
     expected, low, high = _next(past, skill)
-    lighting = forecast_lighting(past, own.where, [each.rows for each in (own, *others)])
+    taught = [own.rows, *(rows for each in others for rows in (each.rows, each.later))]
+    lighting = forecast_lighting(past, own.where, taught)
     gained = contact_gain(past, own.graph.pairs, options.exchanges, np.random.default_rng(options.seed), progress)
     nothing = np.full(len(labels), np.nan)
     return ForecastRun(
@@ -150,9 +163,19 @@ def make_forecast(
         contact_p=None if gained is None else gained.p,
         contact_nats=None if gained is None else contact_nats(past, own.where, own.graph.pairs),
         contact_word=UNKNOWN if gained is None else gained.word,
-        facts={"logarithm": past.logarithm, "strength_of_others": weights.strength, "ridge": weights.ridge},
+        facts={"logarithm": past.logarithm, "strength_of_others": weights.strength, "ridge": weights.ridge} | facts,
         advice=_advice(own, skill, lighting),
     )
+
+
+def _of_network(
+    own: Lesson, others: Sequence[Lesson], weights: Weights, options: ForecastOptions, progress: Progress
+) -> tuple[FloatArray, dict[str, Any]]:
+    """What a network over contacts adds, trained with the other cultures, and facts of it."""
+    cultures = [known(each.past, each.graph.pairs, options.horizons, each.moments) for each in others]
+    network, epochs = train(cultures, options.seed, progress)
+    added, share = additions(network, own.past, own.graph.pairs, weights)
+    return added, {"epochs": epochs, "share_of_network": share.tolist()}
 
 
 def _frames(graph: Subgraph, options: ForecastOptions) -> int:

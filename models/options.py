@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from calcigraph.errors import FitError
-from calcigraph.models.contacts import SETUPS, WEIGHTS
-from calcigraph.models.indicator import Indicator
+from calcigraph.models.laws import SETUPS, WEIGHTS
 from calcigraph.option import Declared, Option, check_limits, declared
 
 Bounds = tuple[float, float]
@@ -85,6 +84,8 @@ class CommonOptions(Options):
     seed: Seed = 0
 
     def check(self) -> None:
+        from calcigraph.models.indicator import Indicator
+
         super().check()
         if not 0 < self.train_fraction <= 1:
             raise FitError(f"train fraction is {self.train_fraction}; it must lie above 0 and not above 1")

@@ -16,7 +16,6 @@ from calcigraph.errors import FitError
 from calcigraph.models.crlsm import options as paper
 from calcigraph.models.crlsm.options import CrlsmOptions
 from calcigraph.models.decorrelation.options import DecorrelationOptions
-from calcigraph.models.indicator import Indicator
 from calcigraph.models.options import Bounds, CommonOptions, Options, one_of, ordered
 from calcigraph.models.pinn.options import PinnOptions
 from calcigraph.models.robust.options import RobustOptions
@@ -140,6 +139,8 @@ class Model:
         Options that were not given are recorded with the value that they stand for. So two fits whose options mean
         the same have the same settings.
         """
+        from calcigraph.models.indicator import Indicator
+
         only_this_model = _names(*self.options) - _names(CommonOptions, BoundOptions)
         record = {each.name: getattr(options, each.name) for each in declared(CommonOptions)}
         record["indicator"] = str(Indicator.of(options.indicator))  # one spelling of each

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import operator
-from calcigraph.models.contacts import WEIGHTS
 from calcigraph.models.decorrelation.fit import prepared_traces
 from calcigraph.models.decorrelation.sensitivity import REJECTED, departures
 from calcigraph.models.even import at_even_frames
 from calcigraph.models.indicator import Indicator, Scale, on_scale
+from calcigraph.models.laws import WEIGHTS
 from calcigraph.models.run import fit
 from calcigraph.models.table import FitOptions
 from calcigraph.models.task import Split

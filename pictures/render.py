@@ -16,7 +16,7 @@ from calcigraph.errors import CalcigraphError, InputError
 from calcigraph.pictures.checks import check
 from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.kinds import Kind, named
-from calcigraph.store.files import write_atomically
+from calcigraph.store.files import require_place, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,8 +134,7 @@ def check_target(path: Path, suffixes: Sequence[str] = tuple(FORMATS)) -> str:
     suffix = path.suffix.lower()
     if suffix not in suffixes:
         raise InputError(f"cannot tell the format of {str(path)!r}: name it {' or '.join(_joined(suffixes))}")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    require_place(path)
     if path.is_dir():
         raise InputError(f"cannot write {str(path)!r}: it is a folder")
     return FORMATS.get(suffix, suffix)

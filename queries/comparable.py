@@ -2,8 +2,8 @@
 
 k is compared only in one unit, and tested only where the data tell it. Synchrony is always compared, but it changes
 with the number of cells, so a difference in that is told beside it. Events are tested only where they were looked for
-alike, and speeds are compared only in one unit. Where noise is larger, small events are missed, so a difference in
-noise is told beside rates and amplitudes.
+alike, and speeds are compared only in one unit. Skill is tested only where other cultures taught all forecasts or none.
+Where noise is larger, small events are missed, so a difference in noise is told beside rates and amplitudes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from calcigraph.errors import command, spelt
 from calcigraph.queries.fired import Fired
 from calcigraph.queries.fitted import Fitted
 from calcigraph.queries.observed import Observed
-from calcigraph.queries.quantities import FIRED, K_CELL, SPEEDS, SYNCHRONY, K
+from calcigraph.queries.quantities import FIRED, K_CELL, SKILLS, SPEEDS, SYNCHRONY, K
 from calcigraph.store.units import ALL_CONTACTS
 
 UNLIKE_CELLS = 1.2
@@ -63,6 +63,8 @@ def allowed(quantity: str, a: Sequence[Observed], b: Sequence[Observed], options
     if quantity in FIRED:
         events = tuple([each.fired for each in group if each.fired is not None] for group in (a, b))
         return of_events(quantity, events[0], events[1], options)
+    if quantity in SKILLS.values():
+        return of_skill([each for each in (*a, *b) if each.foreseen is not None and each.foreseen.taught], (*a, *b))
     fits = tuple([each.fitted for each in group if each.fitted is not None] for group in (a, b))
     if quantity in (K, K_CELL):
         return of_k(fits[0], fits[1])
@@ -98,6 +100,22 @@ def of_events(quantity: str, a: Sequence[Fired], b: Sequence[Fired], options: Op
             "and small events are missed where it is larger, so a difference need not come from the condition"
         )
     return Allowed(tested=tested, notes=tuple(notes))
+
+
+def of_skill(taught: Sequence[Observed], everything: Sequence[Observed]) -> Allowed:
+    """What may be said of the skill of forecasts.
+
+    Parameters
+    ----------
+    taught
+        The cultures whose forecast other cultures taught.
+    everything
+        All cultures of the two groups.
+    """
+    if len(taught) in (0, len(everything)):
+        return Allowed()
+    names = spelt(*[each.culture for each in taught])
+    return Allowed(tested=False, notes=(f"no test of skill: other cultures taught the forecasts of {names} only",))
 
 
 def of_k(a: Sequence[Fitted], b: Sequence[Fitted]) -> Allowed:

@@ -1,9 +1,10 @@
 """Comparing cultures: the unit is the culture, never the cell, so that 80 cells of one dish are one observation.
 
-A culture's value is the median over its inner cells for what was fitted, and for events and waves that of
-queries/fired.py. k is compared only in one unit, and tested only where it is identified; events are tested only where
-they were looked for alike (queries/comparable.py). Intervals and tests are those of queries/effects.py, and within
-experiments those of queries/paired.py. The tests of all rows are corrected together by Holm's method.
+A culture's value is the median over its inner cells for what was fitted; for events and waves it is that of
+queries/fired.py, for forecasts that of queries/foreseen.py. k is compared only in one unit, and tested only where it is
+identified; events are tested only where they were looked for alike (queries/comparable.py). Intervals and tests are
+those of queries/effects.py, and within experiments those of queries/paired.py. The tests of all rows are corrected
+together by Holm's method.
 
 `synchrony` is one value per culture, from its null (models/null.py): the mean correlation of intensity changes between
 contacts, without what a smooth drive gives, minus its mean by chance. It is never the test's z, which grows with the
@@ -62,7 +63,7 @@ def compare_cultures(
     reference: str | None = None,
     stale: bool = False,
 ) -> pandas.DataFrame:
-    """Compare the latest fits, events and waves of cultures, by name or of whole experiments.
+    """Compare the latest fits, events, waves and forecasts of cultures, by name or of whole experiments.
 
     A group is a condition, a culture, an experiment, or the cultures with one value of an annotation. A culture without
     condition (or experiment, or annotation) is a group of its own, and named cultures that all share one are compared
@@ -71,12 +72,13 @@ def compare_cultures(
     contacts (store/units.py); the rows give the means (`weight_scale`). There is no test of k where k is not identified
     in a culture.
 
-    What was fitted is compared where all cultures have a fit, and events where they were looked for in all cultures.
+    What was fitted is compared where all cultures have a fit, events where they were looked for in all cultures, and
+    the skill of forecasts where all were forecast.
 
     Parameters
     ----------
     graph
-        Where fits and events are.
+        Where fits, events and forecasts are.
     cultures
         Two or more names; None or empty with `experiment`.
     experiment
@@ -95,7 +97,7 @@ def compare_cultures(
         The group that the others are compared with: it is a in every row, and others are not compared with one another.
         By default all pairs are.
     stale
-        Whether fits and events count that are of older masks than the culture has now (Workspace.curate).
+        Whether fits, events and forecasts count that are of older masks than the culture has now (Workspace.curate).
 
     Returns
     -------
@@ -108,7 +110,8 @@ def compare_cultures(
     InputError
         There is nothing to compare.
     NotFoundError
-        There is no such culture or experiment, or neither a fit of `model` nor events are known for all cultures.
+        There is no such culture or experiment, or neither a fit of `model`, nor events, nor a
+        forecast is known for all cultures.
     ConflictError
         The fits were made with different options.
     """

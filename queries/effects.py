@@ -4,8 +4,8 @@ With 3 or more cultures in each group, there is Welch's t interval (95 %) of the
 test. Coupling, event rates, amplitudes and speeds are positive and are compared by their ratio: where all values are
 positive, the interval of the ratio and the test are Welch's on the logarithms.
 
-Synchrony and the few waves of a culture need not be normally distributed. So a test is given only where an exact
-permutation test of the cultures could reach 5 % too.
+Synchrony, the few waves of a culture and the skill of its forecast need not be normally distributed. So a test is
+given only where an exact permutation test of the cultures could reach 5 % too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.queries.quantities import AMPLITUDE, DFF, EVENT_RATE, K_CELL, SPEEDS, SYNCHRONY, WAVE_RATE, K
+from calcigraph.queries.quantities import (
+    AMPLITUDE,
+    DFF,
+    EVENT_RATE,
+    FORESEEN,
+    K_CELL,
+    SPEEDS,
+    SYNCHRONY,
+    WAVE_RATE,
+    K,
+)
 from calcigraph.store.types import FloatArray
 
 ENOUGH = 3
@@ -26,7 +36,7 @@ LEVEL = 0.05
 """Level of the tests."""
 RATIOS = (K, K_CELL, EVENT_RATE, AMPLITUDE, DFF, *SPEEDS.values())
 """Parameters that are compared by their ratio too."""
-UNUSUAL = (SYNCHRONY, WAVE_RATE)
+UNUSUAL = (SYNCHRONY, WAVE_RATE, *FORESEEN)
 """Parameters whose values need not be normally distributed."""
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.models.scale import mad_scale
+from calcigraph.models.scale import CONSISTENT, mad_scale
 from calcigraph.queries.library import Reader, fetch, load
 from calcigraph.queries.quantities import AMPLITUDE, DFF, EVENT_RATE, SPEEDS, WAVE_RATE
+from calcigraph.store.summary import middle, middles
 from calcigraph.store.types import FloatArray
 
 
@@ -51,56 +52,67 @@ def stored_events(graph: Reader, names: Sequence[str], stale: bool = False) -> d
     stale
         Whether events of masks that were mended since count.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in fetch(graph, load("firing"), {"cultures": list(names), "stale": stale}):
-        found.setdefault(row["culture"], []).append(row)
-    speeds: dict[str, list[float | None]] = {name: [] for name in found}
-    for row in fetch(graph, load("waves_of"), {"cultures": list(found)}):
-        speeds[row["culture"]].append(row["speed_px_s"])
-    return {name: fired_of(rows, speeds[name]) for name, rows in found.items()}
+    query = load("fired")
+    runs = {row["culture"]: row for row in fetch(graph, query, {"cultures": list(names), "stale": stale})}
+    # Runs of an older calcigraph have no medians, and those of stale runs are of cells that may be gone.
+    without = [name for name, row in runs.items() if row["middles"].get("median_events") is None or row["stale"]]
+    for name in without:  # one by one: the embedded engine cannot collect the events of a hundred cultures at once
+        rows = fetch(graph, load("firing"), {"culture": name})
+        counts = [len(row["amplitudes"]) for row in rows]
+        runs[name] |= {"cells": len(rows), "events": sum(counts), "middles": _middles_of(rows, counts)}
+    return {name: fired_of(row) for name, row in runs.items()}
 
 
-def fired_of(cells: Sequence[Mapping[str, Any]], speeds: Sequence[float | None]) -> Fired:
+def _middles_of(cells: Sequence[Mapping[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
+    """What a newer run's node has, from its cells."""
+    return (
+        middle("events", np.array(counts, dtype=np.float64))
+        | middle("amplitude", _per_cell(cells, "amplitudes"))
+        | middle("dff", _per_cell(cells, "dff"))
+        | middle("noise", np.array([row["noise"] for row in cells], dtype=np.float64))
+    )
+
+
+def fired_of(row: Mapping[str, Any]) -> Fired:
     """One culture's values.
 
     Parameters
     ----------
-    cells
-        Its rows of queries/firing.cypher, one per cell.
-    speeds
-        px/s, one per wave, None where no speed can be told.
+    row
+        Of queries/fired.cypher.
 
     Examples
     --------
     >>> facts = dict(culture="A", intensity_gain=0.5, pixel_size_um=None, frames=180, frame_interval_s=10.0)
-    >>> facts |= dict(settings="{}", duration_s=1800.0, noise=0.01, dff=[])
-    >>> found = fired_of([{**facts, "amplitudes": [0.1, 0.3]}, {**facts, "amplitudes": []}], [])
+    >>> facts |= dict(settings="{}", duration_s=1800.0, cells=2, events=2, waves=0, speeds=[])
+    >>> middles = dict(median_events=1.0, mad_events=1.0, median_amplitude=0.2, mad_amplitude=0.0, median_noise=0.01)
+    >>> found = fired_of({**facts, "middles": {**middles, "mad_noise": 0.0}})
     >>> found.values
     {'event rate (1/h)': 2.0, 'amplitude / gain': 0.4, 'wave rate (1/h)': 0.0}
     """
-    first = cells[0]
-    hours, gain = float(first["duration_s"]) / 3600, float(first["intensity_gain"] or 1.0)
-    rates = np.array([len(row["amplitudes"]) for row in cells]) / hours
-    values, spreads = {EVENT_RATE: float(rates.mean())}, {EVENT_RATE: mad_scale(rates - np.median(rates))}
-    step = first["pixel_size_um"]
-    known = np.array([speed for speed in speeds if speed is not None], dtype=np.float64)
-    for name, each in (
-        (AMPLITUDE, _per_cell(cells, "amplitudes") / gain),
-        (DFF, _per_cell(cells, "dff")),
-        (SPEEDS["µm/s" if step else "px/s"], known * (step or 1.0)),
-    ):
-        if len(each):
-            values[name] = float(np.median(each))
-            spreads[name] = mad_scale(each - values[name])
+    hours, gain = float(row["duration_s"]) / 3600, float(row["intensity_gain"] or 1.0)
+    values, spreads = {EVENT_RATE: row["events"] / row["cells"] / hours}, dict[str, float]()
+    for quantity, name, unit in ((AMPLITUDE, "amplitude", gain), (DFF, "dff", 1.0)):
+        known = middles(row["middles"], name)
+        if known is not None:
+            values[quantity], spreads[quantity] = known[0] / unit, CONSISTENT * known[1] / unit
+    step = row["pixel_size_um"]
+    speeds = np.array(row["speeds"], dtype=np.float64) * (step or 1.0)
+    if len(speeds):
+        name = SPEEDS["µm/s" if step else "px/s"]
+        values[name] = float(np.median(speeds))
+        spreads[name] = mad_scale(speeds - values[name])
+    _, deviation = middles(row["middles"], "events") or (0.0, 0.0)
+    noise, _ = middles(row["middles"], "noise") or (float("nan"), 0.0)
     return Fired(
-        culture=first["culture"],
-        settings=json.loads(first["settings"]),
-        frames=int(first["frames"]),
-        frame_interval_s=float(first["frame_interval_s"]),
+        culture=row["culture"],
+        settings=json.loads(row["settings"]),
+        frames=int(row["frames"]),
+        frame_interval_s=float(row["frame_interval_s"]),
         gain=gain,
-        noise=float(np.median([row["noise"] for row in cells])) / gain,
-        values=values | {WAVE_RATE: len(speeds) / hours},
-        spreads=spreads,
+        noise=noise / gain,
+        values=values | {WAVE_RATE: row["waves"] / hours},
+        spreads=spreads | {EVENT_RATE: CONSISTENT * deviation / hours},
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from calcigraph.models.scale import mad_scale
+from calcigraph.models.scale import CONSISTENT
 from calcigraph.queries.library import Reader, fetch, load
-from calcigraph.queries.quantities import FEED, FITTED, SYNCHRONY
+from calcigraph.queries.quantities import FEED, SYNCHRONY
 from calcigraph.queries.recorded import Recorded
+from calcigraph.store.summary import PARAMETERS, middle, middles
 from calcigraph.store.units import unit_of_k
 
 
@@ -61,26 +62,32 @@ def latest_fits(graph: Reader, names: Sequence[str], model: str, stale: bool = F
     stale
         Whether fits of masks that were mended since count.
     """
-    query = load("comparison")
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for row in fetch(graph, query, query.bind({"cultures": list(names), "model": model, "stale": stale})):
-        rows.setdefault(row["culture"], []).append(row)
-    return {name: _fitted(rows[name], model) for name in names if name in rows}
+    query, values = load("fitted"), {"cultures": list(names), "model": model, "stale": stale}
+    runs = {row["culture"]: row for row in fetch(graph, query, query.bind(values))}
+    # Fits of an older calcigraph have no medians, and those of stale fits are of cells that may be gone.
+    without = [name for name, row in runs.items() if row["middles"].get("fitted_cells") is None or row["stale"]]
+    for name in without:
+        runs[name] |= {"middles": _middles_of(fetch(graph, load("comparison"), {"run": runs[name]["run"]}))}
+    return {name: _fitted(runs[name], model) for name in names if name in runs}
 
 
-def _fitted(rows: Sequence[Mapping[str, Any]], model: str) -> Fitted:
-    """One culture's fit from its rows of queries/comparison.cypher, one per inner cell."""
-    first = rows[0]
+def _middles_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a newer fit's node has, from its cells."""
+    columns = {name: np.array([row["fitted"].get(name) for row in rows], dtype=np.float64) for name in PARAMETERS}
+    return {key: value for name, each in columns.items() for key, value in middle(name, each).items()}
+
+
+def _fitted(first: Mapping[str, Any], model: str) -> Fitted:
+    """One culture's fit from its row of queries/fitted.cypher."""
     recorded = Recorded.of(first)
     gain = float("nan") if first["intensity_gain"] is None else float(first["intensity_gain"])
     medians, spreads = {}, {}
-    for name in FITTED:
-        values = np.array([row["fitted"].get(name) for row in rows], dtype=np.float64)  # None becomes NaN
-        # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
-        values = values[np.isfinite(values)] / (gain if name == FEED else 1.0)
-        if len(values):
-            medians[name] = float(np.median(values))
-            spreads[name] = mad_scale(values - medians[name])
+    for name in PARAMETERS:
+        found = middles(first["middles"], name)
+        if found is not None:
+            # A feed is in normalised intensity per second; divided by the gain it is in log(x + 1), as in every movie.
+            unit = gain if name == FEED else 1.0
+            medians[name], spreads[name] = found[0] / unit, CONSISTENT * found[1] / unit
     if None not in (first["null_sync"], first["null_sync_mean"]):
         medians[SYNCHRONY] = float(first["null_sync"]) - float(first["null_sync_mean"])
     return Fitted(

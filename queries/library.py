@@ -33,7 +33,7 @@ from calcigraph.errors import InputError, MissingParameterError, NotFoundError, 
 log = logging.getLogger(__name__)
 
 TYPES = ("string", "int", "float", "bool", "list", "map", "any")
-INTERNAL = frozenset({"comparison", "curves", "firing", "links", "waves_of"})
+INTERNAL = frozenset({"comparison", "curves", "fired", "firing", "fitted", "foreseen", "links"})
 """Queries of other functions, which are not offered to users."""
 
 _DECLARATION = re.compile(r"(parameter|column)\s+(\w+)\s*:\s*(\w+)(?:\s*=\s*(.*?))?(?:\s{2,}(.*))?$")

@@ -27,7 +27,7 @@ from calcigraph.errors import InputError, spelt
 from calcigraph.queries import comparable
 from calcigraph.queries.effects import ENOUGH, LEVEL, RATIOS, UNUSUAL, Effect
 from calcigraph.queries.observed import Observed, values_of
-from calcigraph.queries.quantities import FIRED, FITTED
+from calcigraph.queries.quantities import ALL
 from calcigraph.queries.side_by_side import SHOWN, correct, missing
 from calcigraph.store.types import FloatArray
 
@@ -84,7 +84,7 @@ def rows_of(
         Stands in every row.
     """
     rows = []
-    for quantity in (*FITTED, *FIRED):
+    for quantity in ALL:
         for a, b in pairs:
             both = {name: (block[a], block[b]) for name, block in blocks.items() if a in block and b in block}
             if any(quantity in each.values for sides in both.values() for side in sides for each in side):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from calcigraph.errors import InputError, ReadOnlyError
+from calcigraph.queries.sized import check_length, check_size
 from calcigraph.store.cypher import RIGHTS, UPDATING
 
 
@@ -123,6 +124,7 @@ def check(text: str) -> str:
     Traceback (most recent call last):
     calcigraph.errors.ReadOnlyError: DELETE is not allowed: queries only read (for a name, write `DELETE` in backticks)
     """
+    check_length(text)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     strange = _STRANGE.search(text) or re.search("\r", text)
     if strange:
@@ -134,6 +136,7 @@ def check(text: str) -> str:
     if not tokens:
         raise InputError("the query is empty; expected MATCH ... RETURN ...")
     _check_start(tokens[0])
+    check_size(tokens)
     for index in range(len(tokens)):
         _check_clause(tokens, index)
         _check_call(tokens, index)

@@ -11,7 +11,7 @@ from calcigraph.errors import spelt
 from calcigraph.queries import comparable
 from calcigraph.queries.effects import effect_of, holm
 from calcigraph.queries.observed import Observed, values_of
-from calcigraph.queries.quantities import DFF, FEED, FIRED, FITTED, SPEEDS, SYNCHRONY
+from calcigraph.queries.quantities import ALL, CONTACT_GAIN, DFF, FEED, FIRED, FORESEEN, SPEEDS, SYNCHRONY
 from calcigraph.store.types import FloatArray
 
 COLUMNS = (
@@ -44,7 +44,7 @@ def rows_of(
     """
     rows = [
         _row(quantity, (a, b), (groups[a], groups[b]), options, note)
-        for quantity in (*FITTED, *FIRED)
+        for quantity in ALL
         for a, b in pairs
         if any(quantity in each.values for each in (*groups[a], *groups[b]))
     ]
@@ -91,6 +91,9 @@ def missing(quantity: str, groups: Sequence[Sequence[Observed]]) -> list[str]:
     reasons = {DFF: "no F0 is known", **dict.fromkeys(SPEEDS.values(), "no wave has a speed")}
     if quantity in FIRED:
         return [f"{reasons.get(quantity, 'there is no event')} in {spelt(*without)}"]
+    if quantity in FORESEEN:
+        reason = "it cannot be told" if quantity == CONTACT_GAIN else "the forecast does not go so far"
+        return [f"{reason} in {spelt(*without)}"]
     empty = any(not any(quantity in each.values for each in group) for group in groups)
     return ["not fitted on one side"] if empty else []
 

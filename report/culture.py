@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from calcigraph.models.table import DEFAULT_MODEL, MODELS
 from calcigraph.pictures.pull import picture_data, with_fit
 from calcigraph.queries import rows
 from calcigraph.queries.event_tables import require_events
+from calcigraph.queries.forecast_tables import require_forecast
 
 if TYPE_CHECKING:
     from calcigraph.pictures.data import PictureData
@@ -60,6 +61,10 @@ class ReportCulture:
     anomalies: tuple[Row, ...]
     """Of the first fit, and of events."""
     doubtful: tuple[Row, ...]
+    forecast: Row | None = None
+    """The row of `query forecast_run`; None where there is no forecast."""
+    coming: tuple[Row, ...] = ()
+    """The rows of `query forecast`."""
     stale: str = ""
     """What of it is of masks that were mended since, and the commands that make it anew."""
 
@@ -88,7 +93,7 @@ def report_culture(graph: Graph, about: Culture) -> ReportCulture:
     NotFoundError
         It has no cells.
     """
-    looked_for = _looked_for(graph, about.uid)
+    looked_for, forecast = (_there(require, graph, about.uid) for require in (require_events, require_forecast))
     # This kind draws a culture without fit and movie; events come with it where they are known.
     data = picture_data(graph, about, None, kind="events" if looked_for else "cells", model=DEFAULT_MODEL, frame=0)
     fits = _fits(graph, data)
@@ -106,14 +111,16 @@ def report_culture(graph: Graph, about: Culture) -> ReportCulture:
         started=started,
         anomalies=_anomalies(graph, about.uid, fits, looked_for),
         doubtful=tuple(rows(graph, "doubtful", culture=about.uid)[1]),
+        forecast=rows(graph, "forecast_run", culture=about.uid)[1][0] if forecast else None,
+        coming=tuple(rows(graph, "forecast", culture=about.uid)[1]) if forecast else (),
         stale=graph.stale_told().get(about.uid, ""),
     )
 
 
-def _looked_for(graph: Graph, culture: str) -> bool:
-    """Whether the culture has a run of events."""
+def _there(require: Callable[[Graph, str], None], graph: Graph, culture: str) -> bool:
+    """Whether the culture has what `require` asks for."""
     try:
-        require_events(graph, culture)
+        require(graph, culture)
     except NotFoundError:
         return False
     return True

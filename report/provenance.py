@@ -52,7 +52,7 @@ def of_recording(culture: ReportCulture) -> list[tuple[str, str]]:
 
 
 def of_results(culture: ReportCulture) -> list[tuple[str, str]]:
-    """Rows of item and value about the fits and the detection of events."""
+    """Rows of item and value about the fits, the detection of events and the forecast."""
     rows = []
     for fit in culture.fits:
         rows += [
@@ -63,6 +63,12 @@ def of_results(culture: ReportCulture) -> list[tuple[str, str]]:
         rows += [
             ("events", f"{_when(culture.found['created'])}, calcigraph {culture.found['version']}"),
             ("options of events", _options(json.loads(culture.found["settings"]))),
+        ]
+    if culture.forecast is not None:
+        rows += [
+            ("forecast", f"{_when(culture.forecast['created'])}, calcigraph {culture.forecast['version']}"),
+            ("options of the forecast", _options(json.loads(culture.forecast["settings"]))),
+            ("learnt from", ", ".join(culture.forecast["trained_on"] or ()) or "this culture alone"),
         ]
     return rows
 

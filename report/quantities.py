@@ -46,7 +46,7 @@ class Quantity:
 
 def quantities_of(culture: ReportCulture) -> tuple[Quantity, ...]:
     """What is known of the cells of a culture, and finite in one of them at least."""
-    found = (*_fitted(culture), *_fired(culture), *_anomaly(culture), *_seen(culture))
+    found = (*_fitted(culture), *_fired(culture), *_coming(culture), *_anomaly(culture), *_seen(culture))
     return tuple(each for each in found if np.isfinite(each.values).any())
 
 
@@ -137,6 +137,26 @@ def _fired(culture: ReportCulture) -> Iterator[Quantity]:
             key="started", name="waves begun", unit="", values=_of_labels(culture, culture.started, 0.0),
             palette="cividis",
         )  # fmt: skip
+
+
+def _coming(culture: ReportCulture) -> Iterator[Quantity]:
+    """What is forecast of the cells."""
+    if culture.forecast is None:
+        return
+    for key, name in (
+        ("probability", f"lights up within {culture.forecast['within_s']:g} s"),
+        ("skill_1", "skill of the forecast, 1 frame ahead"),
+    ):
+        known = {int(row["label"]): row[key] for row in culture.coming if row[key] is not None}
+        yield Quantity(
+            key=f"forecast_{key}",
+            name=name,
+            unit="probability" if key == "probability" else "",
+            values=_of_labels(culture, known, np.nan),
+            signed=key != "probability",
+            listed=key == "probability",
+            palette="cividis",
+        )
 
 
 def _anomaly(culture: ReportCulture) -> Iterator[Quantity]:

@@ -62,6 +62,11 @@ GLOSSARY = (
         "only follows.",
     ),
     (
+        "skill of a forecast",
+        "1 - its error / that of the best forecast without a model, such as that all stays as it is: above 0 it is "
+        "better, 1 is without error. It says nothing about the coupling.",
+    ),
+    (
         "anomaly",
         "How far a cell is from its culture, or from its neighbours, in robust deviations: 3 or more is rare.",
     ),

@@ -20,7 +20,7 @@ from calcigraph.report.lines import lines_of
 from calcigraph.report.payload import payload_of
 from calcigraph.report.sentences import counted, headline, missing, number
 from calcigraph.report.words import GLOSSARY
-from calcigraph.store.files import write_atomically
+from calcigraph.store.files import require_place, write_atomically
 from calcigraph.store.types import Progress, silent
 from calcigraph.version import __version__
 
@@ -96,8 +96,7 @@ def write_report(
 def _checked(path: Path) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"a report is an HTML file: name it .html, not {str(path)!r}")
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    require_place(path)
     if path.is_dir():
         raise InputError(f"cannot write {str(path)!r}: it is a folder")
     return path
@@ -187,6 +186,7 @@ def _static(culture: ReportCulture) -> dict[str, Any]:
             for fit in culture.fits
             if fit.row["why"] and not fit.row["stale"]
         ],
+        "forecast": "" if culture.forecast is None else str(culture.forecast["found"]),
         "missing": missing(culture),
         "stale": culture.stale,
         "warnings": list(dict.fromkeys((*about.warnings, *about.doubts))),

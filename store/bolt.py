@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import mmap
-import random
 import socket
 import threading
 import time
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from calcigraph.errors import CalcigraphError, GraphError, InputError, LimitError, ReadOnlyError, WorkspaceError
 from calcigraph.store import embedded, room
 from calcigraph.store.endpoint import Endpoint, connection_error, import_driver, open_endpoint
-from calcigraph.store.refused import code_of, message_of, refusal, slow
+from calcigraph.store.lost import is_lost, owner_ended, pause
+from calcigraph.store.refused import UNSAID, code_of, message_of, refusal, slow
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction, Transaction
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 30.0
-"""How long a transaction is retried after conflicts or a lost server."""
+"""How long a transaction is retried after conflicts."""
+RESTART_S = 120.0
+"""How long a server that was lost is waited for: one that was killed reads its log before it answers again."""
 OWNERS = 8
 """Attempts while the processes that run the embedded engine end, one after the other, during one transaction."""
 CRASHES = 3
@@ -43,6 +45,7 @@ LOOK_S = 0.1
 EXPLAIN_S = 30.0
 """Longest time for EXPLAIN: a server may compute what is constant in a query as it plans."""
 
+_FROZEN = "its file system is read-only, or it is somebody else's; use another workspace, with --workspace DIR"
 _LARGE = f"the result of the query takes more than {RESULT_MB} MB and was ended; ask for less, or add a LIMIT"
 _WRITES = "the query would write or reach outside the graph; queries may only read"
 
@@ -86,6 +89,15 @@ class Bolt:
         if self.endpoint.folder is not None:
             room.require_room(self.endpoint.folder)
 
+    def require_writable(self) -> None:
+        """Raise WorkspaceError where what a command finds could not be stored: for before its work begins."""
+        self._require_thawed()
+        self.require_room()
+
+    def _require_thawed(self) -> None:
+        if self.frozen:
+            raise WorkspaceError(f"the graph in {self.endpoint.where} may only be read: {_FROZEN}")
+
     def _require_writable(self) -> None:
         """Raise WorkspaceError where the disk is why the embedded engine could not do something."""
         if self.endpoint.folder is not None:
@@ -110,29 +122,27 @@ class Bolt:
         InputError
             A statement is not valid Cypher.
         """
-        if write and self.frozen:
-            raise WorkspaceError(
-                f"the graph in {self.endpoint.where} may only be read: its file system is read-only, or it is "
-                "somebody else's; use a workspace that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
-            )
+        if write:
+            self._require_thawed()
         neo4j = import_driver()
-        started, attempt, crashes = time.monotonic(), 0, 0
+        failed, attempt, crashes = 0.0, 0, 0
         while True:
             endpoint = self.endpoint
             try:
                 mode = "WRITE" if write else "READ"
-                with endpoint.driver.session(database=endpoint.database, default_access_mode=mode) as session:
+                with endpoint.session(mode) as session:
                     return session.execute_write(work) if write else session.execute_read(work)
             except CalcigraphError:
                 raise  # some of them are OSErrors too, which the next line would take for a lost server
             except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError, OSError) as error:
                 attempt += 1
+                failed = failed or time.monotonic()
                 if self._crashed(error, endpoint):
                     crashes += 1
                     if crashes >= CRASHES:
                         self._require_writable()
                         raise self._no_memory() from error
-                self._recover(error, endpoint, attempt, time.monotonic() - started)
+                self._recover(error, endpoint, attempt, time.monotonic() - failed)
 
     def rows(self, text: str, parameters: Mapping[str, Any], *, write: bool) -> list[Row]:
         """One statement in one transaction; rows as dicts in the engine's own values."""
@@ -239,7 +249,7 @@ class Bolt:
             attempt += 1
             endpoint = self.healed()
             try:
-                with endpoint.reader.session(database=endpoint.database, default_access_mode="READ") as session:
+                with endpoint.session("READ", endpoint.reader) as session:
                     held.append(session)
                     transaction = session.begin_transaction(timeout=timeout_s)
                     try:
@@ -256,7 +266,7 @@ class Bolt:
                         "ask for less, add a LIMIT, or set CALCIGRAPH_HEAP_MB to more"
                     ) from error
                 again = endpoint.kind == "embedded" and attempt < OWNERS and time.monotonic() < deadline
-                if again and _owner_ended(error, endpoint):
+                if again and owner_ended(error, endpoint):
                     self._reopen(endpoint)
                     continue
                 raise self._user_error(error, endpoint, text, timeout_s, deadline, explained) from error
@@ -268,25 +278,26 @@ class Bolt:
         return self.endpoint
 
     def _recover(self, error: Exception, endpoint: Endpoint, attempt: int, elapsed: float) -> None:
-        """Return when the transaction should be tried again, else raise what went wrong."""
-        late = elapsed > RETRY_S
+        """Return when a transaction that failed first so long ago should be tried again, else raise what went wrong."""
         code = code_of(error)
-        if "ConstraintValidationFailed" in code and attempt <= DUPLICATES:
-            return _pause(attempt)
+        if attempt <= DUPLICATES and (
+            "ConstraintValidationFailed" in code or UNSAID in message_of(error, longest=None)
+        ):
+            return pause(attempt)
         # A conflict with another writer: the server asks for another attempt, and the connection is as good as before.
-        if "TransactionTimedOut" not in code and getattr(error, "is_retryable", lambda: False)() and not _lost(error):
-            if late:
+        if "TransactionTimedOut" not in code and getattr(error, "is_retryable", lambda: False)() and not is_lost(error):
+            if elapsed > RETRY_S:
                 raise GraphError(
                     f"{endpoint.where} kept refusing a transaction for {RETRY_S:.0f} s because others write there; "
                     "repeat the command when it is quieter"
                 ) from error
-            return _pause(attempt)
-        if endpoint.kind == "embedded" and attempt < OWNERS and _owner_ended(error, endpoint):
+            return pause(attempt)
+        if endpoint.kind == "embedded" and attempt < OWNERS and owner_ended(error, endpoint):
             return self._reopen(endpoint)
-        if _lost(error):
-            if endpoint.kind == "neo4j" and not late:
+        if is_lost(error):
+            if endpoint.kind == "neo4j" and elapsed < RESTART_S:
                 # A server that starts again takes seconds, so the pauses begin longer than after a conflict.
-                return _pause(attempt + 3)
+                return pause(attempt + 3)
             raise GraphError(
                 f"the connection to {endpoint.where} was lost and could not be made again; nothing is half-written, "
                 "and the same command finishes the work when the server is back"
@@ -315,7 +326,7 @@ class Bolt:
     @staticmethod
     def _crashed(error: Exception, endpoint: Endpoint) -> bool:
         """Whether the embedded engine has ended in the middle of a transaction, not by its owner's end."""
-        return endpoint.folder is not None and _lost(error) and embedded.crashed(endpoint.folder, endpoint.port)
+        return endpoint.folder is not None and is_lost(error) and embedded.crashed(endpoint.folder, endpoint.port)
 
     def _reopen(self, broken: Endpoint) -> None:
         """Replace a broken endpoint once, however many threads notice."""
@@ -324,7 +335,8 @@ class Bolt:
                 raise GraphError("the graph was closed while a query was under way")
             if self.endpoint is broken:
                 log.info("the process that ran the graph engine has ended; opening the graph again")
-                broken.close()
+                with contextlib.suppress(Exception):  # of connections that are broken
+                    broken.close()
                 self.endpoint = open_endpoint(self._workspace, self._heap_mb)
 
     def _user_error(
@@ -334,7 +346,7 @@ class Bolt:
         code = code_of(error)
         if "TransactionTimedOut" in code or "Terminated" in code or time.monotonic() > deadline:
             return LimitError(slow(timeout_s))
-        if _lost(error):
+        if is_lost(error):
             return GraphError(f"the connection to {endpoint.where} was lost while the query ran; repeat it")
         if "Security.Forbidden" in code or "AccessMode" in code:
             return ReadOnlyError(_WRITES)
@@ -371,21 +383,3 @@ def rows_of(transaction: ManagedTransaction, text: str, **parameters: Any) -> li
     result = transaction.run(text, parameters)
     names = result.keys()
     return [dict(zip(names, record.values(), strict=True)) for record in result]
-
-
-def _lost(error: Exception) -> bool:
-    """Whether the connection broke, or could not be made."""
-    neo4j = import_driver()
-    lost = (neo4j.exceptions.ServiceUnavailable, neo4j.exceptions.SessionExpired, OSError)
-    return isinstance(error, lost) and not isinstance(error, WorkspaceError)
-
-
-def _owner_ended(error: Exception, endpoint: Endpoint) -> bool:
-    """Whether the embedded engine is gone, or going: on its way out it refuses logins and fails transactions."""
-    address = None if endpoint.folder is None else embedded.address_of(endpoint.folder)
-    return _lost(error) or address is None or address.port != endpoint.port or "Security.Unauthorized" in code_of(error)
-
-
-def _pause(attempt: int) -> None:
-    """Wait twice as long after each attempt, up to 2 s, give or take half: writers that collided must not again."""
-    time.sleep(min(2.0, 0.02 * 2 ** min(attempt, 10)) * (0.5 + random.random()))

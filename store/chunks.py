@@ -1,7 +1,7 @@
 """Zarr v3 arrays and groups as files: the few shapes that a movie store needs, and nothing else.
 
 The zarr package reads and writes all of it, but importing it costs half a second, which is a quarter of an ingest.
-Chunks are compressed with blosc (lz4, bytes shuffled). A movie's chunk is one frame; SHARD_FRAMES frames share a file,
+Chunks are compressed with blosc (lz4, bits shuffled). A movie's chunk is one frame; SHARD_FRAMES frames share a file,
 a shard, whose index stands at its end.
 """
 
@@ -34,7 +34,7 @@ _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
 def _codec() -> Any:
-    return blosc.Blosc(cname="lz4", clevel=5, shuffle=blosc.SHUFFLE)
+    return blosc.Blosc(cname="lz4", clevel=5, shuffle=blosc.BITSHUFFLE)
 
 
 def _compressed(chunk: NDArray[Any]) -> bytes:
@@ -235,7 +235,7 @@ class FrameArray:
 
 
 def _inner_codecs(dtype: np.dtype[Any]) -> list[dict[str, Any]]:
-    settings = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": dtype.itemsize, "blocksize": 0}
+    settings = {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "typesize": dtype.itemsize, "blocksize": 0}
     return [_BYTES, {"name": "blosc", "configuration": settings}]
 
 

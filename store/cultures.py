@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calcigraph.errors import ConflictError, GraphError, InputError, NotFoundError
-from calcigraph.store import annotated, events
+from calcigraph.store import annotated, events, summary
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.rows import OF_CONTACTS, cell_rows, contact_rows, culture_of, culture_properties, moment
 from calcigraph.store.seals import of_culture, seal_culture
@@ -180,7 +180,7 @@ def write_culture(bolt: Bolt, data: CultureData, replace: bool, progress: Progre
     target = staged(uid) if complete else uid
     weights, scales = stored_weights(contact_graph(data))
     seals = of_culture(data, weights)
-    token = _begin(bolt, data.culture, scales, target)
+    token = _begin(bolt, data.culture, scales | summary.of_culture(data), target)
     batches = _write_batches(bolt, data, weights, target, token, progress)
     bolt.run(lambda tx: _finish(tx, data.culture, target, token, batches, seals), write=True)
     if complete:
@@ -216,10 +216,10 @@ def check(data: CultureData) -> None:
         )
 
 
-def _begin(bolt: Bolt, culture: Culture, scales: dict[str, float], target: str) -> str:
+def _begin(bolt: Bolt, culture: Culture, facts: Row, target: str) -> str:
     """Make the culture's node, incomplete, under the uid `target`; return this writer's token."""
     token = secrets.token_hex(8)
-    properties = culture_properties(culture) | scales | {"uid": target, "token": token, "batch": 0, "complete": False}
+    properties = culture_properties(culture) | facts | {"uid": target, "token": token, "batch": 0, "complete": False}
     properties["state"] = "ingest" if target == culture.uid else "replace"
     if target != culture.uid:
         properties["replaces"] = culture.uid

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import ConflictError, command, spelt
+from calcigraph.store import summary
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.cultures import cell_batches, check, contact_batches
 from calcigraph.store.rows import FLAT, OF_CELLS, OF_CONTACTS, culture_properties
@@ -205,7 +206,7 @@ def _culture(data: CultureData, stored: Mapping[str, Any], scales: Row, found: C
     gone = [name for name in stored if name.startswith(prefixes) or name.endswith("_scale")]
     values = {name: value for name, value in culture_properties(data.culture).items() if name not in _KEPT}
     history = [*(stored.get("curated") or []), json.dumps(asdict(found))]
-    return {**dict.fromkeys(gone), **values, **scales, "curated": history}
+    return {**dict.fromkeys(gone), **values, **scales, **summary.of_culture(data), "curated": history}
 
 
 def write_cells(tx: ManagedTransaction, data: CultureData) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

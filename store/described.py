@@ -60,6 +60,7 @@ curated | list of text | JSON: what each `curate` changed, when and by which mas
 plan | text | JSON: what the plan that made it said (`calcigraph run`), once all of that was done
 annotations, cell_annotations | list of text | properties that `annotate` has set on the culture, and on cells
 last_fit | text | uid of the fit that was written last
+inner_cells, contacts | integer | how many there are: cells that are not at the border, and contacts
 fits_written | integer | how many were, those that replaced another included
 seals | text | JSON: number and SHA-256 of its rows of every kind, for `verify`
 created | time | of the ingest
@@ -106,6 +107,9 @@ settings_hash | text | hash of model, case and settings
 setting_<name> | | what the user decided, defaults included, such as `setting_weights`
 fact_<name> | | what followed from culture and data, such as `fact_trace_noise`
 stale | text | why it no longer goes with the culture's masks: they were mended (`curate`); absent where it does
+fitted_cells | integer | how many cells FITTED is of
+median_k, median_k_cell, median_feed, median_mse_train, median_mse_test | | medians over these cells
+mad_k, mad_k_cell, mad_feed, mad_mse_train, mad_mse_test | | their median absolute deviations from them
 number | integer | in the order in which the culture's fits were written; a clock may jump, this does not
 seals | text | JSON: as on the culture
 curves | text | JSON: the training of a network, for pictures
@@ -134,6 +138,9 @@ cells, active_cells | integer | cells that were looked at, and those with an eve
 events, links, ties | integer | how many there are: events, PRECEDES, COINCIDES
 waves, flashes | integer | how many there are
 duration_s | s | of the recording
+median_events, mad_events | 1 | of a cell's events: the median over cells, and the median absolute deviation from it
+median_amplitude, mad_amplitude, median_dff, mad_dff | 1 | the same of each cell's median height
+median_noise, mad_noise | 1 | the same of a frame's noise
 advice | list of text | what to know of this search
 settings, facts | text | JSON: all that the properties below say, exactly
 settings_hash | text | hash of the settings

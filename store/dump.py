@@ -70,6 +70,11 @@ EVENT = Nodes("Event", f"{_EVENTS} RETURN properties(e) AS node ORDER BY e.label
 WAVE = Nodes("Wave", f"{_RUN} MATCH (r)<-[:OF]-(w:Wave) RETURN properties(w) AS node ORDER BY w.number")
 NODES = (META, EXPERIMENT, CULTURE, CELL, FIT_RUN, EVENT_RUN, EVENT, WAVE, FORECAST_RUN)
 """Every kind, in an order in which they can be made."""
+MEASURED = Links(
+    CELL, "MEASURED", EVENT_RUN,
+    f"{_RUN} MATCH (r)<-[x:MEASURED]-(c:Cell) WHERE c.label >= $low AND c.label <= $high "
+    "RETURN c.uid AS a, r.uid AS b, properties(x) AS link ORDER BY c.label",
+)  # fmt: skip
 LINKS = (
     Links(EXPERIMENT, "INCLUDES", CULTURE, f"{_CULTURE}<-[x:INCLUDES]-(e:Experiment) RETURN e.name AS a, k.uid AS b"),
     Links(CULTURE, "HAS_CELL", CELL, f"{_CELLS} RETURN k.uid AS a, c.uid AS b ORDER BY c.label"),
@@ -91,11 +96,7 @@ LINKS = (
         "ORDER BY c.label",
     ),
     Links(EVENT_RUN, "OF", CULTURE, f"{_RUN} RETURN r.uid AS a, k.uid AS b"),
-    Links(
-        CELL, "MEASURED", EVENT_RUN,
-        f"{_RUN} MATCH (r)<-[x:MEASURED]-(c:Cell) WHERE c.label >= $low AND c.label <= $high "
-        "RETURN c.uid AS a, r.uid AS b, properties(x) AS link ORDER BY c.label",
-    ),
+    MEASURED,
     Links(CELL, "HAS_EVENT", EVENT, f"{_EVENTS} RETURN c.uid AS a, e.uid AS b ORDER BY e.label, e.number"),
     Links(
         EVENT, "PRECEDES", EVENT,

@@ -25,7 +25,8 @@ from calcigraph.store.database import own_database
 from calcigraph.store.graph_files import copied, held
 
 if TYPE_CHECKING:
-    from neo4j import Driver
+    from neo4j import Driver, Session
+    from neo4j.api import BookmarkManager
 
 HEAP_MB = 384
 """Heap of the embedded engine: a fit of 10,000 cells of 361 frames, in one transaction, takes up to 250."""
@@ -64,13 +65,27 @@ class Endpoint:
     """Whether it is a copy of a graph that may not be written."""
     port: int = 0
     """The embedded engine's; it deletes `endpoint.json` before it stops."""
+    bookmarks: BookmarkManager | None = None
+    """Of a server that may be a cluster: what was written last, which every later reader of this endpoint waits for."""
+
+    def session(self, mode: str, driver: Driver | None = None) -> Session:
+        """A session to READ or WRITE, of a user that may write or of the given driver's."""
+        return (driver or self.driver).session(
+            database=self.database, default_access_mode=mode, bookmark_manager=self.bookmarks
+        )
+
+    closed: bool = False
 
     def close(self) -> None:
         """Close the connections and, where this process runs the engine and nobody else uses it, stop it."""
-        if self.reader is not self.driver:
-            self.reader.close()
-        self.driver.close()
-        self.release()
+        if self.closed:
+            return
+        self.closed = True
+        with ExitStack() as stack:  # each of them is done, whatever the others raise
+            stack.callback(self.release)
+            stack.callback(self.driver.close)
+            if self.reader is not self.driver:
+                stack.callback(self.reader.close)
 
 
 def chosen_heap_mb() -> int:
@@ -197,6 +212,7 @@ def _open_neo4j(uri: str) -> Endpoint:
         folder=None,
         release=lambda: None,
         named=named is not None,
+        bookmarks=neo4j.GraphDatabase.bookmark_manager(),
     )
 
 

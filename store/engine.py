@@ -239,7 +239,14 @@ def start(arcadedb: Any, folder: Path, password: str) -> tuple[Any, int]:
     The server and its Bolt port.
     """
     # A killed engine's, where nobody listens any more, and the drafts that it left.
-    places = (".endpoint.json.*", ".probe.*.tmp", "config/*.tmp", "databases/.*.tmp", "databases/*/*.tmp")
+    places = (
+        ".endpoint.json.*",
+        ".files.*json.*",
+        ".probe.*.tmp",
+        "config/*.tmp",
+        "databases/.*.tmp",
+        "databases/*/*.tmp",
+    )
     drafts = [left for place in places for left in folder.glob(place)]
     for left in (folder / "endpoint.json", *drafts):
         left.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from calcigraph.store.bolt import Row
 from calcigraph.store.event_types import FLASH, WAVE, EventRun, Events, Wave
 from calcigraph.store.fits import finite
 from calcigraph.store.rows import flat
+from calcigraph.store.summary import of_events
 from calcigraph.store.types import FloatArray, Subgraph
 
 HOUR_S = 3600.0
@@ -80,6 +81,7 @@ def run_properties(run: EventRun, duration_s: float) -> Row:
     return (
         flat("setting", run.settings)
         | flat("fact", run.facts)
+        | of_events(run)
         | {
             "culture": run.culture,
             "name": f"events of {run.culture}",

@@ -179,9 +179,13 @@ def write_events(bolt: Bolt, run: EventRun, dff: FloatArray, created: str, versi
         return False
     bolt.require_room()
     writer = _Writer(bolt, run, found[0], progress)
-    writer.begin({"digest": digest, "version": version}, created)
-    writer.write(dff)
-    writer.finish()
+    try:
+        writer.begin({"digest": digest, "version": version}, created)
+        writer.write(dff)
+        writer.finish()
+    except (InputError, NotFoundError):  # the culture was replaced, mended or deleted meanwhile
+        writer.undo()
+        raise
     remove_runs(bolt, culture, keep=shown(culture))
     return True
 
@@ -239,6 +243,12 @@ class _Writer:
 
         if not self._bolt.run(work, write=True):
             raise _no_culture(self._run.culture)
+
+    def undo(self) -> None:
+        """Delete what was written."""
+        for row in self._bolt.rows(_FOUND, {"culture": self._run.culture}, write=False):
+            if row["run"] == self._key:
+                _drop(self._bolt, row["uid"], row["run"])
 
     def write(self, dff: FloatArray) -> None:
         """Write everything, batch by batch: cells, events, links, waves."""

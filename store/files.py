@@ -11,6 +11,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from calcigraph.errors import InputError
+
+
+def require_place(path: Path) -> None:
+    """Raise InputError, before the work for a file or a folder begins, where it could not be put in its place."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"cannot write {str(path)!r}: its folder may only be read, for its file system is read-only, or it is "
+            "somebody else's; name a place that you may write to"
+        )
+
 
 def write_atomically(path: Path, write: Callable[[Path], object], mode: int | None = None) -> None:
     """Write a draft beside `path`, flush it to the disk and rename it to `path`.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import InputError, NotFoundError
+from calcigraph.store import summary
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.rows import flat, moment
 from calcigraph.store.seals import Seal, seal_culture, seal_run
@@ -69,7 +70,7 @@ def write_fit(bolt: Bolt, fit: Fit, created: str, version: str) -> None:
     """See Graph.write_fit."""
     _check(fit)
     bolt.require_room()
-    properties = _run_properties(fit) | {"version": version}
+    properties = _run_properties(fit) | summary.of_fit(fit) | {"version": version}
     rows, when = _cell_rows(fit), moment(created)
     bolt.run(lambda tx: _write(tx, fit, properties, rows, when), write=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import secrets
 import shutil
@@ -10,10 +11,13 @@ import socket
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calcigraph.errors import ConflictError, WorkspaceError
 from calcigraph.store.files import flush, make_folder
-from calcigraph.store.types import Culture
+
+if TYPE_CHECKING:
+    from calcigraph.store.types import Culture
 
 
 class MovieFolder:
@@ -28,6 +32,18 @@ class MovieFolder:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.folder = workspace / "movies"
+
+    def require_writable(self) -> None:
+        """Raise WorkspaceError where nothing could be stored here; makes no folder."""
+        nearest = next(each for each in (self.folder, *self.folder.absolute().parents) if each.exists())
+        if not os.access(nearest, os.W_OK):
+            raise self._unwritable("it may only be read")
+
+    def _unwritable(self, why: str | None) -> WorkspaceError:
+        return WorkspaceError(
+            f"workspace {self.workspace} cannot be written ({why}): "
+            "choose one that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
+        )
 
     def new(self, culture: str) -> Path:
         """A new name for a store of the culture, so that it is built beside the old one."""
@@ -151,10 +167,7 @@ class MovieFolder:
             make_folder(self.folder)
             handle = lock.open("w")
         except OSError as error:
-            raise WorkspaceError(
-                f"workspace {self.workspace} cannot be written ({error.strerror}): "
-                "choose one that you may write to, with --workspace or CALCIGRAPH_WORKSPACE"
-            ) from error
+            raise self._unwritable(error.strerror) from error
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

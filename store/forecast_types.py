@@ -32,7 +32,7 @@ class ForecastRun:
     held: FloatArray
     """(H,), share of the last quarter's values that lay in the 95 % intervals."""
     skills: FloatArray
-    """(n, H), the skill in single cells; NaN for a cell that never changes."""
+    """(n, H), the skill in single cells; NaN for a cell that does not change in what is learnt from."""
     expected: FloatArray
     """(n, H), of the frames after the recording, in the units of the traces."""
     expected_low: FloatArray

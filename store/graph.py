@@ -119,7 +119,7 @@ class Graph(Upkeep):
         Raises
         ------
         GraphError
-            The engine did not answer for `bolt.RETRY_S` seconds.
+            The engine did not answer, a server for `bolt.RESTART_S` seconds.
         InputError
             It is not valid Cypher.
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from calcigraph.store import summary
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.curated import contacts_there, write_cells, write_contacts
 from calcigraph.store.dump import Reader
@@ -120,7 +121,7 @@ def _own(tx: ManagedTransaction, data: CultureData, scales: Row) -> Row:
     prefixes = tuple(f"{prefix}_" for prefix in FLAT.values())
     gone = [name for name in stored if name.startswith(prefixes) or name.endswith("_scale")]
     values = {name: value for name, value in culture_properties(data.culture).items() if name not in _KEPT}
-    return {**dict.fromkeys(gone), **values, **scales}
+    return {**dict.fromkeys(gone), **values, **scales, **summary.of_culture(data)}
 
 
 def distrust_events(bolt: Bolt, run: str) -> None:

@@ -18,7 +18,23 @@ import numpy as np
 from calcigraph.errors import ConflictError, GraphError
 from calcigraph.store.bolt import Bolt, Row, rows_of
 from calcigraph.store.cultures import BEGIN, LINK, MESSAGE_BYTES, remove_culture, require_token, write_batch
-from calcigraph.store.dump import CULTURE, EXPERIMENT, LINKS, META, NODES, Dump, Links, Moment, Nodes, Place, Reader
+from calcigraph.store.dump import (
+    CULTURE,
+    EVENT,
+    EXPERIMENT,
+    LINKS,
+    MEASURED,
+    META,
+    NODES,
+    WAVE,
+    Dump,
+    Links,
+    Moment,
+    Nodes,
+    Place,
+    Reader,
+)
+from calcigraph.store.events import shown
 from calcigraph.store.seals import Contents
 from calcigraph.store.types import Progress
 
@@ -30,8 +46,24 @@ PACKED = 8
 """Lists of numbers from this length on are kept as bytes."""
 _TIMED = ("Culture", "FitRun", "EventRun", "ForecastRun")
 """Nodes with the time `created`."""
-_HELD = {"Cell": "(n)<-[:HAS_CELL]-(k)"} | dict.fromkeys(("FitRun", "EventRun", "ForecastRun"), "(n)-[:OF]->(k)")
-"""How a culture holds nodes, the one with fewer relationships first: that is quick on the embedded engine."""
+_HELD = {
+    "Cell": ("Culture", "(n)<-[:HAS_CELL]-(h)"),
+    **dict.fromkeys(("FitRun", "EventRun", "ForecastRun"), ("Culture", "(n)-[:OF]->(h)")),
+    "Event": ("Cell", "(n)<-[:HAS_EVENT]-(h)"),
+    "Wave": ("EventRun", "(n)-[:OF]->(h)"),
+}
+"""What holds a node from the beginning, so that whoever deletes the culture finds it, and how: the node with fewer
+relationships first, which is quick on the embedded engine."""
+_ORDER: tuple[Nodes | Links, ...] = (
+    *(kind for kind in NODES if kind not in (META, EVENT, WAVE)),
+    MEASURED,  # by which a run finds the cells whose events go with it
+    EVENT,
+    WAVE,
+    *(kind for kind in LINKS if kind is not MEASURED),
+)
+"""Of lines: whatever holds a node comes before it."""
+_MADE_WITH_NODES = (("Cell", "HAS_EVENT"), ("Wave", "OF"))
+"""Relationships, by where they start."""
 _KINDS: dict[str, Nodes | Links] = {kind.label: kind for kind in NODES if kind is not META}
 _KINDS |= {f"{kind.start.label} {kind.type} {kind.end.label}": kind for kind in LINKS}
 
@@ -43,26 +75,21 @@ REMOVE k.token, k.batch, k.state
 RETURN k.uid AS uid
 """
 _COMPLETE = "MATCH (k:Culture {uid: $uid, complete: true}) RETURN k.seals AS seals"
-# Nodes of a restore that was broken off before their relationships were made.
-_LOOSE = (
-    "MATCH (n:Event {culture: $uid}) WHERE n.run = $run WITH n LIMIT 1000 DETACH DELETE n RETURN count(*) AS n",
-    "MATCH (n:Wave {culture: $uid}) WHERE n.run = $run WITH n LIMIT 1000 DETACH DELETE n RETURN count(*) AS n",
-)
 
 
 def lines_of(graph: Reader, culture: str, contents: Contents) -> Iterator[str]:
     """All that the graph has of a complete culture, line by line; `contents` takes it too."""
     dump = Dump(graph, culture)
-    for nodes in NODES:
-        if nodes is not META:
-            for row in dump.nodes(nodes):
-                contents.node(nodes, row)
-                yield json.dumps([nodes.label, _packed(row)], ensure_ascii=False)
-    for links in LINKS:
-        name = f"{links.start.label} {links.type} {links.end.label}"
-        for a, b, row in dump.links(links):
-            contents.link(links, a, b, row)
-            yield json.dumps([name, a, b, _packed(row)], ensure_ascii=False)
+    for kind in _ORDER:
+        if isinstance(kind, Nodes):
+            for row in dump.nodes(kind):
+                contents.node(kind, row)
+                yield json.dumps([kind.label, _packed(row)], ensure_ascii=False)
+        else:
+            name = f"{kind.start.label} {kind.type} {kind.end.label}"
+            for a, b, row in dump.links(kind):
+                contents.link(kind, a, b, row)
+                yield json.dumps([name, a, b, _packed(row)], ensure_ascii=False)
 
 
 def _packed(row: Row) -> Row:
@@ -108,7 +135,16 @@ def _read(text: str) -> _Line:
     name, *rest = json.loads(text)
     kind = _KINDS[name]
     values = _as_parameters(unpacked(rest[-1]))
-    return _Line(kind, values if isinstance(kind, Nodes) else [*rest[:2], values], len(text))
+    if isinstance(kind, Links):
+        return _Line(kind, [*rest[:2], values], len(text))
+    return _Line(kind, [_holder(kind, values), values] if kind.label in _HELD else values, len(text))
+
+
+def _holder(kind: Nodes, row: Row) -> Any:
+    """The uid of what holds a node."""
+    if kind.label == "Event":
+        return f"{row['culture']}:{row['label']}"
+    return shown(row["culture"]) if kind.label == "Wave" else None
 
 
 def _as_parameters(row: Row) -> Row:
@@ -187,8 +223,8 @@ def _batches(rows: Iterable[_Line]) -> Iterator[tuple[Nodes | Links, list[Any]]]
         if part and (line.kind is not kind or size + line.size > BATCH_BYTES or len(part) == BATCH_ROWS):
             yield kind, part  # type: ignore[misc]
             part, size = [], 0
-        if isinstance(line.kind, Links) and CULTURE in (line.kind.start, line.kind.end):
-            continue  # made with the nodes
+        if isinstance(line.kind, Links) and _made_with_nodes(line.kind):
+            continue
         kind = line.kind
         part.append(line.row)
         size += line.size
@@ -196,21 +232,24 @@ def _batches(rows: Iterable[_Line]) -> Iterator[tuple[Nodes | Links, list[Any]]]
         yield kind, part
 
 
+def _made_with_nodes(kind: Links) -> bool:
+    return CULTURE in (kind.start, kind.end) or (kind.start.label, kind.type) in _MADE_WITH_NODES
+
+
 def _statement(kind: Nodes | Links) -> str:
-    if isinstance(kind, Nodes):
-        timed = ", n.created = datetime(row.created)" if kind.label in _TIMED else ""
-        held = _HELD.get(kind.label)
-        if held is None:
-            return f"UNWIND $rows AS row CREATE (n:{kind.label}) SET n = row{timed}"
-        # The culture holds them from the beginning, so that whoever deletes it finds them.
+    if isinstance(kind, Links):
         return (
-            f"MATCH (k:Culture {{uid: $uid}}) UNWIND $rows AS row CREATE (n:{kind.label}) SET n = row{timed} "
-            f"CREATE {held}"
+            f"UNWIND $rows AS row MATCH (a:{kind.start.label} {{{kind.start.key}: row[0]}}) "
+            f"MATCH (b:{kind.end.label} {{{kind.end.key}: row[1]}}) CREATE (a)-[x:{kind.type}]->(b) SET x = row[2]"
         )
-    return (
-        f"UNWIND $rows AS row MATCH (a:{kind.start.label} {{{kind.start.key}: row[0]}}) "
-        f"MATCH (b:{kind.end.label} {{{kind.end.key}: row[1]}}) CREATE (a)-[x:{kind.type}]->(b) SET x = row[2]"
-    )
+    if kind.label not in _HELD:
+        return f"UNWIND $rows AS row CREATE (n:{kind.label}) SET n = row"
+    holder, held = _HELD[kind.label]
+    find = f"UNWIND $rows AS row MATCH (h:{holder} {{uid: row[0]}})"
+    if holder == "Culture":  # found once for all rows
+        find = "MATCH (h:Culture {uid: $uid}) UNWIND $rows AS row"
+    timed = ", n.created = datetime(row[1].created)" if kind.label in _TIMED else ""
+    return f"{find} CREATE (n:{kind.label}) SET n = row[1]{timed} CREATE {held}"
 
 
 def forget(bolt: Bolt, contents: Contents) -> None:
@@ -222,10 +261,6 @@ def forget(bolt: Bolt, contents: Contents) -> None:
     if bolt.rows(_COMPLETE, {"uid": uid}, write=False):
         raise ConflictError(f"culture {uid} is in the graph already")
     remove_culture(bolt, uid)
-    values = {"uid": uid, "run": contents.events and contents.events["run"]}
-    for text in _LOOSE:
-        while bolt.rows(text, values, write=True)[0]["n"]:
-            pass
 
 
 def contents_of_lines(lines: Iterable[str]) -> Contents:

@@ -123,6 +123,10 @@ def _shown(text: str) -> str:
     return " ".join(text.split())
 
 
+UNSAID = "The request failed. Check the server log"
+"""What the embedded engine says of failures that it does not explain, such as rows that others deleted meanwhile."""
+
+
 def code_of(error: Exception) -> str:
     """The server's code, such as "Neo.ClientError.Statement.SyntaxError"; empty for the driver's own errors."""
     return str(getattr(error, "code", "") or "")

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calcigraph.store.progress import Progress as Progress
+from calcigraph.store.progress import silent as silent
 from calcigraph.store.shown import ShownCulture, ShownFit
 
 if TYPE_CHECKING:
@@ -26,13 +28,6 @@ ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 LabelImage = NDArray[np.int32]
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(stage, done, total). A stage may come again; at its end `done` is `total`."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Report nothing: the default `Progress`."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,15 @@ class Upkeep:
         def read(self, text: str, **parameters: Any) -> list[Row]:
             """See Graph.read."""
 
+    @property
+    def identity(self) -> str:
+        """When this graph was made, to tell it from another: the same by whatever address it is reached."""
+        return str(self.read("MATCH (m:Meta {name: 'calcigraph'}) RETURN m.created AS created")[0]["created"])
+
+    def require_writable(self) -> None:
+        """Raise WorkspaceError where nothing could be stored, on a disk that is full or may only be read."""
+        self._bolt.require_writable()
+
     def contents(self, culture: str) -> seals.Contents:
         """All that the graph has of a complete culture, and the seals that go with it. Raises as `read`."""
         return mended.contents(self, culture)

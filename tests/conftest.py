@@ -51,6 +51,8 @@ class Neo4jServer:
     username: str
     password: str = field(repr=False)
     database: str = "neo4j"
+    process: JavaProcess | None = field(default=None, repr=False)
+    """Where the tests started it themselves: they may kill it too."""
 
     def environment(self) -> dict[str, str]:
         return {
@@ -160,42 +162,72 @@ def _container() -> Iterator[Neo4jServer]:
         subprocess.run([*compose, "down", "-v"], env=environment, capture_output=True)
 
 
-@contextmanager
-def java_server(home: Path) -> Iterator[Neo4jServer]:
-    """Neo4j as a Java process that ends with the tests, its jars fetched by Maven once."""
-    jars = _jars()
-    port, password = free_port(), secrets.token_hex(12)
-    command = ["java", *JAVA_OPTIONS, "-cp", f"{jars}/*", str(RECIPE / "Server.java"), str(home), str(port)]
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=home
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    drain = threading.Thread(target=process.stdout.read, daemon=True)
-    watchdog = threading.Timer(120, process.kill)
-    watchdog.start()
-    try:
-        if not any(line.strip() == "started" for line in process.stdout):
-            raise Unavailable(f"Neo4j did not start: {(home / 'server.log').read_text()[-300:]}")
-        watchdog.cancel()
-        drain.start()
-        server = Neo4jServer(f"bolt://127.0.0.1:{port}", "neo4j", password)
-        change = "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $new"
-        server.execute(change, database="system", password="neo4j", new=password)
-        _wait_for(server)
-        yield server
-    finally:
-        watchdog.cancel()
+class JavaProcess:
+    """A Neo4j of its own on the databases below a folder, as a Java process that ends with the tests."""
+
+    def __init__(self, home: Path, jars: Path) -> None:
+        self.port = free_port()
+        self._home, self._jars = home, jars
+        self._process: subprocess.Popen[str] | None = None
+        self._drain: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Return when it has started. Raises Unavailable."""
+        classes = [*JAVA_OPTIONS, "-cp", f"{self._jars}/*", str(RECIPE / "Server.java")]
+        command = ["java", *classes, str(self._home), str(self.port)]
+        with (self._home / "server.log").open("w") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self._home
+            )
+        self._process = process
+        assert process.stdout is not None
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        try:
+            if not any(line.strip() == "started" for line in process.stdout):
+                raise Unavailable(f"Neo4j did not start: {(self._home / 'server.log').read_text()[-300:]}")
+        finally:
+            watchdog.cancel()
+        self._drain = threading.Thread(target=process.stdout.read, daemon=True)
+        self._drain.start()
+
+    def kill(self) -> None:
+        """End it at once, as `kill -9` does."""
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
+    def stop(self) -> None:
+        """Have it end, and wait for that."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.close()
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if drain.ident is not None:
-            drain.join()
+        if self._drain is not None:
+            self._drain.join()
         process.stdout.close()
+
+
+@contextmanager
+def java_server(home: Path) -> Iterator[Neo4jServer]:
+    """Neo4j as a Java process that ends with the tests, its jars fetched by Maven once."""
+    process, password = JavaProcess(home, _jars()), secrets.token_hex(12)
+    try:
+        process.start()
+        server = Neo4jServer(f"bolt://127.0.0.1:{process.port}", "neo4j", password, process=process)
+        change = "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $new"
+        server.execute(change, database="system", password="neo4j", new=password)
+        _wait_for(server)
+        yield server
+    finally:
+        process.stop()
 
 
 @pytest.fixture(scope="session")

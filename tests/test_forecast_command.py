@@ -12,6 +12,7 @@ import pytest
 from calcigraph import ForecastOptions, Workspace
 from calcigraph.cli.app import run
 from calcigraph.errors import InputError
+from calcigraph.forecasting import training
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,7 @@ def test_cultures_are_learnt_from_and_forecast(ask: Ask, home: Path) -> None:
             "a"
         ]
         assert workspace.forecast("a", ["b"], ForecastOptions(ahead=2, exchanges=19)).trained_on == ("b",)
+        assert training(workspace, ["a,b", "b"]) == training(workspace, ["a, b,"]) == ["a", "b"]
         with pytest.raises(InputError, match="needs at least 100"):
             workspace.forecast("short")
 

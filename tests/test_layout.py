@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "bringing": {"bringing", "curation", "opened", "naming", "store", "ingest", "models.table", "queries"},
     "plan": {"plan", "naming", "store", "ingest.options", "models.event_options", "models.table"},
     "planned": {"planned", "plan", "said", "store", "ingest.options", "models"},
+    "spreading": {"spreading", "plan", "planned", "store", "models"},
     "giving": {
         "giving",
         "bringing",
@@ -56,6 +57,7 @@ MAY_IMPORT = {
         "giving",
         "plan",
         "planned",
+        "spreading",
         "simulation",
         "coupling",
         "forecasting",

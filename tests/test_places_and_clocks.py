@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from calcigraph import Workspace
+from calcigraph import IngestOptions, SyntheticOptions, Workspace
 from calcigraph.cli.app import run
 from calcigraph.errors import CalcigraphError, ConflictError, GraphError, NotFoundError
 from calcigraph.queries.fitted import latest_fits
@@ -55,6 +56,19 @@ def test_a_workspace_is_reached_through_a_link_and_moved(home: Path, tmp_path: P
     with Workspace(tmp_path / "moved") as workspace:
         workspace.annotate("a", {"dish": 4})
     assert wrong(tmp_path / "moved") == []
+
+
+def test_an_address_is_no_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CALCIGRAPH_WORKSPACE", "s3://bucket/lab")
+    for words in (["--workspace", "s3://bucket/lab", "status"], ["status"], ["ingest", "m.tif", "--culture", "a"]):
+        assert run(words) == 1
+        told = capsys.readouterr().err
+        assert "is an address, and a workspace is a folder" in told
+        assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_copy_of_a_workspace_in_use_is_whole_or_named_as_damaged(home: Path, tmp_path: Path) -> None:
@@ -119,6 +133,48 @@ def test_a_read_only_workspace_is_read_and_not_written(read_only: Path) -> None:
             workspace.annotate("a", {"dish": 3})
         assert "\n" not in str(error.value)
     assert sorted(path for path in read_only.rglob("*")) == before
+
+
+WRITING: dict[str, Callable[[Workspace, Path], object]] = {
+    "fit": lambda of, _: of.fit("a"),
+    "fit --weights all": lambda of, _: of.rank_weights("a"),
+    "events": lambda of, _: of.events("a"),
+    "forecast": lambda of, _: of.forecast("a"),
+    "curate": lambda of, at: of.curate("a", str(at / "masks.tif")),
+    "ingest": lambda of, at: of.ingest(str(at / "movie.tif"), "new", IngestOptions(masks=str(at / "masks.tif"))),
+    "ingest-traces": lambda of, at: of.ingest_traces(str(at / "t.csv"), "new"),
+    "annotate": lambda of, _: of.annotate("a", {"dish": 1}),
+    "delete": lambda of, _: of.delete("a"),
+    "export": lambda of, _: of.export("a", of.folder / "a.geojson"),
+    "export of a folder": lambda of, _: of.export("a", of.folder / "a", "csv"),
+    "picture": lambda of, _: of.picture("a", "cells", str(of.folder / "a.png")),
+    "report": lambda of, _: of.report(["a"], str(of.folder / "a.html")),
+    "backup": lambda of, _: of.backup(of.folder / "backup"),
+    "simulate": lambda of, _: of.simulate(str(of.folder / "new.tif"), SyntheticOptions()),
+    "migrate": lambda of, _: of.migrate(),
+    "verify --repair": lambda of, _: of.verify(repair=True),
+}
+WORK = (
+    "calcigraph.models.fit", "calcigraph.models.weightings.rank_weights", "calcigraph.models.event_run.find_events",
+    "calcigraph.models.forecast_run.lesson", "calcigraph.curation.curate", "calcigraph.ingest.ingest_movie",
+    "calcigraph.ingest.ingest_traces", "calcigraph.mending.verify", "calcigraph.export.collected.collect",
+    "calcigraph.pictures.render._render", "calcigraph.report.write.report_culture", "calcigraph.backing.save",
+    "calcigraph.simulation.make_culture",
+)  # fmt: skip
+"""Where the work of these commands is done."""
+
+
+def test_what_cannot_be_stored_is_refused_before_the_work_begins(
+    read_only: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in WORK:
+        monkeypatch.setattr(place, lambda *_, **__: pytest.fail("work was done"))
+    with Workspace(read_only) as workspace:
+        for name, command in WRITING.items():
+            with pytest.raises(CalcigraphError) as error:
+                command(workspace, read_only.parent)
+            assert re.search("may only be read|cannot be written", str(error.value)), f"{name}: {error.value}"
+            assert "\n" not in str(error.value)
 
 
 # Versions.

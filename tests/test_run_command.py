@@ -13,7 +13,7 @@ import tifffile
 
 from calcigraph.cli.app import run
 from calcigraph.errors import CalcigraphError, InputError, NotFoundError
-from calcigraph.plan import read_plan
+from calcigraph.plan import plan_of_table, read_plan
 from calcigraph.workspace import Workspace
 
 SIZE = ("--cells", "20", "--frames", "60", "--size", "200")
@@ -174,6 +174,25 @@ def test_what_is_wrong_with_a_plan_is_told_before_anything_is_done(tmp_path: Pat
     (tmp_path / "plan.toml").write_text(plan)
     with pytest.raises((InputError, NotFoundError, CalcigraphError), match=message):
         read_plan(tmp_path / "plan.toml")
+
+
+def test_files_are_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lab" / "films").mkdir(parents=True)
+    for name in ("m.tif", "m_labels.tif"):
+        (tmp_path / "lab" / "films" / name).write_bytes(b"")
+    given = "[[cultures]]\nfiles = 'films/m.tif'\nmasks = '{folder}/{stem}_labels.tif'\n"
+    (tmp_path / "lab" / "plan.toml").write_text(given)
+    monkeypatch.chdir(tmp_path)
+    planned = read_plan("lab/plan.toml").cultures[0]
+    assert planned.source == tmp_path / "lab" / "films" / "m.tif"
+    assert planned.ingest["masks"] == str(tmp_path / "lab" / "films" / "m_labels.tif")
+    # Of a table too; files that the command line names are those of the working folder.
+    (tmp_path / "lab" / "table.csv").write_text("file,dose\nfilms/m.tif,5\n")
+    (tmp_path / "cells.tif").write_bytes(b"")
+    for masks, found in (("cells.tif", "cells.tif"), ("{folder}/{stem}_labels.tif", "lab/films/m_labels.tif")):
+        listed = plan_of_table("lab/table.csv", {"masks": masks, "frame_interval_s": 5.0}).cultures[0]
+        assert listed.ingest == {"masks": str(tmp_path / found), "frame_interval_s": 5.0}
+        assert (listed.culture, listed.annotate) == ("m", {"dose": 5})
 
 
 def test_no_plan(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import operator
-from calcigraph.models.contacts import WEIGHTS
 from calcigraph.models.decorrelation.inversion import FASTEST, Decorrelated, settled
 from calcigraph.models.decorrelation.noise import measurement_noise
 from calcigraph.models.decorrelation.pair_moments import contact_moments
@@ -23,6 +22,7 @@ from calcigraph.models.decorrelation.pairs import Contacts
 from calcigraph.models.decorrelation.residuals import Sources, sources
 from calcigraph.models.indicator import HILL, LOG, SCALE, Indicator, Scale
 from calcigraph.models.indicator import LINEAR as BRIGHTNESS
+from calcigraph.models.laws import WEIGHTS
 from calcigraph.models.task import Task
 from calcigraph.store.types import FloatArray
 

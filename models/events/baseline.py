@@ -77,9 +77,9 @@ def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
     share = BUSY * busy + RESTING * (1 - busy)
     middle = np.median(traces, axis=1, keepdims=True)
     low = np.stack([_quantile(traces[:, a:b], share) for a, b in pairwise(bounds.tolist())], axis=1) - middle
-    degree = int(np.clip(frames // FRAMES_A_DEGREE, 1, DEGREE))
+    degree = degree_for(frames)
     at = (bounds[:-1] + bounds[1:]) / 2 / frames * 2 - 1
-    powers = _powers(at, degree)
+    powers = polynomials(at, degree)
     weight = np.ones_like(low)
     curve = low
     for _ in range(ROUNDS):
@@ -92,11 +92,16 @@ def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
         # Cells at rest depart from the curve to both sides alike.
         off = np.where(above > 0, above, (1 - busy)[:, None] * above)
         weight = 1 / (1 + (off / (ABOVE * spread)) ** 4)
-    every = _powers(np.linspace(-1, 1, frames), degree)
+    every = polynomials(np.linspace(-1, 1, frames), degree)
     return np.asarray(middle + factors @ every.T)
 
 
-def _powers(at: FloatArray, degree: int) -> FloatArray:
+def degree_for(frames: int) -> int:
+    """Highest power of a bleaching curve."""
+    return int(np.clip(frames // FRAMES_A_DEGREE, 1, DEGREE))
+
+
+def polynomials(at: FloatArray, degree: int) -> FloatArray:
     """Legendre polynomials at places from -1 to 1, one column each."""
     return np.stack([eval_legendre(power, at) for power in range(degree + 1)], axis=1)
 

@@ -55,7 +55,8 @@ def detect_events(graph: Subgraph, options: EventOptions | None = None, *, progr
        culture's clear events count more. The best are taken off, and the rest is searched again (matching pursuit;
        Mallat and Zhang 1993).
     3. All shapes of a cell are fitted together by Gauss-Newton steps. Two events are made one where one shape explains
-       the trace as well, and events that the others explain are left out.
+       the trace as well, and events that the others explain are left out. Where a long event fits badly, several of the
+       culture's usual shape are tried in its place (`unmixing.py`).
     4. The same search in the traces with their residuals turned upside down counts what chance gives. Events are
        accepted down to the score at which half are chance, but not below `min_snr` (`chance.py`).
 

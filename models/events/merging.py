@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from calcigraph.models.events.refinement import Candidates, Expected, extent, fitted, model, windows
+from calcigraph.models.events.refinement import Candidates, Expected, Fitted, Windows, extent, fitted, model, windows
 from calcigraph.models.events.shapes import FALL, PLATEAU, RISE, START, Reals, heights, inside, reach, width
 from calcigraph.store.types import BoolArray, IntArray
 
@@ -15,6 +15,8 @@ DEEP, CERTAIN = 0.5, 6.0
 """Fall between two events, as a share of the lower one and in noise deviations, that needs no test."""
 LEAST = 6.0
 """What two events must explain better than one, at least, however usual they are."""
+RARER = 2.0
+"""Twice the logarithm of how much rarer a shape is that counts as unusual beside two others."""
 AT_ONCE = 0.7
 """Frames: no cell begins two events closer together, whose sum is one of an unusual shape."""
 STEPS = 5
@@ -75,18 +77,18 @@ def _merged(
             events.height[at, None].astype(np.float32) * heights(events.shape[at], window.frame) for at in (one, two)
         ]
         target = (remains + (parts[0] + parts[1]) * window.good).astype(np.float32)
-        rows = np.arange(len(one))
-        best, *others = (fitted(target, window, start, start, STEPS) for start in _starts(events, one, two, parts))
-        for other in others:
-            best.better_of(other, rows)
+        best = _fitted(target, window, _starts(events, one, two, parts))
         own = best.height[:, None] * best.value
         single = ((target - own) ** 2).sum(axis=1)
         both = (remains**2).sum(axis=1)
         weaker = np.where(_larger(parts), one, two)
         needed = enough * expected.noise(events.cell[one], width(events.shape[weaker])) ** 2
-        pair = expected.usual(events.shape[one]) + expected.usual(events.shape[two])
-        needed = np.maximum(needed + expected.usual(best.shape) - pair, LEAST)
-        same = single - both < needed + misfit**2 * (own**2).sum(axis=1)
+        pair = np.stack([expected.usual(events.shape[at]) for at in (one, two)])
+        usual = expected.usual(best.shape)
+        needed = np.maximum(needed + usual - pair.sum(axis=0), LEAST)
+        # Two of the culture's usual shape need no excuse by a shape that is not quite of the family.
+        excused = usual >= pair.min(axis=0) - RARER
+        same = single - both < needed + excused * misfit**2 * (own**2).sum(axis=1)
         same |= np.abs(events.shape[one, START] - events.shape[two, START]) < AT_ONCE
         at = one[same]
         shape[at], template[at], height[at] = best.shape[same], best.shape[same], best.height[same]
@@ -95,13 +97,23 @@ def _merged(
     return replace(events, shape=shape, template=template, height=height, bonus=bonus).chosen(~drop)
 
 
+def _fitted(target: Reals, window: Windows, starts: list[Reals]) -> Fitted:
+    """The best of the shapes that a first step from each start leads to, fitted further."""
+    rows, template = np.arange(len(target)), starts[0].copy()
+    best, *others = (fitted(target, window, start, start, 1) for start in starts)
+    for start, other in zip(starts[1:], others, strict=True):
+        better = best.better_of(other, rows)
+        template[better] = start[better]
+    return fitted(target, window, best.shape, template, STEPS, best.value)
+
+
 def _larger(parts: list[Reals]) -> BoolArray:
     """Whether the second event is the larger one."""
     return np.asarray((parts[1] ** 2).sum(axis=1) > (parts[0] ** 2).sum(axis=1))
 
 
 def _starts(events: Candidates, one: IntArray, two: IntArray, parts: list[Reals]) -> list[Reals]:
-    """Shapes from which one event for two is sought: the stronger of them, a plateau over both, a hump over both."""
+    """Shapes from which one event for two is sought: the stronger of them, a plateau, a hump and a tail over both."""
     strong = np.where(_larger(parts)[:, None], events.shape[two], events.shape[one])
     before, after = reach(events.shape)
     low = np.minimum(before[one], before[two])
@@ -116,5 +128,11 @@ def _starts(events: Candidates, one: IntArray, two: IntArray, parts: list[Reals]
     width = (high - low) / 5
     hump[:, START] = (low + high) / 2 - 1.18 * width
     hump[:, RISE:] = np.log(np.stack([0.68 * width, 1.18 * width, 1.41 * width, np.full(len(width), 2.0)], axis=1))
+    tail = plateau.copy()
+    both = parts[0] + parts[1]
+    area = both.sum(axis=1) / np.maximum(both.max(axis=1), 1e-6) + 1e-3
+    early = np.where(events.shape[one, START] <= events.shape[two, START], one, two)
+    tail[:, RISE] = events.shape[early, RISE]
+    tail[:, PLATEAU:] = np.log(np.stack([0.2 * area, 0.8 * area, np.ones(len(area))], axis=1))
     frames = 10**6
-    return [inside(start, frames) for start in (strong, plateau, hump)]
+    return [inside(start, frames) for start in (strong, plateau, hump, tail)]

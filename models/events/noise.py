@@ -129,10 +129,14 @@ def pooled(parts: Sequence[Sums]) -> Noise:
     (empirical Bayes).
     """
     deviation, error = (np.concatenate([getattr(part, name) for part in parts]) for name in ("deviation", "error"))
-    frame = deviation[:, 0]
+    frame, scales = deviation[:, 0], parts[0].scales
     ratio = np.log(np.maximum(deviation / np.where(frame > 0, frame, 1.0)[:, None], 0.1))
+    # Frames of coloured noise are not so many independent looks: about one in as many as the noise remembers.
+    memory = np.maximum(np.exp(2 * ratio.max(axis=1, initial=0.0, keepdims=True)) / 2, 1.0)
+    error = error * np.sqrt(np.maximum(memory / scales, 1.0))
+    frame = frame * np.exp(_caution(len(frame)) * error[:, 0] * (1 - memory[:, 0] ** -0.5))
     ratio = np.exp(_towards_culture(ratio, error)) if len(ratio) else ratio
-    return Noise(frame, parts[0].scales, np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
+    return Noise(frame, scales, np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
 
 
 def _at_scale(sums: Reals, busy: IntArray | None, scale: int) -> tuple[FloatArray, FloatArray]:
@@ -161,10 +165,15 @@ def _towards_culture(logs: FloatArray, error: FloatArray) -> FloatArray:
     """Each cell's value drawn to the median over cells as far as chance explains the differences, each (n, s)."""
     cells = len(logs)
     if cells < 2:
-        return logs + CAUTION * error
+        return logs + _caution(cells) * error
     middle = np.median(logs, axis=0)
     scatter = (CONSISTENT * np.median(np.abs(logs - middle), axis=0)) ** 2
     # The median of few cells is itself uncertain.
     true = np.maximum(scatter - np.median(error, axis=0) ** 2, 0.0) + error**2 / cells
     own = true / (true + error**2)
-    return np.asarray(own * logs + (1 - own) * middle + CAUTION * error * np.sqrt(own))
+    return np.asarray(own * logs + (1 - own) * middle + _caution(cells) * error * np.sqrt(own))
+
+
+def _caution(cells: int) -> float:
+    """Standard errors to add: twice as many where one cell is all that tells what noise is like."""
+    return CAUTION * (1 + 1 / max(cells, 1))

@@ -27,8 +27,6 @@ LOOKS = 4
 """Searches of the last pass, at most; the first has one."""
 ROUNDS = 3
 """Rounds of fits after each."""
-SHORTER = (0.3, 0.12)
-"""Widths of short events, in those of badly fitted long ones in whose place they are tried."""
 POLISH = 6
 """Rounds of fits at the end, of what has not settled."""
 NEAR = 3.0
@@ -103,12 +101,9 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
             break
     if not last:
         return scored(events, ratio, given, frames)
-    for shorter in SHORTER:
-        events, changed = reconsidered(rest, events, ratio, given, least, shorter)
-        if not len(changed):
-            continue
-        part = _of(events, changed)
-        part = merged(rest[changed], part, given.expected(ratio[changed]), enough, UNLIKE)
+    events, changed = reconsidered(rest, events, ratio, given, least)
+    if len(changed):
+        part = merged(rest[changed], _of(events, changed), given.expected(ratio[changed]), enough, UNLIKE)
         events = joined(events.chosen(~np.isin(events.cell, changed)), replace(part, cell=changed[part.cell]))
     events = refined(rest, events, POLISH)
     return scored(events, ratio, given, frames)

@@ -27,6 +27,8 @@ STEP = np.array([2.0, 0.5, 0.7, 0.5, 0.3])
 """Longest step of each column: frames, and shares of lengths."""
 SHARES = (1.0, 0.3)
 """Of a step, tried one after another."""
+ROUNDING = 0.01
+"""Of a sum of squares, in noise variances: a smaller gain is none."""
 SETTLED = 0.1
 """Fall of the sum of squares, in noise variances, below which a shape is not fitted further."""
 WEIGHT = np.concatenate([[1e-6, 1e-3], SPREAD**-2.0])
@@ -179,7 +181,7 @@ class Fitted:
 
     def better_of(self, tried: Fitted, rows: IntArray) -> BoolArray:
         """Take over what fits better among `tried`, which stands for `rows`; whether it did."""
-        better = tried.misfit < self.misfit[rows]
+        better = tried.misfit < self.misfit[rows] - ROUNDING
         at = rows[better]
         for mine, new in zip(
             (self.shape, self.height, self.misfit, self.value),

@@ -83,9 +83,9 @@ class Picks:
 class _Best:
     """The best template at every frame, among those that are short enough there."""
 
-    def __init__(self, left: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None) -> None:
+    def __init__(self, left: Reals, ratio: Reals, floor: Reals, given: Filters) -> None:
         self._left, self._ratio, self._floor, self._given = left, ratio, floor, given
-        self._longest = longest
+        self._longest: Reals | None = None
         self.score = np.empty(left.shape, dtype=np.float32)
         self.template = np.zeros(left.shape, dtype=np.int16)
         """Where the score passes the floor."""
@@ -122,7 +122,10 @@ def _range(at: IntArray, k: IntArray, given: Filters) -> tuple[IntArray, IntArra
 
 
 def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Reals, given: Filters) -> BoolArray:
-    """Whether templates lie so far above the trace that they cannot be its events, each (r,)."""
+    """Whether templates lie so far above the trace that they cannot be its events, each (r,).
+
+    Templates stand at whole frames and events anywhere: the trace may be half a frame earlier or later.
+    """
     rows = np.arange(len(at))
     raw = np.sqrt(np.maximum(score**2 - given.bonus[k], 0))
     height = raw * ratio[rows, k] / given.root_energy[k, at]
@@ -131,8 +134,10 @@ def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Rea
     column[~inside] = 0
     value = given.shapes.values.astype(np.float32)[k[:, None], column]
     core = inside & (value > CORE)
-    above = np.where(core, np.maximum(height[:, None].astype(np.float32) * value - left, 0), 0)
-    excess = np.einsum("rt,rt->r", above, above) - core.sum(axis=1) / 2
+    event = np.where(core, height[:, None].astype(np.float32) * value, np.float32(-np.inf))
+    beside = np.pad((left[:, 1:] + left[:, :-1]) / 2, ((0, 0), (1, 1)), mode="edge")
+    above = [np.maximum(event - moved, 0) for moved in (left, beside[:, 1:], beside[:, :-1])]
+    excess = np.min([np.einsum("rt,rt->r", each, each) for each in above], axis=0) - core.sum(axis=1) / 2
     return np.asarray(excess > (SURE * ratio[rows, k]) ** 2 + (OFF * score) ** 2)
 
 
@@ -145,14 +150,13 @@ def scores(left: Reals, ratio: Reals, given: Filters) -> Reals:
     return np.asarray(values)
 
 
-def picks(left: Reals, ratio: Reals, floor: Reals, given: Filters, longest: Reals | None = None) -> Picks:
+def picks(left: Reals, ratio: Reals, floor: Reals, given: Filters) -> Picks:
     """The highest scores of every cell that pass the floor, (n, T), and do not overlap.
 
     A template that lies above the trace `left`, (n, T), in much of its range, such as a long one over two short events,
-    gives way to shorter ones there: events add up, so that nothing else could have pulled the trace down. No template
-    wider than `longest`, (n, T) frames, is tried; it is overwritten.
+    gives way to shorter ones there: events add up, so that nothing else could have pulled the trace down.
     """
-    best = _Best(left, ratio, floor, given, longest)
+    best = _Best(left, ratio, floor, given)
     frames = left.shape[1]
     score, template = best.score, best.template
     over = np.where(score > floor, score, np.float32(-np.inf))

@@ -27,7 +27,8 @@ from calcigraph.models.events.noise import (
     quiet_cells,
     step_deviation,
 )
-from calcigraph.models.events.pursuit import by_chance, clear_events, completed
+from calcigraph.models.events.pursuit import CLEAR, by_chance, clear_events, completed
+from calcigraph.models.events.reconsidering import fit_badly
 from calcigraph.models.events.refinement import Candidates, Expected, joined, model, none_found
 from calcigraph.models.events.search import Filters, usual
 from calcigraph.models.events.shapes import Reals, reach
@@ -56,6 +57,8 @@ STRONG = 8.0
 """The same in a culture with few events."""
 TOO_LONG = 3.0
 """Lengths of a long event: what is longer is weighed against a wandering baseline."""
+FEWEST_LEARNT = 10
+"""Well fitted events from which usual shapes are learnt once more."""
 MOST_SEARCHED = 500
 """Cells in which chance events are counted and the wandering of baselines is measured, at most."""
 
@@ -139,6 +142,7 @@ class _Stages:
         level, events = new, _rescaled(events, level, new)
         first = partial(completed, given=self._given, least=self._least, last=False)
         events = self._per_cell(level, events, first)
+        self._learn(level, events)
         self._told()
         self._share = chance_share(events.score, *self._chance(level, events), cells, frames, self._least)
         level, events = self._once_more(level, events, window)
@@ -150,6 +154,13 @@ class _Stages:
         by_chance = round((chance >= least).sum() * cells / max(searched, 1))
         return Found(level, events, self._expected(level), window, least, by_chance)
 
+    def _learn(self, level: Level, events: Candidates) -> None:
+        """The usual shapes once more, from clear events that are not badly fitted: those may be several."""
+        left = level.rest - model(events, *level.rest.shape)
+        fine = (events.score > CLEAR) & ~fit_badly(left, events)
+        if fine.sum() >= FEWEST_LEARNT:
+            self._given = usual(self._given, events.shape[fine], events.score[fine])
+
     def _told(self) -> None:
         self._done += 1
         self._progress("events", self._done, self._steps)
@@ -159,7 +170,7 @@ class _Stages:
         cells, steps = len(traces), np.empty(len(traces))
         quiet = traces if known is None else traces - known.light
         active = None if known is None else known.active.mean(axis=1)
-        baseline = self._baseline(quiet, active, window)
+        baseline = self._baseline(quiet, None if known is None else known.active, window)
 
         def measured(rows: slice) -> Sums:
             left = (quiet[rows] - baseline[rows]).astype(np.float32)
@@ -185,21 +196,22 @@ class _Stages:
         list(self._pool.map(scaled, groups(cells)))
         return Level(baseline, noise, rest)
 
-    def _baseline(self, quiet: FloatArray, active: FloatArray | None, window: int) -> FloatArray:
-        """(n, T), of traces without known events, which take a share of the time, (n,); None where none is known."""
+    def _baseline(self, quiet: FloatArray, active: BoolArray | None, window: int) -> FloatArray:
+        """(n, T), of traces without known events, and where those are, both (n, T); None where none is known."""
         baseline = np.empty(quiet.shape)
+        share = None if active is None else active.mean(axis=1)
 
         def running(rows: slice) -> None:
-            baseline[rows] = running_baseline(quiet[rows], window, None if active is None else active[rows])
+            baseline[rows] = running_baseline(quiet[rows], window, None if share is None else share[rows])
 
         list(self._pool.map(running, groups(len(quiet))))
         if active is None:
             return baseline
         known, some = active, _spread(len(quiet))
-        _, gains = wandering_baseline(quiet[some], baseline[some], known[some], self._wave)
+        _, smoothers = wandering_baseline(quiet[some], baseline[some], known[some], self._wave)
 
         def followed(rows: slice) -> None:
-            baseline[rows], _ = wandering_baseline(quiet[rows], baseline[rows], known[rows], self._wave, gains)
+            baseline[rows], _ = wandering_baseline(quiet[rows], baseline[rows], known[rows], self._wave, smoothers)
 
         list(self._pool.map(followed, groups(len(quiet))))
         return baseline

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import fft
+from scipy.linalg import cho_factor, cho_solve, toeplitz
 
-from calcigraph.models.events.baseline import bleaching, joined_lines
+from calcigraph.models.events.baseline import degree_for, joined_lines, polynomials
 from calcigraph.models.scale import CONSISTENT
-from calcigraph.store.types import FloatArray
+from calcigraph.store.types import BoolArray, FloatArray
 
-Gains = tuple[FloatArray, ...]
-"""What every slow cosine keeps, in each round."""
+Smoothers = tuple[FloatArray, ...]
+"""From bins to the slow part of them, in each round."""
 BINS = 5
 """Bins of the fastest half wave."""
-FEWEST_BINS = 8
+FEWEST_BINS, MOST_BINS = 8, 1000
+"""Bins of a recording: more would take too long."""
 ROUNDS = 8
 AWAY = 2.5
 """Deviations from the level, above or below which a bin is left out."""
@@ -24,12 +26,12 @@ STEADY = 1e-30
 
 
 def wandering_baseline(
-    quiet: FloatArray, first: FloatArray, active: FloatArray, wave: float, gains: Gains | None = None
-) -> tuple[FloatArray, Gains]:
+    quiet: FloatArray, first: FloatArray, active: BoolArray, wave: float, smoothers: Smoothers | None = None
+) -> tuple[FloatArray, Smoothers]:
     """The baseline of traces without their known events: what is slow in them.
 
-    After a curve for bleaching, a Wiener filter (Wiener 1949): every cosine keeps the share of its power that is more
-    than noise gives, in the culture as a whole, so that the baseline wanders as fast as those of the culture do. Bins
+    A Wiener filter (Wiener 1949) for curves, as bleaching makes them, and a process as slow as the culture's baselines:
+    what is more than noise gives in the power of curves and cosines, over all cells, is the baseline's. Bins
     far from the level, such as those with an event that is not yet known, are filled from the level, again and again.
 
     Parameters
@@ -39,40 +41,62 @@ def wandering_baseline(
     first
         (n, T), the level at which the search begins.
     active
-        (n,), share of the time with known events.
+        (n, T), where events are known: what is left of them is no baseline.
     wave
         Frames of the fastest half wave.
-    gains
-        What every cosine keeps, from other cells of the culture; None to measure it.
+    smoothers
+        Those of other cells of the culture; None to measure them.
 
     Returns
     -------
-    (n, T), and the gains.
+    (n, T), and the smoothers.
     """
     frames = quiet.shape[1]
-    size = max(1, round(wave / BINS))
+    size = max(1, round(wave / BINS), -(-frames // MOST_BINS))
     bins = frames // size
     if bins < FEWEST_BINS or not len(quiet):
         return first, ()
-    trend = bleaching(quiet, active)
     edges = np.linspace(0, frames, bins + 1).round().astype(int)
-    binned, level = (np.add.reduceat(values - trend, edges[:-1], axis=1) / np.diff(edges) for values in (quiet, first))
+    middle = np.median(first, axis=1, keepdims=True)
+    binned, level = (np.add.reduceat(values - middle, edges[:-1], axis=1) / np.diff(edges) for values in (quiet, first))
+    resting = np.add.reduceat(active, edges[:-1], axis=1, dtype=np.int64) <= np.diff(edges) / 2
     slow = min(int(frames / wave) + 1, bins // 2)
+    curves, _ = np.linalg.qr(polynomials(np.linspace(-1, 1, bins), degree_for(frames)))
     used = []
     for number in range(ROUNDS):
         off = np.abs(binned - level)
         spread = CONSISTENT * np.median(off, axis=1, keepdims=True)
-        waves = fft.dct(np.where(off < AWAY * spread, binned, level), axis=1, norm="ortho")
-        used.append(_gain(waves[:, 1:slow] ** 2 / np.maximum(spread**2, STEADY)) if gains is None else gains[number])
-        waves[:, 1:slow] *= used[-1]
-        waves[:, slow:] = 0
-        level = fft.idct(waves, axis=1, norm="ortho")
-    return trend + joined_lines(level, (edges[1:] + edges[:-1] - 1) / 2, frames), tuple(used)
+        filled = np.where(resting & (off < AWAY * spread), binned, level)
+        if smoothers is None:
+            bent = filled @ curves
+            waves = fft.dct(filled - bent @ curves.T, axis=1, norm="ortho")[:, 1:slow]
+            unit = np.maximum(spread**2, STEADY)
+            used.append(_smoother(waves**2 / unit, bent**2 / unit, curves))
+        else:
+            used.append(smoothers[number])
+        level = filled @ used[-1]
+    return middle + joined_lines(level, (edges[1:] + edges[:-1] - 1) / 2, frames), tuple(used)
 
 
-def _gain(power: FloatArray) -> FloatArray:
-    """What cosines keep, (k,), given their power in that of noise, (n, k)."""
-    return np.asarray(np.maximum(1 - 1 / np.maximum(_falling(power.clip(max=HIGHEST).mean(axis=0)), 1.0), 0.0))
+def _smoother(waves: FloatArray, bent: FloatArray, curves: FloatArray) -> FloatArray:
+    """What makes the slow part of the values of bins, (b, b).
+
+    The best linear estimate of a stationary process and curves in white noise. `waves`, (n, k), is the power of cosines
+    in that of noise, and `bent`, (n, c), that of the basis of `curves`, (b, c). Unlike a sum of cosines it need not be
+    level at the ends.
+    """
+    bins = len(curves)
+    excess = np.maximum(_falling(waves.clip(max=HIGHEST).mean(axis=0)) - 1, 0)
+    number = np.arange(1, len(excess) + 1)
+    together = toeplitz(np.cos(np.pi / bins * np.outer(np.arange(bins), number)) @ excess / bins)
+    # The slowest wave bends as well; how high the level is nothing tells before.
+    bend = np.maximum(bent.mean(axis=0) - 1 - excess[0], 0)
+    together += (curves[:, 1:] * bend[1:]) @ curves[:, 1:].T
+    # Any level is as likely: it is taken off as the best linear estimate has it, and put back.
+    whitened = cho_solve(cho_factor(together + np.eye(bins)), np.column_stack((together, np.ones(bins))))
+    passed, ones = whitened[:, :-1].T, whitened[:, -1]
+    weights = ones / ones.sum()
+    return np.asarray(passed + np.outer(1 - passed.sum(axis=1), weights))
 
 
 def _falling(values: FloatArray) -> FloatArray:

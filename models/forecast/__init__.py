@@ -1,5 +1,5 @@
 """What comes next in a culture's traces: regression on the past, pooled over cultures, and what contacts add to it.
 
 past.py says what is known when a forecast is made; ridge.py forecasts traces, lighting.py events, skill.py judges them,
-contacts.py asks what neighbours add. `calcigraph.models.forecast_run` puts them together.
+contacts.py asks what neighbours add, and network.py uses it. `calcigraph.models.forecast_run` puts them together.
 """

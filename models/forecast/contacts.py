@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
-from calcigraph.models.forecast.lighting import MOST_ROWS, Rests, learn, learnable, thinned
-from calcigraph.models.forecast.past import LAGS, Past, before, feature_count
-from calcigraph.models.forecast.ridge import PARTS, solved
+from calcigraph.models.forecast.lighting import Rests, learn, learnable, learnable_count, thinned
+from calcigraph.models.forecast.past import LAGS, Past, before
+from calcigraph.models.forecast.ridge import solved
 from calcigraph.store.types import FloatArray, IntArray, Progress, silent
 
 AHEAD = 2
@@ -20,8 +22,21 @@ LEVEL = 0.05
 LEAST = 0.005
 """Share of the error that they must take away, beyond chance, to be said to help: less is of no use to a forecast."""
 HELP, HARDLY, NOT, UNKNOWN = "contacts help", "contacts hardly help", "contacts do not help", "cannot be told"
+PARTS = 4
+"""Parts of a recording, each of which is judged by what the others teach."""
 FEWEST_CELLS = 8
 """With fewer cells hardly any two exchanges differ."""
+VALUES, RISES = 4, ((0, 1), (1, 1), (2, 1), (0, 2), (2, 2))
+"""How many values a cell shows, and the rises: how many frames ago, and frames of the means before and after."""
+BEYOND_NOISE = 2.0
+"""Deviations of its noise from which a step counts as a rise."""
+QUIET = 0.5
+"""Deviations above the level below which a cell is quiet."""
+Real = npt.NDArray[np.floating[Any]]
+Rings = tuple[sparse.csr_array, sparse.csr_array]
+"""Means over cells in contact, and over cells in contact with these."""
+NATS_ROWS = 30_000
+"""Frames of resting cells from which what contacts add to events is learnt, four times."""
 MOST_CELLS = 1000
 """Cells that are forecast, evenly chosen: their neighbours are told whole."""
 
@@ -54,8 +69,9 @@ def contact_gain(
 ) -> ContactGain | None:
     """How much better cells are forecast with their neighbours' past than with their own alone.
 
-    Both are regressions fitted to three quarters of the frames and judged in the other, each quarter in turn. In an
-    exchange, each cell's traces are put in the place of another's: the neighbours are then any cells. So p holds for
+    Both are regressions fitted to three quarters of the frames and judged in the other, each quarter in turn. The
+    neighbours are cells in contact, and those in contact with these. In an exchange, each cell's traces are put in the
+    place of another's: the neighbours are then any cells. So p holds for
     whatever the cells do, as long as they do it independently. A drive that reaches cells near each other makes
     neighbours informative without any coupling.
 
@@ -80,12 +96,13 @@ def contact_gain(
     if count < FEWEST_CELLS or not len(pairs):
         return None
     sums = _Sums(past)
-    beside = averaging(pairs, count)
+    rings = neighbourhoods(pairs, count)
     orders = [np.arange(count), *(rng.permutation(count) for _ in range(exchanges))]
     gains = np.empty(len(orders))
     for place, order in enumerate(orders):
         progress("exchanging cells", place, len(orders))
-        gains[place] = sums.gain(beside[:, np.argsort(order)])
+        back = np.argsort(order)
+        gains[place] = sums.gain((rings[0][:, back], rings[1][:, back]))
     progress("exchanging cells", len(orders), len(orders))
     return ContactGain(float(gains[0]), float(gains[1:].mean()), float((gains >= gains[0]).mean()))
 
@@ -109,15 +126,15 @@ def contact_nats(past: Past, where: Rests, pairs: IntArray) -> float | None:
     """
     if not len(pairs):
         return None
-    told = (averaging(pairs, len(past.values)) @ _flat(shown(past))).reshape(*past.values.shape, -1)
+    told = _told(shown(past), quiet(past), neighbourhoods(pairs, len(past.values)))
     edges = np.linspace(LAGS, past.values.shape[1] - where.ahead, PARTS + 1).astype(int)
     parts = [learnable(past, where, slice(*span), told) for span in pairwise(edges)]
     gained = came = 0.0
     for place, (rows, lit) in enumerate(parts):
         rest = [part for at, part in enumerate(parts) if at != place]
         known, after = (np.concatenate(each) for each in zip(*rest, strict=True))
-        known, after = thinned(known, after, MOST_ROWS)
-        for sign, count in ((-1, feature_count()), (1, rows.shape[1])):
+        known, after = thinned(known, after, NATS_ROWS)
+        for sign, count in ((-1, learnable_count()), (1, rows.shape[1])):
             chance = learn(known[:, :count], after)
             if chance is None:
                 return None
@@ -138,26 +155,47 @@ def averaging(pairs: IntArray, count: int) -> sparse.csr_array:
     return sparse.csr_array((1 / neighbours[one], (one, two)), shape=(count, count))
 
 
+def neighbourhoods(pairs: IntArray, count: int) -> Rings:
+    """(n, n) twice: the mean over each cell's neighbours, and over their neighbours that are not among them.
+
+    >>> neighbourhoods(np.array([[0, 1], [1, 2]]), 3)[1].toarray().tolist()
+    [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    """
+    near = averaging(pairs, count)
+    one, two = near.nonzero()
+    touching = sparse.csr_array((np.ones(len(one), np.int64), (one, two)), shape=near.shape)
+    ways = (touching @ touching).tocoo()
+    further = np.asarray(touching[ways.row, ways.col]).ravel() == 0
+    further &= ways.row != ways.col
+    one, two = ways.row[further], ways.col[further]
+    number = np.bincount(one, minlength=count)
+    return near, sparse.csr_array((1 / number[one], (one, two)), shape=near.shape)
+
+
 class _Sums:
     """The regression on the own past of some cells, and what is needed to add the neighbours' to it."""
 
     def __init__(self, past: Past) -> None:
         count, frames = past.values.shape
-        self._shown = shown(past)
+        # Of exchanges only sums are kept: single precision is enough for what is summed, and twice as fast.
+        self._shown = shown(past).astype(np.float32)
+        self._quiet = quiet(past).astype(np.float32)
         self._chosen = np.linspace(0, count - 1, min(count, MOST_CELLS)).astype(int)
         own = [features[np.isin(np.arange(count)[cells], self._chosen)] for cells, features in past.blocks()]
         edges = np.linspace(LAGS, frames - AHEAD, PARTS + 1).astype(int)
         self._spans = [slice(first, last) for first, last in pairwise(edges)]
-        self._own = [_rows(np.concatenate(own)[:, span]) for span in self._spans]
+        rows = [_rows(np.concatenate(own)[:, span]) for span in self._spans]
         came = (before(past.values[:, ::-1], AHEAD)[:, ::-1] - past.level) / past.scale
         self._came = [came[self._chosen, span].ravel() for span in self._spans]
-        self._grams = [own.T @ own for own in self._own]
-        self._products = [own.T @ came for own, came in zip(self._own, self._came, strict=True)]
+        self._grams = [own.T @ own for own in rows]
+        self._products = [own.T @ came for own, came in zip(rows, self._came, strict=True)]
+        self._own = [own.astype(np.float32) for own in rows]
         self._alone = self._error(self._grams, self._products)
 
-    def gain(self, beside: sparse.csr_array) -> float:
+    def gain(self, rings: Rings) -> float:
         """Share of the error that these neighbours take away."""
-        told = (beside[self._chosen] @ _flat(self._shown)).reshape(len(self._chosen), *self._shown.shape[1:])
+        near, beyond = (ring[self._chosen].astype(np.float32) for ring in rings)
+        told = _told(self._shown, self._quiet[self._chosen], (near, beyond))
         grams, products = [], []
         for place, span in enumerate(self._spans):
             more = _rows(told[:, span])
@@ -180,12 +218,36 @@ def _rows(values: FloatArray) -> FloatArray:
     return values.reshape(-1, values.shape[-1])
 
 
-def _flat(values: FloatArray) -> FloatArray:
-    return values.reshape(len(values), -1)
+def _told(shown: Real, quiet: Real, rings: Rings) -> Real:
+    """(m, T, q), what m cells are told by their neighbours, and by these cells' neighbours.
+
+    A rise tells most to a cell that is quiet: one that is lit has had its part of the wave.
+    """
+    near, beyond = (
+        (ring @ part.reshape(len(part), -1)).reshape(ring.shape[0], *part.shape[1:])
+        for ring, part in zip(rings, (shown, shown[..., VALUES:]), strict=True)
+    )
+    rises = np.concatenate([near[..., VALUES:], beyond], axis=-1)
+    return np.asarray(np.concatenate([near[..., :VALUES], rises * quiet[..., None]], axis=-1))
 
 
 def shown(past: Past) -> FloatArray:
-    """(n, T, 6), what a cell shows to its neighbours: its value, now and before, and how it rose."""
+    """(n, T, VALUES + len(RISES)), what a cell shows to others: its value, now and before, and how it rose.
+
+    A rise is a step, of a frame or of a mean of two, beyond 2 deviations of its noise.
+    """
     now = past.relative
-    steps = [np.maximum(before(now, lag) - before(now, lag + 1) - 0.5, 0) for lag in (0, 1)]
-    return np.stack([now, before(now, 1), np.maximum(now - 0.5, 0), np.maximum(before(now, 3) - 0.5, 0), *steps], -1)
+    values = [now, before(now, 1), np.maximum(now - 0.5, 0), np.maximum(before(now, 3) - 0.5, 0)]
+    return np.stack([*values, *(_rise(past, lag, frames) for lag, frames in RISES)], -1)
+
+
+def _rise(past: Past, lag: int, frames: int) -> FloatArray:
+    after, earlier = (
+        np.mean([before(past.relative, first + at) for at in range(frames)], axis=0) for first in (lag, lag + frames)
+    )
+    return np.asarray(np.maximum(after - earlier - BEYOND_NOISE * np.sqrt(2 / frames) * past.noise, 0))
+
+
+def quiet(past: Past) -> FloatArray:
+    """(n, T), 1 where a cell is near its level, over two frames."""
+    return np.asarray((past.relative + before(past.relative, 1) < 2 * QUIET).astype(np.float64))

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcigraph.models.forecast.past import LAGS, LIT, Past
+from calcigraph.models.forecast.past import LAGS, LIT, Past, feature_count
+from calcigraph.models.forecast.past_events import COUNT, history
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 MOST_ROWS = 150_000
 """Frames of resting cells that are learnt from."""
 FARTHEST = 6.0
 """Deviations to which features are clipped."""
-PENALTY = 0.1
+PENALTY = 0.03
 """Inverse strength of the ridge, as scikit-learn's C."""
 PRIOR_FRAMES = 50.0
 """Frames at the rate of all cells that each cell's own rate begins with."""
+FEWEST_LIT = 50
+"""Frames before an event that are needed to learn from."""
 DRAWS = 400
 """Cells are drawn so often for the interval of the skill."""
 
@@ -48,6 +51,11 @@ class Rests:
     """Frames that may be learnt from: nothing after them lies in the held-out part."""
     held_out: slice
     """Frames of the held-out part whose future is known."""
+
+    @property
+    def later(self) -> slice:
+        """Frames after `learnt` that teach other cultures."""
+        return slice(self.learnt.stop, self.held_out.stop)
 
 
 @dataclass(frozen=True)
@@ -107,13 +115,18 @@ def learnable(past: Past, where: Rests, part: slice, beside: FloatArray | None =
     part
         Frames.
     beside
-        (n, T, q), further features.
+        (n, T, q), further features, which come last.
     """
     chosen = where.resting[:, part]
-    rows = np.concatenate([features[:, part][chosen[cells]] for cells, features in past.blocks()])
-    if beside is not None:
-        rows = np.concatenate([rows, beside[:, part][chosen]], axis=1)
+    own = np.concatenate([features[:, part][chosen[cells]] for cells, features in past.blocks()])
+    further = [history(where.resting)] if beside is None else [history(where.resting), beside]
+    rows = np.concatenate([own, *(each[:, part][chosen] for each in further)], axis=1)
     return rows, where.lights_up[:, part][chosen]
+
+
+def learnable_count() -> int:
+    """The number of features of a resting cell, without further ones."""
+    return feature_count() + COUNT
 
 
 def thinned(rows: FloatArray, came: BoolArray, most: int) -> tuple[FloatArray, BoolArray]:
@@ -125,7 +138,7 @@ def thinned(rows: FloatArray, came: BoolArray, most: int) -> tuple[FloatArray, B
 def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArray, BoolArray]]) -> Lighting | None:
     """Learn when cells light up, and judge it in the held-out part of a culture.
 
-    A logistic regression on the features of `past.py`, hinges included, with a ridge.
+    A logistic regression on the features of `past.py`, hinges included, and of `past_events.py`, with a ridge.
 
     Parameters
     ----------
@@ -145,8 +158,10 @@ def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArra
     now = np.full(len(past.values), np.nan)
     # What begins in the last frame is not yet an event: the value itself tells that the cell is lit.
     lit = ~where.resting[:, -1] | (past.relative[:, -1] > LIT)
+    before = history(where.resting)[:, -1]
     for cells, features in past.blocks():
-        now[cells] = np.where(lit[cells], np.nan, chance(features[:, -1]))
+        rows = np.concatenate([features[:, -1], before[cells]], axis=1)
+        now[cells] = np.where(lit[cells], np.nan, chance(rows))
     return _judged(where, chance(learnable(past, where, where.held_out)[0]), now)
 
 
@@ -154,7 +169,7 @@ def learn(rows: FloatArray, came: BoolArray) -> Callable[[FloatArray], FloatArra
     """A function that gives the probability for each row of features; None where too little came to learn from."""
     from sklearn.linear_model import LogisticRegression
 
-    if came.sum() < rows.shape[1]:
+    if came.sum() < FEWEST_LIT:
         return None
     middle, deviation = rows.mean(axis=0), rows.std(axis=0)
     deviation[deviation == 0] = 1.0

@@ -16,7 +16,7 @@ from scipy.ndimage import percentile_filter
 from scipy.signal import lfilter
 
 from calcigraph.models.scale import CONSISTENT
-from calcigraph.store.types import FloatArray, Subgraph
+from calcigraph.store.types import BoolArray, FloatArray, Subgraph
 
 LAGS = 16
 """Frames of the past that are features of their own."""
@@ -33,10 +33,17 @@ NOISE_HINGES = (0.5, 2.0)
 REST_HINGES = (0.5, 1.0, 2.0)
 """Deviations above the resting level."""
 HINGED_LAGS = 5
+WINDOWS = ((0, 2), (0, 4), (0, 8), (0, 16), (2, 4), (4, 8), (8, 16))
+"""Lags, from and to before, whose mean has hinges too: a mean has less of the noise that blurs those of a frame."""
+WINDOW_HINGES = (0.0, 0.5, 1.0, 2.0)
+WINDOW_LOW = 0.5
+"""Deviations below the level from which a mean counts once more."""
 LIT = 2.0
 """Deviations above the level at which a cell is taken as lit, for the time since and the rate of its own events."""
 LONGEST_SINCE = 200
 """Frames."""
+ROUNDING = 1e-9
+"""Share of its largest value up to which a trace is taken as constant."""
 BLOCK_NUMBERS = 20_000_000
 """Numbers of features that are held at once."""
 LAST_PART = 0.25
@@ -52,7 +59,8 @@ class Past:
     level: FloatArray
     """(n, T), mean of the past."""
     scale: FloatArray
-    """(n, 1), deviation in the part that may be learnt from; 1 for a cell that does not change there."""
+    """(n, 1), deviation in the part that may be learnt from; infinite for a cell that does not change there, whose
+    relative values are then 0."""
     noise: FloatArray
     """(n, 1), deviation of a frame's noise, in units of the scale."""
     frame_interval_s: float
@@ -65,6 +73,11 @@ class Past:
         return first_held_out(self.values.shape[1])
 
     @property
+    def still(self) -> BoolArray:
+        """(n,), cells that do not change in the part that may be learnt from."""
+        return np.asarray(np.isinf(self.scale[:, 0]))
+
+    @property
     def relative(self) -> FloatArray:
         """(n, T), values relative to the level, in units of the scale."""
         return np.asarray((self.values - self.level) / self.scale)
@@ -74,6 +87,11 @@ class Past:
         """The lowest and the highest relative value that was learnt from: no forecast goes beyond."""
         learnt = self.relative[:, : self.split]
         return float(learnt.min()), float(learnt.max())
+
+    def absolute(self, relative: FloatArray, cells: slice) -> FloatArray:
+        """(cells, T, H), relative values of some cells on the scale of `values`: the level for a cell that is still."""
+        scale = np.where(self.still[:, None], 0.0, self.scale)[cells, :, None]
+        return np.asarray(self.level[cells, :, None] + scale * relative)
 
     def in_units(self, values: FloatArray) -> FloatArray:
         """Values on the scale of `values`, in the units of the traces."""
@@ -104,6 +122,7 @@ class Past:
             *(np.maximum((values - resting) / scale - at, 0) for at in REST_HINGES),
             *chain.from_iterable(hinges.values()),
             *(hinge * noise for at in NOISE_HINGES for hinge in hinges[at]),
+            *chain.from_iterable(map(_bent, (sum(lags[first:last]) / (last - first) for first, last in WINDOWS))),
             np.log1p(since),
             np.exp(-since / 10),
             rate,
@@ -119,7 +138,12 @@ class Past:
 def feature_count() -> int:
     """The number of features of a frame."""
     hinges = HINGED_LAGS * (len(HINGES) + len(NOISE_HINGES)) + len(REST_HINGES)
-    return 1 + LAGS + len(MEAN_FRAMES) + 1 + hinges + 3 + 2 + 4
+    bent = len(WINDOWS) * (len(WINDOW_HINGES) + 1)
+    return 1 + LAGS + len(MEAN_FRAMES) + 1 + hinges + bent + 3 + 2 + 4
+
+
+def _bent(mean: FloatArray) -> list[FloatArray]:
+    return [*(np.maximum(mean - at, 0) for at in WINDOW_HINGES), np.maximum(-mean - WINDOW_LOW, 0)]
 
 
 def first_held_out(frames: int) -> int:
@@ -151,7 +175,8 @@ def past_of(graph: Subgraph) -> Past:
     values = np.log1p(traces) if logarithm else traces
     known = values[:, : first_held_out(values.shape[1])]
     deviation = known.std(axis=1, keepdims=True)
-    scale = np.where(deviation > 0, deviation, 1.0)
+    largest = np.abs(known).max(axis=1, keepdims=True)
+    scale = np.where(deviation > ROUNDING * largest, deviation, np.inf)
     step = np.diff(known, axis=1)
     noise = CONSISTENT * np.median(np.abs(step - np.median(step, axis=1, keepdims=True)), axis=1, keepdims=True)
     return Past(

@@ -1,6 +1,6 @@
 """Ridge regression of what comes on what was, pooled over cultures and shrunk to one of them.
 
-Everything needed of a culture is its moments: the products of features with each other and with what came, in four
+Everything needed of a culture is its moments: the products of features with each other and with what came, in some
 parts of its frames. So cultures are added and left out without reading them again.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from calcigraph.models.forecast.past import LAGS, Past
 from calcigraph.store.types import FloatArray
 
-PARTS = 4
+PARTS = 7
 """Parts of a recording; the last one begins at `Past.split`."""
 RIDGE = 1e-3
 """Penalty, relative to the features' own squares."""
@@ -92,7 +92,7 @@ def fitted(own: Moments, others: Iterable[Moments]) -> Weights:
     """The weights for one culture.
 
     The others count as far as that serves the culture: their strength, and the penalty, are those that forecast each
-    third of the learnt part best from the two others. All of it follows from the moments.
+    part of what may be learnt best from the other parts. All of it follows from the moments.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class Skill:
     coming: FloatArray
     """(n, H), what is expected after the last frame, on the scale of `Past.values`."""
     error: FloatArray
-    """(n, H), mean squared error of the forecast; NaN for a cell that never changes."""
+    """(n, H), mean squared error of the forecast; NaN for a cell that does not change in what is learnt from."""
     rivals: FloatArray
     """(len(RIVALS), n, H), of the forecasts that need no model."""
     missed: FloatArray
@@ -49,19 +49,20 @@ class Skill:
         return np.asarray(1 - np.nanmean(self.error, axis=0) / np.nanmean(self.rivals, axis=1).min(axis=0))
 
 
-def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...]) -> Skill:
+def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...], added: FloatArray | None = None) -> Skill:
     """Errors of a forecast and of its rivals where nothing was learnt from.
 
     A forecast `ahead` frames is judged by the frames from `Past.split` on, so it is made up to `ahead` frames before.
+    `added` (n, T, H) is what a network adds to the regression's forecast.
     """
     count, frames = past.values.shape
-    variance = past.values.var(axis=1)
-    unit = np.where(variance > 0, variance, np.nan)
+    moving = ~past.still
+    unit = np.where(moving, past.values.var(axis=1), np.nan)
     coming, error, inside = (np.empty((count, len(horizons))) for _ in range(3))
     quantiles, seen = np.empty((2, count, len(horizons))), past.range
     for cells, features in past.blocks():
-        relative = np.clip(features @ weights.values, *seen)
-        expected = past.level[cells, :, None] + past.scale[cells, :, None] * relative
+        relative = np.clip(features @ weights.values + (0.0 if added is None else added[cells]), *seen)
+        expected = past.absolute(relative, cells)
         coming[cells] = expected[:, -1]
         for place, ahead in enumerate(horizons):
             missed = past.values[cells, ahead:] - expected[:, : frames - ahead, place]
@@ -70,7 +71,7 @@ def skill_of(past: Past, weights: Weights, horizons: tuple[int, ...]) -> Skill:
             inside[cells, place] = ((last >= low[:, None]) & (last <= high[:, None])).mean(axis=1)
             error[cells, place] = (last**2).mean(axis=1) / unit[cells]
     rivals = np.stack([_rival_errors(past, made, horizons) / unit[:, None] for made in _rivals(past)])
-    return Skill(coming, error, rivals, quantiles, inside.mean(axis=0))
+    return Skill(coming, error, rivals, quantiles, inside[moving].mean(axis=0))
 
 
 def _rivals(past: Past) -> list[FloatArray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from calcigraph.errors import InputError
-from calcigraph.models.contacts import WEIGHTS
+from calcigraph.models.laws import WEIGHTS
 from calcigraph.option import Declared, Option, check_limits, declared
 
 SPIKE_SHAPES = ("square", "decay", "extrusion", "gaussian")

@@ -8,7 +8,8 @@ flashes.py   many cells at once, taken out before waves are linked
 basins.py    events cut into basins of the surface of their times
 shifts.py    random cultures: trains shifted in time
 settling.py  basins become waves: fronts join, part and claim events
-front.py     circles, plane fronts and flat ones, fitted without far events
+front.py     circles, plane fronts and flat ones
+fitting.py   lines fitted among events that have nothing to do with them
 chance.py    how unlikely waves are: closeness and order
 kinds.py     wave or not: whether a front orders the events from cell to cell
 speed.py     speed, with its interval

@@ -14,6 +14,7 @@ from calcigraph.models.scale import NORMAL
 from calcigraph.models.waves.basins import Basins, cut, surface_of
 from calcigraph.models.waves.chance import SMALLEST, Scores, scores
 from calcigraph.models.waves.contacts import net_of, reach_of
+from calcigraph.models.waves.fitting import Clutter
 from calcigraph.models.waves.flashes import NONE, flashes_among, flashes_of
 from calcigraph.models.waves.front import CIRCLES, PLANE, Places
 from calcigraph.models.waves.kinds import Task, at_once, order_of_waves, runs
@@ -278,8 +279,12 @@ def _field(task: Task) -> Field:
         places=Places(net=net, x=task.graph.x_px, y=task.graph.y_px, spacing=spacing),
         reach=task.reach,
         train=task.train,
-        least=float(np.median(task.se)) if len(task.se) else task.step,
-        lag=task.lag,
+        clutter=Clutter(
+            rate=max(float(task.rate.mean()) if len(task.rate) else 0.0, 1 / task.seconds),
+            least=float(np.median(task.se)) if len(task.se) else task.step,
+            lag=task.lag,
+            spacing=spacing,
+        ),
     )
 
 

@@ -4,8 +4,9 @@
     plane     t = a + g . (x, y)
     flat      t = a, all at once
 
-by Tukey's biweight, because some events near a wave have nothing to do with it. Origins are tried among the cells of
-the earliest events. The front that explains the times best is taken, each parameter costing log n (BIC).
+among events that have nothing to do with it (fitting.py). Origins are tried among the cells of the earliest events, and
+where an event is earlier than all around it. The front that explains the times best is taken, each parameter costing
+log n (BIC).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from calcigraph.models.scale import CONSISTENT, TUKEY
-from calcigraph.models.waves.contacts import Net
-from calcigraph.store.types import FloatArray, IntArray
+from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.waves.contacts import Net, spans
+from calcigraph.models.waves.fitting import Clutter, fitted
+from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 CIRCLES, PLANE, FLAT = "circles", "plane", "flat"
 MOST_ORIGINS = 16
@@ -30,7 +32,16 @@ MARGIN = 2.5
 """Margin around cells within which ways between them are sought, in distances of contacts."""
 SILENT = 3.0
 """A way on from a cell that did not fire is so much longer: waves go round it, unless only its event was missed."""
-STEPS = 6
+QUICKEST = 20.0
+"""The steepest slope that is tried, in those of the flattest one."""
+SLOPES, PLANE_SLOPES, ANGLES = 10, 6, 16
+"""Slopes of circles and of planes, and directions, that are tried."""
+POLISHED = 6
+"""The best of what is tried, which are fitted."""
+FULL = 4
+"""The fullest window of a plane's times holds one in so many events."""
+OPEN = 2 * np.pi / 3
+"""Angle without a cell in contact, from which a cell lies at the edge."""
 FAR = 3.0
 """Deviations from which an event costs no more."""
 LOOSE = 0.3
@@ -72,6 +83,23 @@ class Places:
         """Distances of cells in contact."""
         net = self.net
         return csr_matrix((net.distance, net.to, net.first), shape=(net.cells, net.cells))
+
+    @cached_property
+    def edge(self) -> BoolArray:
+        """(n,), cells that touch none over more than a third of the circle around them: the edge of what is seen."""
+        net = self.net
+        angle = np.arctan2(self.y[net.to] - self.y[net.start], self.x[net.to] - self.x[net.start])
+        order = np.lexsort((angle, net.start))
+        start, angle = net.start[order], angle[order]
+        ways = np.diff(net.first)
+        # The next way of the same cell; after the last one the first, a turn later.
+        following = np.append(angle[1:], 0.0)
+        last = net.first[1:][ways > 0] - 1
+        following[last] = angle[net.first[:-1][ways > 0]] + 2 * np.pi
+        gap = np.full(net.cells, 2 * np.pi)
+        gap[ways > 0] = 0
+        np.maximum.at(gap, start, following - angle)
+        return np.asarray(gap > OPEN)
 
     def around(self, rows: IntArray) -> IntArray:
         """Cells in the rectangle that holds these and a margin: ways between them seldom lead outside."""
@@ -118,81 +146,115 @@ class Front:
         return np.full(len(rows), self.constant)
 
 
-def fit_front(places: Places, rows: IntArray, time: FloatArray, least: float) -> Front:
-    """The best front of events, (e,), at cells `rows`; `least` is the smallest deviation that is believed, s."""
-    fronts = [_flat(time, least)]
+def fit_front(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
+    """The best front of events, (e,), at cells `rows`, of which many may have nothing to do with it."""
+    fronts = [_flat(time, clutter)]
     if len(rows) >= EARLY + 1:
-        fronts.append(_circles(places, rows, time, least))
-        fronts.append(_plane(places, rows, time, least))
+        fronts.append(_circles(places, rows, time, clutter))
+        plane = _plane(places, rows, time, clutter)
+        if _enters(places, plane, rows, time):
+            fronts.append(plane)
     return min(fronts, key=lambda front: front.badness)
 
 
-def _flat(time: FloatArray, least: float) -> Front:
-    middle = float(np.median(time))
-    scale = max(CONSISTENT * float(np.median(np.abs(time - middle))), least)
+def _enters(places: Places, plane: Front, rows: IntArray, time: FloatArray) -> bool:
+    """Whether a plane front comes from outside: no single cell sets it off, so its first cells lie at the edge."""
+    expected = plane.expected(places, rows)
+    near = np.abs(time - expected) <= FAR * plane.scale
+    first = rows[near][np.argsort(expected[near], kind="stable")[:EARLY]]
+    return bool(places.edge[first].any())
+
+
+def _flat(time: FloatArray, clutter: Clutter) -> Front:
+    middle = np.quantile(time, (0.2, 0.5, 0.8))[:, None]
+    scale = np.full(3, max(CONSISTENT * float(np.median(np.abs(time - middle[1]))), clutter.least))
+    coefficient, scale, gain = fitted(clutter, np.ones((3, len(time), 1)), time, scale, middle)
+    best = int(gain.argmax())
     return Front(
-        kind=FLAT, origin=-1, constant=middle, slope=(), scale=scale, badness=_badness(time - middle, scale, 1)
+        kind=FLAT,
+        origin=-1,
+        constant=float(coefficient[best, 0]),
+        slope=(),
+        scale=float(scale[best]),
+        badness=_badness(gain[best], len(time), 2),
     )
 
 
-def _badness(residual: FloatArray, scale: float, parameters: int) -> float:
-    n = len(residual)
-    cost = float(np.minimum((residual / scale) ** 2, FAR**2).sum())
-    return 2 * n * float(np.log(scale)) + cost + parameters * float(np.log(n))
+def _badness(gain: float, events: int, parameters: int) -> float:
+    return float(parameters * np.log(events) - 2 * gain)
 
 
-def _circles(places: Places, rows: IntArray, time: FloatArray, least: float) -> Front:
-    order = np.argsort(time, kind="stable")
-    tried = np.unique(rows[order[: min(MOST_ORIGINS, max(EARLY, len(rows) // 4))]])
-    away = np.concatenate([places.away(tried, rows), places.away(tried, rows, rows)])
-    design = np.stack([np.ones_like(away), away], axis=2)
-    coefficient, residual = robust(design, time)
-    scale = np.maximum(CONSISTENT * np.median(np.abs(residual), axis=1), least)
-    scale[coefficient[:, 1] <= 0] = np.inf
-    cost = 2 * len(time) * np.log(scale) + np.minimum((residual / scale[:, None]) ** 2, FAR**2).sum(axis=1)
-    best = int(np.argmin(cost))
-    if not np.isfinite(scale[best]):
-        return Front(kind=CIRCLES, origin=-1, constant=0.0, slope=(0.0,), scale=np.inf, badness=np.inf)
+def _slopes(clutter: Clutter, number: int) -> FloatArray:
+    """Slopes that are tried, s/px: up to the longest time from cell to cell."""
+    return np.asarray(np.geomspace(1 / QUICKEST, 1, number) * clutter.lag / clutter.spacing)
+
+
+def _circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
+    tried = _origins(places, rows, time)
+    away = np.concatenate([places.away(rows[tried], rows), places.away(rows[tried], rows, rows)])
+    start = np.tile(time[tried], 2)
+    slopes = _slopes(clutter, SLOPES)
+    # Every origin with every slope: the front passes the origin with its event.
+    wide = np.maximum(2 * clutter.least, LOOSE * slopes * clutter.spacing)
+    late = time - start[:, None, None] - slopes[:, None] * away[:, None]
+    gain = clutter.gain(late, wide[:, None])
+    origin, slope = np.unravel_index(np.argsort(gain, axis=None)[-POLISHED:], gain.shape)
+    design = np.stack([np.ones((len(origin), len(time))), away[origin]], axis=2)
+    coefficient, scale, gain = fitted(
+        clutter, design, time, wide[slope], np.stack([start[origin], slopes[slope]], axis=1)
+    )
+    gain = np.where(coefficient[:, 1] > 0, gain, -np.inf)
+    best = int(gain.argmax())
     return Front(
         kind=CIRCLES,
-        origin=int(tried[best % len(tried)]),
+        origin=int(rows[tried[origin[best] % len(tried)]]),
         constant=float(coefficient[best, 0]),
         slope=(float(coefficient[best, 1]),),
         scale=float(scale[best]),
-        badness=_badness(residual[best], float(scale[best]), 4),
-        through=rows if best >= len(tried) else None,
+        badness=_badness(gain[best], len(time), 5),
+        through=rows if origin[best] >= len(tried) else None,
     )
 
 
-def _plane(places: Places, rows: IntArray, time: FloatArray, least: float) -> Front:
+def _origins(places: Places, rows: IntArray, time: FloatArray) -> IntArray:
+    """Places of the events that are tried as an origin: the earliest, and those earlier than all in contact."""
+    net = places.net
+    order = np.argsort(time, kind="stable")
+    at = np.full(net.cells, np.inf)
+    at[rows] = time
+    ways = net.first[rows + 1] - net.first[rows]
+    around = np.full(len(rows), np.inf)
+    np.minimum.at(around, np.repeat(np.arange(len(rows)), ways), at[net.to[spans(net.first[rows], ways)]])
+    lowest = order[(time <= around)[order]][:MOST_ORIGINS]
+    return np.union1d(order[: min(MOST_ORIGINS, max(EARLY, len(rows) // 4))], lowest)
+
+
+def _plane(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
     middle_x, middle_y = float(places.x[rows].mean()), float(places.y[rows].mean())
-    design = np.stack([np.ones(len(rows)), places.x[rows] - middle_x, places.y[rows] - middle_y], axis=1)
-    coefficient, residual = (each[0] for each in robust(design[None], time))
-    scale = max(CONSISTENT * float(np.median(np.abs(residual))), least)
-    a, gx, gy = coefficient.tolist()
+    x, y = places.x[rows] - middle_x, places.y[rows] - middle_y
+    angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
+    slopes = np.repeat(_slopes(clutter, PLANE_SLOPES), ANGLES)
+    slope = slopes[:, None] * np.tile(np.stack([np.cos(angle), np.sin(angle)], axis=1), (PLANE_SLOPES, 1))
+    start = np.sort(time - slope[:, :1] * x - slope[:, 1:] * y, axis=1)
+    wide = np.maximum(2 * clutter.least, LOOSE * slopes * clutter.spacing)
+    # The middle of the fullest window of each.
+    few = min(max(EARLY, len(time) // FULL), len(time) - 1)
+    narrow = start[:, few:] - start[:, :-few]
+    first = narrow.argmin(axis=1)
+    at = start[np.arange(len(start)), first + few // 2]
+    gain = clutter.gain(start - at[:, None], wide[:, None])
+    best = np.argsort(gain)[-POLISHED:]
+    design = np.broadcast_to(np.stack([np.ones(len(rows)), x, y], axis=1), (len(best), len(rows), 3))
+    coefficient, scale, gain = fitted(
+        clutter, design, time, wide[best], np.concatenate([at[best, None], slope[best]], axis=1)
+    )
+    place = int(gain.argmax())
+    a, gx, gy = coefficient[place].tolist()
     return Front(
         kind=PLANE,
         origin=-1,
         constant=a - gx * middle_x - gy * middle_y,
         slope=(gx, gy),
-        scale=scale,
-        badness=_badness(residual, scale, 3),
+        scale=float(scale[place]),
+        badness=_badness(gain[place], len(time), 4),
     )
-
-
-def robust(design: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Tukey's biweight for k designs at once: (k, e, p) to coefficients (k, p) and residuals (k, e)."""
-    weight, middle = np.ones(design.shape[:2]), design.shape[1] // 2
-    size = np.sqrt((design**2).mean(axis=1)) + 1e-12
-    design = design / size[:, None, :]
-    for step in range(STEPS):
-        weighted = design * weight[:, :, None]
-        matrix = np.einsum("kep,keq->kpq", weighted, design) + 1e-9 * np.eye(design.shape[2])
-        right = np.einsum("kep,e->kp", weighted, time)
-        coefficient = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
-        residual = time - np.einsum("kep,kp->ke", design, coefficient)
-        scale = CONSISTENT * np.partition(np.abs(residual), middle, axis=1)[:, middle] + 1e-9
-        # Wide at first, so that the start decides less.
-        wide = TUKEY * max(1.0, 2.0 - step / 2)
-        weight = np.clip(1 - (residual / (wide * scale[:, None])) ** 2, 0, 1) ** 2 + 1e-6
-    return coefficient / size, residual

@@ -22,7 +22,7 @@ FEWEST_EXCHANGES, MOST_EXCHANGED = 79, 2_000_000
 """Exchanges there, and how many events are exchanged in all."""
 MOST = 300
 """Events of a wave whose order is asked for, at most."""
-EXPLAINED, STEPPED = 0.5, 0.48
+EXPLAINED, STEPPED = 0.5, 0.6
 """Least share of the spread of a wave's times that its front explains, and least lower bound of the correlation of the
 times from cell to cell with the front's. Patches that fire in turn have correlations of about 0.35, waves 0.9."""
 BOTH = 1.3
@@ -33,8 +33,12 @@ CERTAIN = 0.995
 SMALL = 1e-12
 TOLD = 1.3
 """Spread of a wave's times, in those of their errors, from which a front can tell them."""
-HOLE = 0.5
+HOLE = 0.34
 """Share of a cell's contacts that are with cells of a wave, from which the wave lies round it."""
+
+BESIDE, ABOUT, ALONE = 0.2, 2.0, 2 / 3
+"""Cells beside a wave have such a share of their contacts in it. Of all events within so many of a front's times from
+cell to cell, this share at least is the wave's: among very many events a front fits some, whatever they do."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,39 @@ def runs(task: Task, field_: Field, wave: Settled) -> bool:
     Groups of cells that fire one after the other, each in no order, are not a wave, though a front over all of them
     explains much: it does not tell which of two cells in contact came first.
     """
-    time = task.train.time[wave.events]
-    error = float(np.median(task.se[wave.events])) / CONSISTENT
+    # Of all cells that it lies round: a front that passes through many events fits some of them, whatever they do.
+    asked = _asked(task, wave)
+    time = task.train.time[asked]
+    error = float(np.median(task.se[asked])) / CONSISTENT
     spread = float(np.median(np.abs(time - np.median(time))))
     if wave.front.kind == FLAT or spread <= TOLD * error:
         return False
-    expected = wave.front.expected(field_.places, task.train.row[wave.events])
-    left = float(np.median(np.abs(time - expected)))
+    left = float(np.median(np.abs(time - wave.front.expected(field_.places, task.train.row[asked]))))
     explained = 1 - max(left**2 - error**2, 0.0) / (spread**2 - error**2)
-    step = _step_by_step(task, wave, expected)
-    return explained >= EXPLAINED and _lower(step, len(time)) >= STEPPED and explained + step >= BOTH
+    if _alone(task, field_, wave) < ALONE:
+        return False
+    step = _step_by_step(task, wave, wave.front.expected(field_.places, task.train.row[wave.events]))
+    return explained >= EXPLAINED and _lower(step, len(wave.events)) >= STEPPED and explained + step >= BOTH
+
+
+def _alone(task: Task, field_: Field, wave: Settled) -> float:
+    """Share of a wave's events among all that came about as the front passed, at its cells and at those beside them."""
+    train, front = task.train, wave.front
+    cells = np.flatnonzero(_within(task, wave) >= BESIDE)
+    first, last = np.searchsorted(train.row, cells), np.searchsorted(train.row, cells, side="right")
+    other = spans(first, last - first)
+    late = np.abs(train.time[other] - front.expected(field_.places, train.row[other]))
+    about = int((late <= ABOUT * front.steep * field_.places.spacing).sum())
+    return len(wave.events) / (len(wave.events) + about)
+
+
+def _within(task: Task, wave: Settled) -> FloatArray:
+    """(n,), share of the contacts of each cell that are with cells of a wave, -1 for those of the wave."""
+    net = task.net
+    inside = np.zeros(net.cells)
+    inside[task.train.row[wave.events]] = 1
+    around = np.bincount(net.start, inside[net.to], net.cells) / np.maximum(np.diff(net.first), 1)
+    return np.where(inside > 0, -1.0, around)
 
 
 def _lower(correlation: float, events: int) -> float:
@@ -123,11 +150,8 @@ def order_of_waves(task: Task, places: Places, settled: list[Settled], rng: np.r
 
 def _asked(task: Task, wave: Settled) -> IntArray:
     """The events whose order is asked for, evenly over the wave where they are many."""
-    train, net = task.train, task.net
-    inside = np.zeros(net.cells)
-    inside[train.row[wave.events]] = 1
-    around = np.bincount(net.start, inside[net.to], net.cells) / np.maximum(np.diff(net.first), 1)
-    holes = np.flatnonzero((around >= HOLE) & (inside == 0))
+    train = task.train
+    holes = np.flatnonzero(_within(task, wave) >= HOLE)
     first, last = np.searchsorted(train.row, holes), np.searchsorted(train.row, holes, side="right")
     other = spans(first, last - first)
     time = train.time[wave.events]

@@ -12,22 +12,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calcigraph.models.scale import CONSISTENT
 from calcigraph.models.waves.basins import components
 from calcigraph.models.waves.contacts import Reach, spans
-from calcigraph.models.waves.front import FAR, FLAT, LOOSE, Front, Places, fit_front, robust
+from calcigraph.models.waves.fitting import Clutter
+from calcigraph.models.waves.front import FAR, FLAT, LOOSE, Front, Places, fit_front
 from calcigraph.models.waves.pairs import Train, nearest
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 ROUNDS = 4
-FITS = 3.0
-"""Deviations from the front's time within which an event belongs to a wave."""
+LEAST_FIT, FITS = 1.5, 3.0
+"""Deviations from the front's time within which an event belongs to it: fewer where cells fire often by themselves."""
 PRICE = 4.0
 """What a second front must explain, in log n."""
 FEWEST = 4
 """Events of a side of two fronts."""
-MOST_SECONDS = 12
-"""Second origins that are tried."""
+STARTS = 3
+"""The first events of a wave: most of them follow no other wave."""
+FOLLOWS = 1.5
+"""A front takes from cell to cell what it takes on average, within this factor."""
 NONE = -1
 
 
@@ -38,14 +40,12 @@ class Field:
     places: Places
     reach: Reach
     train: Train
-    least: float
-    """Median standard error of a time, s."""
-    lag: float
+    clutter: Clutter
     fronts: dict[bytes, Front] = field(default_factory=dict)
     """Fronts of sets of events that have been fitted: most sets stay as they are from round to round."""
     residuals: dict[bytes, FloatArray] = field(default_factory=dict)
     gains: dict[tuple[bytes, bytes], float] = field(default_factory=dict)
-    parts: dict[bytes, tuple[IntArray, IntArray] | None] = field(default_factory=dict)
+    parts: dict[bytes, list[IntArray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def settle(task: Field, sets: list[IntArray]) -> list[Settled]:
 def _front(task: Field, events: IntArray) -> Front:
     key = events.tobytes()
     if key not in task.fronts:
-        task.fronts[key] = fit_front(task.places, task.train.row[events], task.train.time[events], task.least)
+        task.fronts[key] = fit_front(task.places, task.train.row[events], task.train.time[events], task.clutter)
     return task.fronts[key]
 
 
@@ -105,22 +105,33 @@ def _scores(task: Field, members: IntArray, front: Front) -> tuple[IntArray, Flo
     event = spans(first, last - first)
     cell = np.repeat(np.arange(len(cells)), last - first)
     late = train.time[event] - expected[cell]
-    close = np.abs(late) <= 2 * task.lag
+    close = np.abs(late) <= 2 * task.clutter.lag
     event, cell, late = event[close], cell[close], late[close]
     # Of each cell the event that fits best.
     order = np.lexsort((np.abs(late), cell))
     once = order[np.append(True, cell[order][1:] != cell[order][:-1])] if len(order) else order
     event, cell, late = event[once], cell[once], late[once]
-    drift, told = _drift(task, cells, cell, late, np.isin(event, members))
+    drift, told = _drift(task, cells, cell, late, np.isin(event, members), front.scale)
     left = late - drift
-    inside = np.isin(event, members)
-    scale = CONSISTENT * float(np.median(np.abs(left[inside]))) if inside.any() else front.scale
-    scale = max(scale, task.least, LOOSE * front.steep * task.places.spacing)
-    return event[told], np.abs(left[told]) / (FITS * scale)
+    least = max(task.clutter.least, LOOSE * front.steep * task.places.spacing)
+    scale = _scale(task.clutter, left, max(front.scale, least), least)
+    return event[told], np.abs(left[told]) / (task.clutter.limit(scale, LEAST_FIT, FITS) * scale)
+
+
+def _scale(clutter: Clutter, late: FloatArray, scale: float, least: float) -> float:
+    """Deviation of the events that are likelier the front's than the cells' own."""
+    most = scale
+    for _ in range(ROUNDS):
+        likely = clutter.likely(late, scale)
+        weight = likely / (1 + likely)
+        total = float(weight.sum())
+        if total > 0:
+            scale = float(np.clip(np.sqrt((weight * late**2).sum() / total), least, most))
+    return scale
 
 
 def _drift(
-    task: Field, cells: IntArray, cell: IntArray, late: FloatArray, inside: BoolArray
+    task: Field, cells: IntArray, cell: IntArray, late: FloatArray, inside: BoolArray, scale: float
 ) -> tuple[FloatArray, BoolArray]:
     """How late the wave's events around each event are, and whether there are two at least."""
     place = np.full(len(task.reach.first) - 1, NONE)
@@ -131,7 +142,7 @@ def _drift(
     there = place[task.reach.to[spans(task.reach.first[rows], ways)]]
     use = (there >= 0) & inside[there]
     count = np.bincount(here[use], minlength=len(rows))
-    typical = np.clip(late, *np.quantile(late[inside], (0.05, 0.95))) if inside.any() else late
+    typical = np.clip(late, -FITS * scale, FITS * scale)
     total = np.bincount(here[use], typical[there[use]], len(rows))
     return total / (count + 2), count >= 2
 
@@ -204,7 +215,7 @@ def _gain_of(task: Field, one: IntArray, two: IntArray, front_one: Front, front_
 
 def _common_scale(task: Field, one: Front, two: Front) -> float:
     steep = max(one.steep, two.steep)
-    return max(min(one.scale, two.scale), task.least, 2 * LOOSE * steep * task.places.spacing)
+    return max(min(one.scale, two.scale), task.clutter.least, 2 * LOOSE * steep * task.places.spacing)
 
 
 def _neighbours(task: Field, sets: list[IntArray]) -> set[tuple[int, int]]:
@@ -218,80 +229,74 @@ def _neighbours(task: Field, sets: list[IntArray]) -> set[tuple[int, int]]:
     rows = task.train.row[events]
     ways = task.reach.first[rows + 1] - task.reach.first[rows]
     here = np.repeat(events, ways)
-    there = nearest(task.train, here, task.reach.to[spans(task.reach.first[rows], ways)], task.lag)
+    there = nearest(task.train, here, task.reach.to[spans(task.reach.first[rows], ways)], task.clutter.lag)
     a, b = owner[here], np.where(there >= 0, owner[there], NONE)
     across = (b > a) & (a >= 0)
     return set(zip(a[across].tolist(), b[across].tolist(), strict=True))
 
 
 def _parted(task: Field, sets: list[IntArray]) -> list[IntArray]:
-    """Waves that two fronts explain much better become two."""
+    """Sets that hold several waves are cut into these."""
     result = []
     for events in sets:
         key = events.tobytes()
         if key not in task.parts:
-            task.parts[key] = _two(task, events)
-        parts = task.parts[key]
-        result += list(parts) if parts is not None else [events]
+            task.parts[key] = _parts(task, events)
+        result += task.parts[key]
     return result
 
 
-def _two(task: Field, events: IntArray) -> tuple[IntArray, IntArray] | None:
-    """The two waves that start at two cells and meet, if they explain the times much better than one front."""
-    train, places = task.train, task.places
-    rows, time = train.row[events], train.time[events]
-    n = len(events)
-    front = _front(task, events)
-    if n < 3 * FEWEST or front.kind == FLAT:
-        return None
-    residual = _residual(task, events, front)
-    seconds = _seconds(task, rows, time)
-    if len(seconds) < 2:
-        return None
-    away = places.away(rows[seconds], rows, rows)
-    best: tuple[float, BoolArray] | None = None
-    for a in range(len(seconds)):
-        for b in range(a + 1, len(seconds)):
-            tried = _two_fronts(time, away[a], away[b])
-            if tried is None:
-                continue
-            left, side, steep = tried
-            scale = CONSISTENT * float(np.median(np.abs(left)))
-            scale = max(scale, task.least, LOOSE * steep * places.spacing)
-            gain = _cost(residual, scale) - _cost(left, scale)
-            if best is None or gain > best[0]:
-                best = (gain, side)
-    if best is None or best[0] < PRICE * np.log(n) + 2 * np.log(len(seconds)):
-        return None
-    return events[~best[1]], events[best[1]]
+def _parts(task: Field, events: IntArray) -> list[IntArray]:
+    """The wave that tells most of the times, the wave that tells most of the rest, and so on.
 
-
-def _seconds(task: Field, rows: IntArray, time: FloatArray) -> IntArray:
-    """Places of events that are earlier than all of the wave around them, the earliest first."""
-    place = np.full(len(task.reach.first) - 1, NONE)
-    place[rows] = np.arange(len(rows))
-    ways = task.reach.first[rows + 1] - task.reach.first[rows]
-    here = np.repeat(np.arange(len(rows)), ways)
-    there = place[task.reach.to[spans(task.reach.first[rows], ways)]]
-    known = there >= 0
-    earliest = np.full(len(rows), np.inf)
-    np.minimum.at(earliest, here[known], time[there[known]])
-    found = np.flatnonzero((time <= earliest) & np.isfinite(earliest))
-    return found[np.argsort(time[found], kind="stable")][:MOST_SECONDS]
-
-
-def _two_fronts(time: FloatArray, one: FloatArray, two: FloatArray) -> tuple[FloatArray, BoolArray, float] | None:
-    """Two fronts of one speed, each cell reached by the earlier one: residuals, the side of each event, s/px."""
-    side = two < one
-    for _ in range(5):
-        if min(side.sum(), (~side).sum()) < FEWEST:
-            return None
-        design = np.stack([~side, side, np.where(side, two, one)], axis=1).astype(np.float64)
-        coefficient, residual = (each[0] for each in robust(design[None], time))
-        if coefficient[2] <= 0:
-            return None
-        moved = coefficient[1] + coefficient[2] * two < coefficient[0] + coefficient[2] * one
-        if np.array_equal(moved, side):
+    The rest of a wave that does not run evenly is no wave: it follows the first one. What no wave tells stays with the
+    first.
+    """
+    parts: list[IntArray] = []
+    rest = events
+    while len(rest) >= FEWEST:
+        front = _front(task, rest)
+        if front.kind == FLAT:
             break
-        side = moved
-    return residual, side, float(coefficient[2])
+        wave = _whole(task, rest[_fits(task, rest, front)])
+        if len(wave) < FEWEST:
+            break
+        if not parts or _of_its_own(task, wave, parts):
+            parts.append(wave)
+        rest = rest[~np.isin(rest, wave)]
+    if not parts:
+        return [events]
+    first = events[~np.isin(events, np.concatenate([*parts[1:], events[:0]]))]
+    return [first, *parts[1:]]
+
+
+def _fits(task: Field, events: IntArray, front: Front) -> BoolArray:
+    limit = task.clutter.limit(front.scale, LEAST_FIT, FITS)
+    return np.asarray(np.abs(_residual(task, events, front)) <= limit * front.scale)
+
+
+def _of_its_own(task: Field, wave: IntArray, others: list[IntArray]) -> bool:
+    """Whether a wave tells its times much better than chance, and starts where no other wave comes by."""
+    front = _front(task, wave)
+    if front.kind == FLAT:
+        return False
+    residual = _residual(task, wave, front)
+    gain = float(task.clutter.gain(residual, front.scale))
+    if gain - float(task.clutter.gain(np.zeros(1), front.scale)) < PRICE * np.log(len(wave)):
+        return False
+    train, reach = task.train, task.reach
+    first = wave[np.argsort(train.time[wave], kind="stable")[:STARTS]]
+    rows = train.row[first]
+    ways = reach.first[rows + 1] - reach.first[rows]
+    here, there = np.repeat(np.arange(len(first)), ways), reach.to[spans(reach.first[rows], ways)]
+    x, y = task.places.x, task.places.y
+    away = np.hypot(x[rows][here] - x[there], y[rows][here] - y[there])
+    followed = np.zeros(len(first), np.bool_)
+    for other in others:
+        at = np.full(task.places.net.cells, -np.inf)
+        at[train.row[other]] = train.time[other]
+        since = train.time[first][here] - at[there]
+        usual = _front(task, other).steep * away
+        error = 2 * task.clutter.least
+        followed[here[(since >= usual / FOLLOWS - error) & (since <= usual * FOLLOWS + error)]] = True
+    return 2 * int(followed.sum()) < len(first)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from breaking.commands import make_stage
 from breaking.kills import Soak
+from breaking.stage import make_stage
 from breaking.traced import Server, why_not
 
 

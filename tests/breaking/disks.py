@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from breaking.traced import cut_power
+from breaking.calls import cut_power
 
 
 class NoDisk(Exception):

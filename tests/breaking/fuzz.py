@@ -56,6 +56,12 @@ LINES = (
     ["run", "plan.toml", "--dry-run"],
     ["simulate", "new.tif", "--cells", "9", "--frames", "5", "--size", "40", "--seed", "1"],
     ["delete", "nobody"],
+    ["forecast", "kept", "--train", "kept2", "--ahead", "5", "--within", "60"],
+    ["verify", "kept", "--repair", "--format", "json"],
+    ["backup", "out"],
+    ["restore", "out"],
+    ["migrate"],
+    ["report", "kept", "-o", "out.html"],
 )
 
 

@@ -19,12 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from breaking.commands import Stage, make_stage
+from breaking.stage import Stage, make_stage
 from breaking.traced import Job, Outcome, Server, why_not
 from breaking.whole import Whole
 
 from calcigraph.errors import CalcigraphError
 
+DONE = {"delete": "there is no culture", "backup": "exists already", "restore": "is there already"}
+"""What a second run says where the first one had done its work when it was killed."""
 VICTIMS = ("writer", "all", "command")
 
 
@@ -109,7 +111,7 @@ def again(stage: Stage, name: str) -> str:
     """Run the command once more; what is wrong with that."""
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         code = stage.run(stage.words[name])
-    there = code == 0 or (name == "delete" and "there is no culture" in said.getvalue())
+    there = code == 0 or DONE.get(name, "done already") in said.getvalue()
     return "" if there else f"code {code}: {said.getvalue().strip()[:300]}"
 
 
@@ -188,16 +190,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _all(soaks: Sequence[Soak], given: argparse.Namespace) -> Iterator[tuple[Kill, Soak]]:
     begun = time.monotonic()
-    names = given.commands or list(soaks[0].stage.words)
     if given.every:
         for soak in soaks:
-            for name in names:
+            for name in given.commands or soak.stage.words:
                 for at in range(1, len(soak.count(name).calls) + 1):
                     yield soak.kill_at(name, at=at, victims="all"), soak
         return
     for number in range(given.kills):
         soak = soaks[number % len(soaks)]
         turn = number // len(soaks)
+        names = given.commands or list(soak.stage.words)
         yield soak.kill(names[turn % len(names)], turn // len(names)), soak
         if number % 20 == 19:
             print(f"{number + 1} kills in {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)

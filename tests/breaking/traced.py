@@ -15,13 +15,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
-import errno as errors
-import fcntl
 import json
 import os
 import platform
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -30,22 +27,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-_PATH, _TWO_PATHS, _AT, _TWO_AT, _FILE, _OPEN, _SOCKET = "path", "two paths", "at", "two at", "file", "open", "socket"
-CALLS = {
-    1: ("write", _FILE), 18: ("pwrite64", _FILE), 20: ("writev", _FILE), 296: ("pwritev", _FILE),
-    328: ("pwritev2", _FILE), 326: ("copy_file_range", _FILE), 40: ("sendfile", _FILE), 285: ("fallocate", _FILE),
-    77: ("ftruncate", _FILE), 74: ("fsync", _FILE), 75: ("fdatasync", _FILE), 44: ("sendto", _SOCKET),
-    46: ("sendmsg", _SOCKET), 2: ("open", _OPEN), 257: ("openat", _OPEN), 76: ("truncate", _PATH),
-    82: ("rename", _TWO_PATHS), 83: ("mkdir", _PATH), 84: ("rmdir", _PATH), 86: ("link", _TWO_PATHS),
-    87: ("unlink", _PATH), 88: ("symlink", _TWO_PATHS), 258: ("mkdirat", _AT), 263: ("unlinkat", _AT),
-    264: ("renameat", _TWO_AT), 265: ("linkat", _TWO_AT), 316: ("renameat2", _TWO_AT),
-}  # fmt: skip
-"""By number: the name, and where its file is told. A mapped file would write without a call; nothing here maps one."""
-_MAKING = os.O_CREAT | os.O_TRUNC
-_TAKES_ROOM = {"write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile", "fallocate",
-               "open", "openat", "mkdir", "mkdirat", "link", "linkat", "symlink"}  # fmt: skip
-"""What a full disk or a used-up quota refuses."""
-_IN_TEXT = {"ENOSPC": errors.ENOSPC, "EDQUOT": errors.EDQUOT, "EROFS": errors.EROFS, "EIO": errors.EIO}
+from breaking.calls import CALLS, ERRORS, OPEN, SOCKET, TAKES_ROOM, cut_power, path_of, stop_before_calls, where_of
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -54,8 +36,6 @@ _CONT, _SETREGS, _GETREGS, _SEIZE = 7, 13, 12, 0x4206
 _OPTIONS = 0x2 | 0x4 | 0x8 | 0x80 | 0x100000  # forks, vforks, clones, seccomp's stops; the traced die with the tracer
 _SECCOMP_STOP = 7
 _WALL = 0x40000000
-_SHUTDOWN = 0x8004587D
-"""EXT4_IOC_SHUTDOWN."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +82,10 @@ def why_not() -> str | None:
     """Why commands cannot be traced here; None where they can."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return "system calls are counted on Linux on x86-64 only"
-    script = "import traced, sys; sys.exit(traced.probe())"
-    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, capture_output=True, timeout=60)
+    script = "from breaking import traced; import sys; sys.exit(traced.probe())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[1], capture_output=True, timeout=60
+    )
     return None if done.returncode == 0 else "a process may not trace another here (ptrace with seccomp)"
 
 
@@ -123,7 +105,7 @@ class Server:
     """The process that does jobs. A context manager."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path[:0]])}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[2:0:-1]))}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -209,7 +191,7 @@ def _forked(work: Any, job: Job) -> Outcome:
         os.chdir(job.folder)
         os.environ.update(job.environment)
         os.read(ready, 1)
-        _filter()
+        stop_before_calls()
         code = 98
         with contextlib.suppress(BaseException):
             code = work() or 0
@@ -285,7 +267,7 @@ class _Watched:
         if _libc.ptrace(_GETREGS, thread, None, registers) < 0:
             return
         name, where = CALLS[registers[15]]
-        path = _path(thread, where, registers)
+        path = path_of(thread, where, registers)
         if path is None or not self._counts(path, where, registers):
             return
         process = self.processes[thread]
@@ -302,35 +284,21 @@ class _Watched:
     def _counts(self, path: str, where: str, registers: Any) -> bool:
         if path.startswith("socket:"):
             return True
-        if where == _OPEN and os.path.exists(path):
+        if where == OPEN and os.path.exists(path):
             flags = registers[13 if registers[15] == 2 else 12]
             if not flags & os.O_TRUNC:
                 return False  # it neither makes the file nor cuts it
         return any(path.startswith(root) for root in self.job.roots) and "/graph/log/" not in path
 
     def _fail(self, thread: int, name: str, registers: Any) -> None:
-        if where_of(name) == _SOCKET or (self.job.error != "EROFS" and name not in _TAKES_ROOM):
+        if where_of(name) == SOCKET or (self.job.error != "EROFS" and name not in TAKES_ROOM):
             return
         if name in ("fsync", "fdatasync"):
             return
         self.outcome.hit = self.outcome.hit or self.outcome.calls[-1]
         registers[15] = 2**64 - 1  # no such call: it is not made
-        registers[10] = 2**64 - _IN_TEXT[str(self.job.error)]
+        registers[10] = 2**64 - ERRORS[str(self.job.error)]
         _libc.ptrace(_SETREGS, thread, None, registers)
-
-
-def cut_power(mounted: str) -> None:
-    """Have an ext4 write nothing more to its disk, not even its journal. Needs root."""
-    handle = os.open(mounted, os.O_RDONLY)
-    try:
-        fcntl.ioctl(handle, _SHUTDOWN, struct.pack("I", 2))
-    finally:
-        os.close(handle)
-
-
-def where_of(name: str) -> str:
-    """How a call tells its file."""
-    return next(where for each, where in CALLS.values() if each == name)
 
 
 def _process_of(thread: int) -> int:
@@ -339,71 +307,6 @@ def _process_of(thread: int) -> int:
             return next(int(line.split()[1]) for line in file if line.startswith("Tgid:"))
     except (OSError, StopIteration):
         return thread
-
-
-def _path(thread: int, where: str, registers: Any) -> str | None:
-    """The file that a call is about; its new name where it has two; "socket:..." for one."""
-    arguments = [registers[place] for place in (14, 13, 12, 7, 9, 8)]
-    try:
-        if where in (_FILE, _SOCKET):
-            place = int(arguments[0])
-            if registers[15] == 326:  # copy_file_range: the second file is the one written
-                place = int(arguments[2])
-            path = os.readlink(f"/proc/{thread}/fd/{place}")
-            return path if (where == _FILE) == path.startswith("/") else None
-        if where == _OPEN:
-            text = _text(thread, arguments[0 if registers[15] == 2 else 1])
-            base = -100 if registers[15] == 2 else ctypes.c_int(arguments[0] & 0xFFFFFFFF).value
-        elif where in (_PATH, _TWO_PATHS):
-            text, base = _text(thread, arguments[1 if where == _TWO_PATHS else 0]), -100
-        else:
-            place = 2 if where == _TWO_AT else 0
-            text = _text(thread, arguments[place + 1])
-            base = ctypes.c_int(arguments[place] & 0xFFFFFFFF).value
-        if text.startswith("/"):
-            return text
-        start = os.readlink(f"/proc/{thread}/cwd" if base == -100 else f"/proc/{thread}/fd/{base}")
-        return os.path.normpath(os.path.join(start, text))
-    except OSError:
-        return None
-
-
-def _text(thread: int, address: int) -> str:
-    """A string in the memory of a traced thread."""
-    with open(f"/proc/{thread}/mem", "rb", buffering=0) as memory:
-        memory.seek(address)
-        found = b""
-        while b"\0" not in found:
-            # A page at a time: what follows the string may not be mapped.
-            piece = memory.read(4096 - (address + len(found)) % 4096)
-            if not piece:
-                break
-            found += piece
-    return found.partition(b"\0")[0].decode(errors="replace")
-
-
-def _filter() -> None:
-    """From now on this process and its children stop before each of CALLS; they gain no rights by programs they run."""
-
-    def step(code: int, yes: int, no: int, value: int) -> bytes:
-        return struct.pack("HBBI", code, yes, no, value)
-
-    load, equal, any_bit, answer = 0x20, 0x15, 0x45, 0x06
-    trace, allow = 0x7FF00000, 0x7FFF0000
-    steps = [step(load, 0, 0, 0)]
-    for number, (_, where) in CALLS.items():
-        if where != _OPEN:
-            steps += [step(equal, 0, 1, number), step(answer, 0, 0, trace)]
-    for number, flags in ((2, 24), (257, 32)):  # opening is seen only where it may make or cut a file
-        steps += [step(equal, 0, 4, number), step(load, 0, 0, flags), step(any_bit, 0, 1, _MAKING)]
-        steps += [step(answer, 0, 0, trace), step(answer, 0, 0, allow)]
-    steps.append(step(answer, 0, 0, allow))
-    program = b"".join(steps)
-    held = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(held))
-    told = ctypes.create_string_buffer(head, len(head))
-    if _libc.prctl(38, 1, 0, 0, 0) or _libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(told)), 0, 0):
-        os._exit(96)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from calcigraph.store.endpoint import import_driver
 from calcigraph.store.graph import Graph
 
 _STORE = re.compile(r"\.[0-9a-f]{8}\.ome\.zarr")
+_KEPT = re.compile(r"graph\.damaged-[0-9a-f]{8}")
+TEXTS = (".json", ".jsonl", ".csv", ".geojson", ".html", ".cypher", ".graphml")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?(?:\[UTC\])?")
-_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}(?![0-9a-f])")
+_KEY = re.compile(r"(?<![0-9a-f.])[0-9a-f]{16}(?![0-9a-f])")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 """Of what holds times and random names too; what they are digests of is compared itself."""
 _COUNTED = re.compile(r'"(?:fits_written|number)": \d+')
 """A fit whose acknowledgement was lost is written, and counted, twice."""
-_FLOAT = re.compile(r"-?\d+\.\d{9,}(?:[eE][+-]?\d+)?")
+_FLOAT = re.compile(r"-?\d+\.\d+(?:[eE][+-]?\d+)?")
 """A sum in another order, as a server that was filled anew gives it, differs in the last digits."""
 _NUMBERS = re.compile(r"\d+")
 
@@ -54,7 +57,7 @@ class Whole:
     nodes: tuple[str, ...]
     ties: tuple[str, ...]
     files: tuple[str, ...]
-    """Below the workspace and the folder of outputs, with the hash of their content."""
+    """All but those of the engine, with the hash of their content."""
     engine: frozenset[str]
     """Names of the engine's files, numbers taken out."""
 
@@ -70,8 +73,9 @@ class Whole:
         return found + [f"left over: graph/{name}" for name in sorted(self.engine - other.engine)]
 
 
-def seen(workspace: Path, outputs: Path) -> Whole:
-    """Look at a workspace; opens and closes its graph."""
+def seen(now: Path) -> Whole:
+    """Look at a workspace and what lies beside it; opens and closes its graph."""
+    workspace = now / "workspace"
     with Graph.open(workspace) as graph:
         nodes, ties = graph.read(_NODES), graph.read(_TIES)
     names = {row["id"]: told([row["labels"], row["properties"].get("uid"), row["properties"].get("name")], workspace)
@@ -81,7 +85,7 @@ def seen(workspace: Path, outputs: Path) -> Whole:
         ties=tuple(
             sorted(told([row["type"], names[row["a"]], names[row["b"]], row["properties"]], workspace) for row in ties)
         ),
-        files=tuple(sorted(_files(workspace, workspace) + _files(outputs, workspace))),
+        files=tuple(sorted(_files(now))),
         engine=frozenset(
             _NUMBERS.sub("N", path.relative_to(workspace / "graph").as_posix())
             for path in (workspace / "graph").rglob("*")
@@ -90,19 +94,20 @@ def seen(workspace: Path, outputs: Path) -> Whole:
     )
 
 
-def _files(folder: Path, workspace: Path) -> list[str]:
+def _files(now: Path) -> list[str]:
     found = []
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        if name.parts[0] == "graph":
+    for path in now.rglob("*"):
+        name = path.relative_to(now)
+        if name.parts[:2] == ("workspace", "graph"):
             continue
         content = ""
         if path.is_file():
             data = path.read_bytes()
-            if path.suffix in (".json", ".csv", ".geojson", ".html", ".cypher", ".graphml"):
-                data = _FLOAT.sub(lambda found: f"{float(found[0]):.9g}", told(data.decode(), workspace)).encode()
+            if path.suffix in TEXTS and not _KEPT.search(name.as_posix()):
+                text = _FLOAT.sub(lambda found: f"{float(found[0]):.9g}", data.decode())
+                data = told(text, now / "workspace").encode()
             content = hashlib.sha256(data).hexdigest()[:16]
-        found.append(f"{_STORE.sub('.ome.zarr', name.as_posix())} {content}")
+        found.append(f"{_KEPT.sub('damaged', _STORE.sub('.ome.zarr', name.as_posix()))} {content}")
     return found
 
 
@@ -118,7 +123,15 @@ def keep(server: Any) -> Kept:
     """Read all of a server's graph. `server` is the Neo4jServer of the tests."""
     with _driver(server) as driver:
         read = [driver.execute_query(text, database_=server.database).records for text in (_NODES, _TIES)]
-    return Kept(*([record.data() for record in records] for records in read))
+    nodes, ties = ([record.data() for record in records] for records in read)
+    for each in nodes + ties:
+        each["properties"] = {name: _with_offset(value) for name, value in each["properties"].items()}
+    return Kept(nodes, ties)
+
+
+def _with_offset(value: Any) -> Any:
+    """A time with its offset in place of the name of its zone, as it was written."""
+    return value.to_native().astimezone(UTC) if hasattr(value, "to_native") else value
 
 
 def put_back(server: Any, kept: Kept) -> None:

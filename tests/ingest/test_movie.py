@@ -181,7 +181,7 @@ def test_a_tiff_cut_short_is_refused(tmp_path, kind, share):
 @pytest.mark.parametrize(
     ("image", "options", "words"),
     [
-        (np.zeros((5, 9, 8, 3), np.uint8), {"photometric": "rgb"}, "RGB"),
+        (np.zeros((5, 9, 8, 3), np.uint8), {"photometric": "rgb"}, "3 channels: 0 red, 1 green, 2 blue"),
         (np.zeros((9, 8, 3), np.uint8), {"photometric": "rgb"}, "RGB"),
         (MOVIE[0], {"photometric": "minisblack"}, "single frame"),
         (
@@ -229,7 +229,7 @@ def test_colour_and_two_long_axes_stay_refused_where_the_interval_is_known(tmp_p
         (MOVIE[:6].reshape(3, 2, 20, 24), {"imagej": True, "metadata": {"axes": "TCYX", "finterval": 3.0}}),
     ):
         tifffile.imwrite(tmp_path / "m.tif", image, **options)
-        with pytest.raises(InputError, match=r"RGB|2 channels"):
+        with pytest.raises(InputError, match=r"3 channels: 0 red|RGB|2 channels"):
             open_movie(str(tmp_path / "m.tif"), timed=True)
 
 

@@ -89,3 +89,19 @@ def test_names_without_numbers_keep_their_alphabet():
     found = numbered("{0}.tif", [("b",), ("a",), ("c",)])
     assert [file.name for file in found.files] == ["a.tif", "b.tif", "c.tif"]
     assert (found.steps, found.axes) == (None, ())
+
+
+def test_a_counter_through_all_files_does_not_hide_channels_and_planes():
+    """As pymmcore-plus names them."""
+    places = [(t, p, c, z) for t in range(5) for p in range(2) for c in range(2) for z in range(3)]
+    rows = [(index, *place) for index, place in enumerate(places)]
+    found = numbered("{0:05d}_t{1:04d}_p{2:03d}_c{3:02d}_z{4:03d}.tif", rows)
+    assert found.axes == ("t (5 values)", "p (2 values)", "c (2 values)", "z (3 values)")
+    one = numbered("{0:05d}_t{1:04d}_p{2:03d}_c{3:02d}_z{4:03d}.tif", [row for row in rows if row[2:] == (1, 0, 2)])
+    assert (one.axes, one.steps) == ((), (0, 1, 2, 3, 4))
+
+
+def test_a_counter_beside_a_time_of_day_is_one_movie():
+    rows = [(index, 12, index // 6, index % 6 * 10) for index in range(60)]
+    found = numbered("img{0:04d}_{1:02d}h{2:02d}m{3:02d}s.tif", rows)
+    assert (found.axes, found.steps) == ((), tuple(range(60)))

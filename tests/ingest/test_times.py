@@ -154,7 +154,13 @@ def test_no_model_takes_uneven_frames(whole, model):
 
 def test_events_have_their_onsets_in_true_seconds():
     """A culture filmed at uneven times, with a pause of a minute: rises are where they were, in seconds."""
-    rng = np.random.default_rng(3)
+    errors = np.concatenate([onset_errors(np.random.default_rng(seed)) for seed in range(4)])
+    assert np.abs(errors).max() < 2  # a frame
+    assert np.median(np.abs(errors)) < 0.6
+
+
+def onset_errors(rng):
+    """s, of each rise in six cells that are filmed at uneven times: that of the event nearest to it."""
     times = np.cumsum(np.r_[0.0, rng.uniform(1.2, 2.8, 239)])
     times[120:] += 60
     onsets = times[30] + np.arange(6)[:, None] * 9 + np.array([0.0, 330.0])
@@ -167,10 +173,12 @@ def test_events_have_their_onsets_in_true_seconds():
         area_px=np.full(6, np.nan),
     )  # fmt: skip
     events = find_events(graph).events
-    for row, label in enumerate(graph.labels):
-        found = events.onset_s[events.label == label]
-        for onset in onsets[row]:
-            assert np.abs(found - onset).min() < 1.5  # less than a frame
+    errors = [
+        events.onset_s[events.label == label] - onset
+        for label, row in zip(graph.labels, onsets, strict=True)
+        for onset in row
+    ]
+    return np.array([each[np.abs(each).argmin()] for each in errors])
 
 
 def test_jitter_is_refused(whole):

@@ -15,6 +15,7 @@ from breaking.fuzz import peak_mb, timed
 
 from calcigraph import queries
 from calcigraph.errors import InputError, LimitError, ReadOnlyError
+from calcigraph.queries.policy import check
 from calcigraph.store import bolt
 from calcigraph.store.graph import Graph
 
@@ -91,6 +92,33 @@ def test_what_exhausts_is_bounded(stored: Graph, text: str) -> None:
     assert serves(stored)
 
 
+LARGE = {
+    "characters": "RETURN size('" + 20_000_000 * "a" + "') AS x",
+    "brackets inside": f"RETURN {100 * '('}1{100 * ')'} AS x",
+    "[s inside": f"RETURN {100 * '['}1{100 * ']'} AS x",
+    "{ } inside": f"MATCH (a) WHERE {20 * 'EXISTS { MATCH (a) WHERE '}true{20 * ' }'} RETURN a",
+    "relationships": f"MATCH (a){50 * '--()'} RETURN a LIMIT 1",
+    "UNIONs": " UNION ".join(100 * ["RETURN 1 AS x"]),
+    "times NOT": f"RETURN {500 * 'NOT '}true AS x",
+    "times -": f"RETURN {500 * '- '}1 AS x",
+}
+"""What an engine would plan for minutes; what is said of it."""
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_what_takes_long_to_plan_is_refused_before_it_reaches_an_engine(what: str) -> None:
+    before = peak_mb(reset=True)
+    with pytest.raises(InputError, match="the query has") as error:
+        check(LARGE[what])
+    assert what.replace("[s", "brackets") in str(error.value)
+    assert len(str(error.value)) < 200
+    assert peak_mb() - before < 100
+
+
+def test_a_list_of_a_thousand_labels_is_taken() -> None:
+    assert check(f"MATCH (c:Cell) WHERE c.label IN {list(range(3000))} RETURN count(c) AS n").startswith("MATCH")
+
+
 def test_a_result_that_would_fill_the_memory_is_ended(
     stored: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +147,6 @@ def test_aggregates_beside_logic_are_right_or_refused(stored: Graph) -> None:
 @pytest.mark.parametrize("text", [text.partition("⇒") for text in texts("honest")], ids=lambda text: text[0][:60])
 def test_what_biologists_ask_is_answered(stored: Graph, text: tuple[str, str, str]) -> None:
     question, _, answer = text
-    table = queries.run_user(stored, question.strip(), given(question))
+    table = queries.run_user(stored, question.strip(), given(question), timeout_s=120)  # also on a busy machine
     if answer:
         assert [list(row.values()) for row in queries.records(table)] == json.loads(answer)

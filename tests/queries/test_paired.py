@@ -37,7 +37,14 @@ def culture(name: str, experiment: str | None, condition: str | None, **values: 
         spreads={},
     )
     return Observed(
-        culture=name, experiment=experiment, condition=condition, annotations={}, cells=50, fitted=None, fired=fired
+        culture=name,
+        experiment=experiment,
+        condition=condition,
+        annotations={},
+        cells=50,
+        fitted=None,
+        fired=fired,
+        foreseen=None,
     )
 
 

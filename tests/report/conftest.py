@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forecast_runs import build_forecast
 
 from calcigraph.report import write_report
 from calcigraph.store.event_types import EventRun
@@ -138,6 +139,8 @@ def reported(
             curves = {"blocks": [], "traces": [[0.1 * row] * 8 for row in range(int((~data.cells.border).sum()))]}
             empty.write_fit(make_fit(data, model="pinn", k=0.03, curves=curves), CREATED, "0.1.0")
         empty.write_events(make_run(data), np.zeros((30, 12)), CREATED, "0.1.0")
+        if name == "a":
+            empty.write_forecast(build_forecast("a", data.cells.labels, trained_on=("b",)), CREATED, "0.1.0")
     empty.write_culture(squares(make_culture("bare", warnings=(f"unsteady {NASTY}",))))
     dots = make_culture("dots", borders=False, masks="traces", height_px=None, width_px=None)
     empty.write_culture(replace(dots, cells=replace(dots.cells, polygons=(None,) * 30)))

@@ -178,6 +178,7 @@ def test_waves_are_arrows(opened: Any) -> None:
 def test_every_quantity_colours_the_map(opened: Any) -> None:
     keys = opened.page.eval_on_selector_all("#colour option", "(all) => all.map((each) => each.value)")
     assert {"intensity", "robust_k_cell", "robust_feed", "crlsm_k_cell", "event_rate_per_h", "area"} <= set(keys)
+    assert {"forecast_probability", "forecast_skill_1"} <= set(keys)
     seen = []
     for key in keys[:-1]:  # the last is the wave's
         opened.page.select_option("#colour", key)
@@ -185,6 +186,20 @@ def test_every_quantity_colours_the_map(opened: Any) -> None:
         assert opened.errors == []
     assert "coupling k, robust (1/s)" in seen
     assert len(set(seen)) == len(seen)
+
+
+def test_the_forecast_is_told_with_its_cells_and_where_it_comes_from(opened: Any, reported: Graph) -> None:
+    found = queries.rows(reported, "forecast_run", culture="a")[1][0]["found"]
+    assert f"Forecast: {found}." in opened.page.inner_text("body")
+    assert "learnt from" in opened.page.inner_text("#provenance")
+    opened.page.select_option("#colour", "forecast_probability")
+    coloured = opened.page.evaluate("window.calcigraphReport.coloured().values")
+    expected = [row["probability"] for row in queries.rows(reported, "forecast", culture="a")[1]]
+    np.testing.assert_allclose(
+        [np.nan if value is None else value for value in coloured],
+        [np.nan if value is None else value for value in expected],
+        rtol=1e-5,
+    )
 
 
 def test_contacts_are_an_overlay(opened: Any, reported: Graph) -> None:

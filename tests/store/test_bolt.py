@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from calcigraph.errors import InputError, LimitError, ReadOnlyError
-from calcigraph.store import endpoint
+from calcigraph.errors import GraphError, InputError, LimitError, ReadOnlyError
+from calcigraph.store import embedded, endpoint
 from calcigraph.store.graph import Graph
 from calcigraph.store.meta import schema
 
@@ -112,3 +112,26 @@ def test_writes_go_only_through_transactions() -> None:
     assert len(sources) > 5
     for path in sources:
         assert not re.search(r"\bsession\.run\(", path.read_text()), path
+
+
+def test_a_graph_that_could_not_be_opened_again_is_opened_by_the_next_who_asks(
+    embedded_graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise GraphError("it does not answer")
+
+    def closing() -> None:
+        close()
+        raise OSError("no data")
+
+    embedded_graph.write("MERGE (k:Culture {uid: 'A'})")
+    bolt = embedded_graph._bolt
+    assert bolt.endpoint.folder is not None
+    close = bolt.endpoint.reader.close
+    embedded.end(bolt.endpoint.folder, bolt.endpoint.port)
+    with monkeypatch.context() as patch:
+        patch.setattr("calcigraph.store.bolt.open_endpoint", failing)
+        patch.setattr(bolt.endpoint.reader, "close", closing)
+        with pytest.raises(GraphError, match="it does not answer"):
+            embedded_graph.read("RETURN 1 AS one")
+    assert embedded_graph.read("MATCH (k:Culture) RETURN k.uid AS uid") == [{"uid": "A"}]

@@ -84,12 +84,15 @@ def test_neo4j_lost_in_mid_write_is_one_clear_line(
         pytest.skip("the Neo4j of the tests is not at a plain bolt://host:port")
     relay = Relay(target[1], int(target[2]))
     monkeypatch.setenv("NEO4J_URI", f"bolt://127.0.0.1:{relay.port}")
-    monkeypatch.setattr("calcigraph.store.bolt.RETRY_S", 0.5)
+    monkeypatch.setattr("calcigraph.store.bolt.RESTART_S", 0.5)
     with Graph.open(tmp_path) as graph, pytest.raises(GraphError, match="was lost and could not be made again"):
         graph.write_culture(make_culture(), progress=lambda *call: relay.close())
     monkeypatch.setenv("NEO4J_URI", neo4j_environment.uri)
     with Graph.open(tmp_path) as graph:
         assert graph.incomplete() == [{"culture": "A", "state": "ingest", "cells": 30}]
+        graph.write_culture(make_culture())
+        assert graph.incomplete() == []
+        assert graph.read("MATCH (c:Cell) RETURN count(c) AS cells") == [{"cells": 30}]
 
 
 class Relay:

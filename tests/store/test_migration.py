@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from older_graph import as_version_1
 
 from calcigraph.errors import GraphError
 from calcigraph.store import migration
@@ -24,8 +25,6 @@ from calcigraph.store.types import CultureData, Fit
 
 Make = Callable[..., CultureData]
 CREATED = "2026-01-02T03:04:05+00:00"
-NEW = ("setting_", "fact_", "option_", "tissue_", "light_", "weight", "name", "place")
-"""What the names of properties begin with that schema version 1 did not have."""
 
 
 class Killed(Exception):
@@ -37,16 +36,6 @@ def contents(graph: Graph) -> list[str]:
     nodes = graph.read("MATCH (n) WHERE NOT n:Meta RETURN labels(n) AS l, properties(n) AS p")
     links = graph.read("MATCH (a)-[x]->(b) RETURN type(x) AS l, properties(x) AS p, a.uid AS a, b.uid AS b")
     return sorted(json.dumps(row, sort_keys=True, default=str) for row in nodes + links)
-
-
-def as_version_1(graph: Graph) -> None:
-    """Take from the graph what its second version added."""
-    graph.write("MATCH (m:Meta) DETACH DELETE m")
-    for pattern in ("(n:Culture)", "(n:Cell)", "(n:FitRun)", "()-[n:ADJACENT]->()"):
-        graph.write(f"MATCH {pattern} WHERE n.created IS NOT NULL SET n.created = toString(n.created)")
-        keys = {key for row in graph.read(f"MATCH {pattern} RETURN keys(n) AS keys") for key in row["keys"]}
-        nothing = {key: None for key in keys if key.startswith(NEW)}
-        graph.write(f"MATCH {pattern} SET n += $nothing", nothing=nothing)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from calcigraph.version import __version__
+
 HOME = Path(__file__).resolve().parents[2]
 BILL = HOME / ".cache" / "calcigraph.cdx.json"
 ENGINE = ("arcadedb", "arcadedb-embedded")
@@ -176,7 +178,15 @@ def bill(found: list[Part]) -> dict[str, Any]:
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
-        "metadata": {"component": {"type": "application", "name": "calcigraph", "bom-ref": "calcigraph"}},
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": "calcigraph",
+                "name": "calcigraph",
+                "version": __version__,
+                "licenses": [{"license": {"id": "Apache-2.0"}}],
+            }
+        },
         "components": [
             {
                 "type": "library",

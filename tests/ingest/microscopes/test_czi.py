@@ -73,3 +73,17 @@ def test_czi_in_colour(tmp_path):
             file.write(np.zeros((20, 30, 3), np.uint8), plane={"T": time})
     with pytest.raises(InputError, match="pixels of type Bgr24; expected one grey channel"):
         open_movie(str(tmp_path / "c.czi"))
+
+
+@pytest.mark.parametrize(
+    ("place", "number"), [(76, b"\x2a\x8a\x95\xba"), (36, b"\xff\xff\xff\x7f"), (40, b"\x00" * 5 + b"\x40")]
+)
+def test_czi_with_a_block_that_would_end_the_process(tmp_path, stack, place, number):
+    """Bytes in the head of its first block: the dimensions that it repeats, and the sizes of what it holds."""
+    path = write_czi(tmp_path / "d.czi", stack[:, :1, :1])
+    data = bytearray(path.read_bytes())
+    first = data.index(b"ZISRAWSUBBLOCK") + place
+    data[first : first + len(number)] = number
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="a block of pixels is damaged, or cut short; copy it again"):
+        open_movie(str(path))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -60,3 +63,46 @@ def test_a_text_that_is_not_micromanagers(tmp_path, stack):
         tifffile.imwrite(tmp_path / f"t{time}.tif", stack[time, 0, 0])
     (tmp_path / "metadata.txt").write_text("filmed on a Monday")
     np.testing.assert_array_equal(read(tmp_path)[0], stack[:, 0, 0])
+
+
+# Films that Micro-Manager's core and libraries wrote themselves: make_micromanager_films.py
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    shutil.unpack_archive(Path(__file__).with_name("micromanager_films.zip"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("named", ["film", "film/film_p000.ome.tif", "film/film_p001.ome.tif", "film/*.tif"])
+@pytest.mark.parametrize("position", [0, 1])
+def test_each_position_of_a_set_is_read_from_its_own_file(films, named, position):
+    expected = np.load(films / "positions.npy")  # time, position, channel, plane, Y, X
+    found, info = read(films / named, scene=str(position), channel="GCaMP", z="2")
+    np.testing.assert_array_equal(found, expected[:, position, 1, 2])
+    assert info.pixel_size_um == 0.65
+    steps = np.diff(info.times.times_s)
+    np.testing.assert_allclose(steps, 0.5, atol=0.1)
+
+
+def test_ndtiff(films):
+    expected = np.load(films / "ndtiff.npy")
+    for named in ("ndtiff", "ndtiff/NDTiffStack.tif"):
+        for channel, name in enumerate(("DAPI", "GCaMP")):
+            found, info = read(films / named, channel=name)
+            np.testing.assert_array_equal(found, expected[:, channel])
+            np.testing.assert_allclose(info.times.times_s, 0.2 * np.arange(6) + 1.5e-3)
+            assert info.pixel_size_um == 0.65
+    with pytest.raises(InputError, match="has 2 channels: 0 DAPI, 1 GCaMP; add --channel NUMBER or NAME"):
+        open_movie(str(films / "ndtiff"))
+
+
+def test_stacks_that_do_not_belong_together_are_refused(tmp_path, films):
+    for number in range(2):
+        shutil.copy(films / "film" / f"film_p00{number}.ome.tif", tmp_path / f"other{number}.tif")
+    tifffile.imwrite(tmp_path / "other2.tif", np.zeros((3, 8, 8), np.uint16), photometric="minisblack")
+    with pytest.raises(
+        InputError, match=r"holds 3 TIFF stacks \(other0.tif, other1.tif, other2.tif\); expected one movie"
+    ):
+        open_movie(str(tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,9 @@ from calcigraph.models.events.chance import least_score
 from calcigraph.models.events.grouping import groups
 from calcigraph.models.events.noise import measure_sums, pooled
 from calcigraph.models.events.refinement import MOST_NUMBERS, windows
+from calcigraph.models.events.search import filters
+from calcigraph.models.events.shapes import bank, heights
+from calcigraph.models.events.unmixing import unmixed
 from calcigraph.models.events.wandering import wandering_baseline
 
 RNG = np.random.default_rng(3)
@@ -68,18 +73,42 @@ def test_a_baseline_follows_its_wandering_and_no_more() -> None:
     frame = np.arange(361)
     slow = np.sin(2 * np.pi * (frame / 250 + RNG.random((30, 1))))
     noise = RNG.standard_normal((30, 361))
-    nothing = np.zeros(30)
-    level, gains = wandering_baseline(slow + noise, np.zeros((30, 361)), nothing, 20.0)
+    level, smoothers = wandering_baseline(slow + noise, np.zeros((30, 361)), np.zeros((30, 361), dtype=bool), 20.0)
     # 18 half waves at most, from 361 values of deviation 1: an error of 0.22 even if all of them were followed.
     assert np.sqrt(((level - slow) ** 2).mean()) < 0.22
-    flat, _ = wandering_baseline(noise, np.zeros((30, 361)), nothing, 20.0)
+    flat, _ = wandering_baseline(noise, np.zeros((30, 361)), np.zeros((30, 361), dtype=bool), 20.0)
     assert np.sqrt((flat**2).mean()) < 0.15
-    again, _ = wandering_baseline(slow[:7] + noise[:7], np.zeros((7, 361)), nothing[:7], 20.0, gains)
+    again, _ = wandering_baseline(
+        slow[:7] + noise[:7], np.zeros((7, 361)), np.zeros((7, 361), dtype=bool), 20.0, smoothers
+    )
     assert again == pytest.approx(level[:7])
+
+
+def test_a_baseline_is_as_well_known_at_its_ends() -> None:
+    rng = np.random.default_rng(5)
+    noise, slope = rng.standard_normal((60, 361)), 2 * rng.standard_normal((60, 1)) * np.linspace(-1, 1, 361)
+    flat, _ = wandering_baseline(noise, np.zeros((60, 361)), np.zeros((60, 361), dtype=bool), 20.0)
+    # A line through 361 values of deviation 1 is off by 0.11 at its ends.
+    assert flat[:, [0, -1]].std() < 0.15
+    level, _ = wandering_baseline(noise + slope, np.zeros((60, 361)), np.zeros((60, 361), dtype=bool), 20.0)
+    assert (level - slope)[:, [0, -1]].std() < 0.25
+
+
+def test_close_events_are_unmixed() -> None:
+    given = filters(bank(80.0), 361)
+    usual = int(np.flatnonzero(given.shapes.width < 10)[-1])
+    given = replace(given, bonus=np.where(np.arange(len(given.shapes)) == usual, 1.0, 0.0))
+    shape = np.repeat(given.shapes.shape[[usual]], 3, axis=0)
+    shape[:, 0] += [100, 105, 200]
+    frame = np.broadcast_to(np.arange(361.0), (3, 361))
+    trace = 10 * heights(shape, frame).sum(axis=0) + 0.3 * np.random.default_rng(1).standard_normal(361)
+    found = unmixed(trace[None].astype(np.float32), np.ones((1, len(given.shapes))), given, 4.0)
+    assert found.shape[:, 0] == pytest.approx(shape[:, 0], abs=1)
+    assert found.height == pytest.approx(10, rel=0.2)
 
 
 def test_few_bins_are_no_baseline_to_follow() -> None:
     first = RNG.standard_normal((2, 30))
-    level, gains = wandering_baseline(np.zeros((2, 30)), first, np.zeros(2), 20.0)
-    assert gains == ()
+    level, smoothers = wandering_baseline(np.zeros((2, 30)), first, np.zeros((2, 30), dtype=bool), 20.0)
+    assert smoothers == ()
     assert (level == first).all()

@@ -19,6 +19,7 @@ from calcigraph.models.forecast.lighting import (
     rests,
 )
 from calcigraph.models.forecast.past import LAGS, Past, forgetting_mean, past_of, resting_level
+from calcigraph.models.forecast.past_events import COUNT, history
 from calcigraph.models.forecast.ridge import LEAST_SQUARE, RIDGE, coming, fitted, moments_of, solved
 from calcigraph.models.forecast.skill import RIVALS, skill_of
 from calcigraph.models.forecast_options import ForecastOptions
@@ -69,6 +70,17 @@ def test_features_know_nothing_of_what_comes(culture: ExcitableCulture) -> None:
     same = features_of(whole)
     assert np.array_equal(changed[:, :200], same[:, :200])
     assert not np.array_equal(changed[:, 200:], same[:, 200:])
+
+
+def test_events_that_have_not_ended_tell_nothing() -> None:
+    resting = np.ones((3, 60), bool)
+    resting[0, 20:30] = resting[1, 40:] = False
+    found = history(resting)
+    assert np.array_equal(found[:, 20:30], history(np.ones((3, 60), bool))[:, 20:30])
+    assert found.shape == (3, 60, COUNT)
+    assert found[0, 30, 0] > found[1, 30, 0]  # its own rate
+    assert found[0, 31, 2] == pytest.approx(np.log(2))  # a frame ago
+    assert np.array_equal(found[1, 45], found[2, 45])  # an event of cell 1 has begun and not ended
 
 
 def test_features_come_in_blocks_that_make_no_difference(
@@ -231,6 +243,21 @@ def test_what_cannot_be_forecast_is_refused() -> None:
         lesson(replace(graph, time_s=uneven - uneven[0]), options)
     with pytest.raises(InputError, match="--ahead is 31; give 1 to 30"):
         ForecastOptions(ahead=31)
+
+
+def test_a_cell_that_is_still_where_it_is_learnt_does_not_spoil_the_others() -> None:
+    """It once made errors of 300 times the variance, in units of a scale that was not known."""
+    light = np.exp(autoregressive(10, 200).intensity)
+    still = light.copy()
+    still[2, :150] = 5.0
+    past = past_of(replace(autoregressive(10, 200), intensity=still))
+    skill = skill_of(past, fitted(moments_of(past, HORIZONS), []), HORIZONS)
+    assert past.still.tolist() == [cell == 2 for cell in range(10)]
+    assert np.isnan(skill.cells[2]).all()
+    assert (skill.culture > -0.3).all()
+    assert (skill.held > 0.8).all()
+    with pytest.raises(InputError, match="no trace of noise changes in its first three quarters"):
+        lesson(replace(autoregressive(10, 200), intensity=np.full((10, 200), 7.0)), ForecastOptions())
 
 
 def test_a_flat_cell_is_forecast_as_flat() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from calcigraph.models import SyntheticOptions, make_culture, movie_frames, operator, simulate, truth
-from calcigraph.models.contacts import WEIGHTS, contact_weights
+from calcigraph.models.contacts import contact_weights
+from calcigraph.models.laws import WEIGHTS
 
 WHOLE = SyntheticOptions(cells=64, size_px=300, frames=60, seed=3, field=1.0)
 QUIET = replace(WHOLE, spikes=0, trace_noise=0.0, feed_spread=0.0, k=0.02)

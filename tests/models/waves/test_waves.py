@@ -15,7 +15,9 @@ from calcigraph.models.synthetic.excitable import WaveOptions, make_waves
 from calcigraph.models.waves import Found, find_waves
 from calcigraph.models.waves.chance import Asked, order_p
 from calcigraph.models.waves.contacts import net_of, reach_of
+from calcigraph.models.waves.fitting import Clutter, fitted
 from calcigraph.models.waves.flashes import flashes_of
+from calcigraph.models.waves.front import Places
 from calcigraph.models.waves.pairs import Train, nearest_pairs
 from calcigraph.store.event_types import Events, no_events
 from calcigraph.store.types import Subgraph
@@ -141,6 +143,49 @@ def test_p_of_the_order_is_uniform_where_there_is_none_and_small_where_there_is(
     # Of 299, 15 are expected below 0.05, with a deviation of 4, and 1.5 below 0.005.
     assert 5 <= (p[1:] <= 0.05).sum() <= 27
     assert (p[1:] <= 0.005).sum() <= 6
+
+
+def test_a_line_is_found_among_more_events_that_have_nothing_to_do_with_it():
+    rng = np.random.default_rng(21)
+    away = rng.uniform(0, 300, 100)
+    time = np.where(np.arange(100) < 40, 50 + away / 2 + 3 * rng.standard_normal(100), rng.uniform(0, 400, 100))
+    clutter = Clutter(rate=1 / 600, least=1.0, lag=60.0, spacing=40.0)
+    design = np.stack([np.ones(100), away], axis=1)[None]
+    coefficient, scale, gain = fitted(clutter, design, time, np.array([10.0]), np.array([[30.0, 0.6]]))
+    assert abs(1 / coefficient[0, 1] / 2 - 1) < 0.03
+    assert 2 < scale[0] < 5
+    assert gain[0] > 80
+
+
+def test_cells_at_the_edge():
+    graph = tissue()
+    places = Places(net=net_of(graph), x=graph.x_px, y=graph.y_px, spacing=SPACING)
+    column, line = np.arange(SIDE * SIDE) % SIDE, np.arange(SIDE * SIDE) // SIDE
+    inner = (np.minimum(column, line) > 0) & (np.maximum(column, line) < SIDE - 1)
+    assert not places.edge[inner].any()
+    corner = np.isin(column, (0, SIDE - 1)) & np.isin(line, (0, SIDE - 1))
+    assert places.edge[corner].all()
+    assert places.edge[~inner].mean() > 0.7
+
+
+def test_three_slow_waves_at_one_time_stay_three():
+    """The second and third set out while the first still runs, and cells fire by themselves between."""
+    graph, rng = tissue(15), np.random.default_rng(22)
+    rows, starts = (2 * 15 + 2, 7 * 15 + 12, 12 * 15 + 3), (500, 620, 700)
+    waves = [circles(graph, row, start, 0.6, rng) for row, start in zip(rows, starts, strict=True)]
+    passed = [np.where(wave < start + 250, wave, np.inf) for wave, start in zip(waves, starts, strict=True)]
+    found = waves_of(find_waves(graph, with_own(graph, rng, *passed), FEW))
+    assert len(found) == 3
+    for row, wave in zip(rows, found, strict=True):
+        assert graph.labels[row] in wave.starts
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cells_that_fire_in_the_same_minutes_in_no_order_are_no_wave(seed):
+    """Many events at one time, and some of them always lie on some front."""
+    graph, rng = tissue(11), np.random.default_rng(30 + seed)
+    times = [start + 80 * rng.standard_normal(121) for start in (500, 1300)]
+    assert waves_of(find_waves(graph, with_own(graph, rng, *times), FEW)) == []
 
 
 @pytest.mark.parametrize("angle", [0, 90, 200])
