@@ -98,7 +98,7 @@ class Bolt:
         if self.frozen:
             raise WorkspaceError(f"the graph in {self.endpoint.where} may only be read: {_FROZEN}")
 
-    def _require_writable(self) -> None:
+    def _blame_disk(self) -> None:
         """Raise WorkspaceError where the disk is why the embedded engine could not do something."""
         if self.endpoint.folder is not None:
             room.require_writable(self.endpoint.folder)
@@ -140,7 +140,7 @@ class Bolt:
                 if self._crashed(error, endpoint):
                     crashes += 1
                     if crashes >= CRASHES:
-                        self._require_writable()
+                        self._blame_disk()
                         raise self._no_memory() from error
                 self._recover(error, endpoint, attempt, time.monotonic() - failed)
 
@@ -309,7 +309,7 @@ class Bolt:
         code = code_of(error)
         if ".Security." in code or "DatabaseNotFound" in code or "DatabaseUnavailable" in code:
             return connection_error(error, endpoint.where, endpoint.database, ours=endpoint.kind == "embedded")
-        self._require_writable()
+        self._blame_disk()
         # A transaction that does not fit the heap is dropped; what is sent next then finds none of that number.
         if endpoint.folder is not None and "TransactionNotFound" in code:
             return self._no_memory()
