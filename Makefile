@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STAMP := .venv/.set-up
 
-.PHONY: setup test test-fast lint docs bench soak power full fuzz audit speed scale identification tissue events forecast demo lock \
+.PHONY: setup test test-fast lint docs bench soak power full fuzz audit speed speed-short scale identification tissue events forecast demo lock \
 	clean help
 
 setup: $(STAMP)  ## make .venv from the hashed lock, install calcigraph editable
@@ -60,6 +60,9 @@ audit: $(STAMP)  ## licences of all locked packages, a bill of materials, the en
 speed: $(STAMP)  ## measure the table of speed and how time and memory grow, and write the tables and picture of docs/speed.md
 	$(BENCH) benchmarks/growth.py
 	$(BENCH) benchmarks/speed.py --page
+
+speed-short: $(STAMP)  ## the rows of that table that can be begun within 8 minutes; the others stay as they are
+	$(BENCH) benchmarks/speed.py --page --minutes 8
 
 identification: $(STAMP)  ## measure all that docs/identification.md says anew, and write its tables and pictures
 	$(PYTHON) benchmarks/page.py

@@ -45,7 +45,7 @@ def ours(folder: Path) -> None:
             found = Pass(ready.movie, writer, pixels=pixels).run()
             assert found.sums is not None
             normalise(found.sums.logs / pixels.counts[:, None], found.normalisation)
-            for waiting in writer._syncing:
+            for waiting in writer._settling:
                 waiting.result()
 
 

@@ -94,7 +94,8 @@ def own() -> str:
         table("own_share"),
         {
             "line": ("cultures", None),
-            "identified": ("k identified, of 20", COUNT),
+            "cultures": ("number", COUNT),
+            "identified": ("k identified", COUNT),
             "events": ("events", COUNT),
             "told": ("with a share", COUNT),
             "passed_on": ("passed on", PERCENT),
@@ -186,7 +187,7 @@ def speed() -> str:
         ["events in traces", f"{detection['cells']:.0f} cells, {detection['frames']:.0f} frames",
          f"{detection['events']:.0f}", f"{detection['processor_seconds']:.1f}",
          f"{detection['ratio']:.0f} times a Gaussian filter and find_peaks"],
-        *(["links and waves, p-values included", f"{row['cells']:.0f} cells", f"{row['events']:.0f}",
+        *(["links and waves, p-values included", str(row["culture"]), f"{row['events']:.0f}",
            f"{row['seconds']:.1f}", "-"] for _, row in linking.iterrows()),
     ]  # fmt: skip
     return markdown(["work", "culture", "events", "processor seconds", "beside"], rows)

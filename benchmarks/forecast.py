@@ -1,12 +1,13 @@
 """Forecasts of recordings that nothing was learnt from, what contacts add where they matter, and where they do not.
 
-    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 16] [--null 100] [--csv FOLDER] [--seed 8000]
+    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 16] [--null 100] [--single 6] [--csv FOLDER]
 
 Tissue: each recording of FOLDER (by default $CALCIGRAPH_TEST_DATA/lymph_gland) is forecast by what the others and its
 own first three quarters teach, and by the others alone; the last quarter is judged. Beside it: forecasts that need no
 model, and the methods of benchmarks/forecast_rivals.py. All errors are in units of each cell's variance.
 
-Excitable medium: cultures whose waves run over contacts, and cultures whose cells fire by themselves.
+Excitable medium: cultures whose waves run over contacts, cultures whose cells fire by themselves, and cultures in which
+some contacts carry waves and others do not.
 """
 
 # ruff: noqa: E402  (threads are set before NumPy loads)
@@ -25,7 +26,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 from forecast_events import of_events
+from forecast_oracle import of_law
 from forecast_rivals import AHEAD, rivals
+from forecast_single import of_single
 
 from calcigraph.models.forecast.contacts import contact_gain, contact_nats
 from calcigraph.models.forecast.past import past_of
@@ -118,7 +121,8 @@ def of_medium(cultures: int, seed: int) -> Iterator[Row]:
             gained = contact_gain(own.past, culture.graph.pairs, 99, np.random.default_rng(at))
             assert gained is not None
             nats = contact_nats(own.past, own.where, culture.graph.pairs)
-            yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word, "nats": nats}
+            law = dict(zip(("gain_of_law", "nats_of_law"), of_law(culture, own), strict=True))
+            yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word, "nats": nats} | law
 
 
 def of_null(cultures: int, seed: int) -> Iterator[Row]:
@@ -137,6 +141,7 @@ def main() -> None:
     parser.add_argument("--tissue", type=Path, default=Path(data) / "lymph_gland" if data else None)
     parser.add_argument("--cultures", type=int, default=16)
     parser.add_argument("--null", type=int, default=100)
+    parser.add_argument("--single", type=int, default=6)
     parser.add_argument("--seed", type=int, default=8000)
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
@@ -147,6 +152,7 @@ def main() -> None:
         parts = {"events": methods, "tenths": tenths, "tissue": of_tissue(read)}
     if asked.cultures:
         parts |= {"medium": of_medium(asked.cultures, asked.seed), "null": of_null(asked.null, asked.seed)}
+        parts["single"] = of_single(asked.single, asked.seed)
     for name, rows in parts.items():
         found = []
         for row in rows:

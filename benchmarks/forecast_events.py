@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from calcigraph.models.forecast.lighting import area_under_curve, learn, learnable, own_chances
+from calcigraph.models.forecast.lighting import area_under_curve, learnable, own_chances
+from calcigraph.models.forecast.logit import learn
 from calcigraph.models.forecast_run import Lesson
 from calcigraph.store.types import BoolArray, FloatArray
 
@@ -34,7 +35,7 @@ def chances_of(own: Lesson, others: Sequence[Lesson]) -> Iterator[tuple[str, Flo
     taught = [own.rows, *(rows for each in others for rows in (each.rows, each.later))]
     rows, after = (np.concatenate(each) for each in zip(*taught, strict=True))
     asked = learnable(own.past, own.where, own.where.held_out)[0]
-    regression = learn(rows, after)
+    regression = learn(taught)
     assert regression is not None
     by_regression, by_trees = regression(asked), trees(rows[::EVERY], after[::EVERY])(asked)
     odds = (np.log(by_regression / (1 - by_regression)) + np.log(by_trees / (1 - by_trees))) / 2

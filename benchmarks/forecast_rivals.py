@@ -36,7 +36,7 @@ def rivals(own: Lesson) -> dict[str, FloatArray]:
         "dynamic mode decomposition": modes(past, np.zeros(len(past.values), bool)),
         "dynamic mode decomposition with control": modes(past, own.graph.border),
         "SINDy, discrete": sindy(own),
-        "consensus run, robust, without feed": consensus(own, "robust"),
+        "consensus run, robust": consensus(own, "robust"),
         "consensus run, crlsm": consensus(own, "crlsm"),
     }
 
@@ -150,8 +150,9 @@ def consensus(own: Lesson, model: str) -> FloatArray:
     rates = np.zeros((count + 1, count + 1))
     k, feed = (np.nan_to_num(found.cells[name]) for name in ("k", "feed"))
     rates[op.inner, :count] = k[:, None] * op.apply(np.eye(count))
-    if model != "robust":  # with its feed, runs leave the traces within frames in six of nine recordings
-        rates[op.inner, count] = feed
+    rates[op.inner, count] = feed
+    if "leak" in found.cells:  # where a fit has a leak, the feed balances it
+        rates[op.inner, op.inner] -= found.cells["leak"]
     now = np.concatenate([past.values, np.ones((1, frames))])
     low, high = (bound(past.values[:, : past.split], axis=1)[:, None] for bound in (np.min, np.max))
     errors = []

@@ -238,44 +238,73 @@ def of_times(label: np.ndarray, half: np.ndarray, se: float) -> Events:
     return Events(**(empty | flags | known))
 
 
+def lattice(cells: int) -> Subgraph:
+    """Cells in rows, each in contact with the six around it."""
+    side = int(np.sqrt(cells))
+    x, y = (50.0 * each.ravel() for each in np.meshgrid(np.arange(side), np.arange(side)))
+    x = x + 25 * (y // 50 % 2)
+    number = np.arange(side * side).reshape(side, side)
+    steps = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    steps += [(number[:-1:2, 1:], number[1::2, :-1]), (number[1:-1:2, :-1], number[2::2, 1:])]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in steps])
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    apart = np.hypot(*(each[pairs[:, 0]] - each[pairs[:, 1]] for each in (x, y)))
+    return Subgraph(
+        culture="lattice",
+        frame_interval_s=10.0,
+        labels=np.arange(1, len(x) + 1),
+        x_px=x,
+        y_px=y,
+        border=x < 0,
+        intensity=np.zeros((len(x), 361)),
+        pairs=pairs,
+        shared_border_px=apart,
+        centroid_distance_px=apart,
+    )
+
+
+def own(cells: int, each: int, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Labels and times of events at random times."""
+    return [rng.integers(1, cells + 1, each * cells)], [rng.uniform(0, 3600, each * cells)]
+
+
+def with_waves(graph: Subgraph, rng: np.random.Generator) -> Events:
+    """7 own events of a cell and a wave of some 30 cells for every 10."""
+    cells, (x, y) = len(graph.labels), (graph.x_px, graph.y_px)
+    label, half = own(cells, 7, rng)
+    for _ in range(cells // 10):
+        middle, start, pace = rng.integers(cells), rng.uniform(0, 3300), rng.uniform(1, 4)
+        away = np.hypot(x - x[middle], y - y[middle])
+        inside = np.flatnonzero(away < 160)
+        label.append(inside + 1)
+        half.append(start + away[inside] / pace + 2 * rng.standard_normal(len(inside)))
+    return of_times(np.concatenate(label), np.clip(np.concatenate(half), 0, 3600), 2.0)
+
+
+def together(graph: Subgraph, rng: np.random.Generator) -> Events:
+    """5 own events of a cell, and three of five cells twice within two minutes, in no order."""
+    cells = len(graph.labels)
+    label, half = own(cells, 5, rng)
+    for start in (1200, 2400):
+        label.append(np.flatnonzero(rng.random(cells) < 0.6) + 1)
+        half.append(start + rng.uniform(0, 120, len(label[-1])))
+    return of_times(np.concatenate(label), np.concatenate(half), 2.0)
+
+
+SPEEDS = ((1_000, "", with_waves), (10_000, "", with_waves), (10_000, ", 60 % together twice", together))
+
+
 def speed(seed: int) -> list[Row]:
-    """A lattice of cells with 7 own events each and a wave of some 30 cells for every 10."""
+    """Processor seconds for links and waves."""
     rows: list[Row] = []
-    for cells in (1_000, 10_000):
-        rng = np.random.default_rng(seed)
-        side = int(np.sqrt(cells))
-        x, y = (50.0 * each.ravel() for each in np.meshgrid(np.arange(side), np.arange(side)))
-        x = x + 25 * (y // 50 % 2)
-        number = np.arange(side * side).reshape(side, side)
-        steps = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
-        steps += [(number[:-1:2, 1:], number[1::2, :-1]), (number[1:-1:2, :-1], number[2::2, 1:])]
-        pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in steps])
-        pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-        apart = np.hypot(*(each[pairs[:, 0]] - each[pairs[:, 1]] for each in (x, y)))
-        label, half = [rng.integers(1, len(x) + 1, 7 * len(x))], [rng.uniform(0, 3600, 7 * len(x))]
-        for _ in range(len(x) // 10):
-            middle, start, pace = rng.integers(len(x)), rng.uniform(0, 3300), rng.uniform(1, 4)
-            away = np.hypot(x - x[middle], y - y[middle])
-            inside = np.flatnonzero(away < 160)
-            label.append(inside + 1)
-            half.append(start + away[inside] / pace + 2 * rng.standard_normal(len(inside)))
-        graph = Subgraph(
-            culture="lattice",
-            frame_interval_s=10.0,
-            labels=np.arange(1, len(x) + 1),
-            x_px=x,
-            y_px=y,
-            border=x < 0,
-            intensity=np.zeros((len(x), 361)),
-            pairs=pairs,
-            shared_border_px=apart,
-            centroid_distance_px=apart,
-        )
-        events = of_times(np.concatenate(label), np.clip(np.concatenate(half), 0, 3600), 2.0)
+    for cells, name, events_of in SPEEDS:
+        graph = lattice(cells)
+        events = events_of(graph, np.random.default_rng(seed))
         start_s = time.process_time()
         found = find_waves(graph, events, EventOptions())
-        seconds = time.process_time() - start_s
-        rows.append({"cells": len(x), "events": len(events), "waves": len(found.waves), "seconds": round(seconds, 1)})
+        seconds = round(time.process_time() - start_s, 1)
+        row: Row = {"culture": f"{len(graph.labels)} cells{name}", "events": len(events), "waves": len(found.waves)}
+        rows.append(row | {"seconds": seconds})
         print(line_of(rows[-1]), flush=True)
     return rows
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,12 +25,16 @@ from calcigraph.errors import CalcigraphError, ConflictError, InputError, NotFou
 from calcigraph.export.place import write_in_place
 from calcigraph.naming import checked_name
 from calcigraph.store.files import file_digest, remove_leftovers, require_place
-from calcigraph.store.folder import MovieFolder
-from calcigraph.store.manifest import Flaw
+from calcigraph.store.location import Location, files_below, pieces, remove_below
+from calcigraph.store.manifest import Flaw, listed
 from calcigraph.store.meta import SCHEMA_VERSION
+from calcigraph.store.movie_places import movies_of
+from calcigraph.store.movies import Movies
+from calcigraph.store.objects import ObjectPath
 from calcigraph.store.refill import contents_of_lines, lines_of
 from calcigraph.store.rowwise import differences
 from calcigraph.store.seals import Contents
+from calcigraph.store.staging import ROOT
 from calcigraph.store.types import Culture, Progress
 from calcigraph.version import __version__
 
@@ -41,7 +46,6 @@ FORMAT = 1
 NOTE = "backup.json"
 TRIES = 6
 """Attempts at a culture that others write meanwhile."""
-PIECE = 2**20
 SAVING, READING, COPYING = "saving", "checking the backup", "copying movies"
 
 
@@ -58,20 +62,22 @@ class Saved:
 
 def check_out(out: Path) -> None:
     """Raise InputError where no backup can be written. What a killed one left there is removed."""
+    if re.match(r"[A-Za-z][\w+.-]+:/", str(out)):  # Path has made one slash of two
+        raise InputError(f"cannot write {str(out)!r}: a backup is written to a folder; copy that to where you like")
     remove_leftovers(out)
     if out.exists() or out.is_symlink():
         raise InputError(f"{str(out)!r} exists already: a backup is written to a new folder")
     require_place(out)
 
 
-def save(graph: Graph, movies: MovieFolder, out: Path, progress: Progress) -> Saved:
+def save(graph: Graph, movies: Movies, out: Path, progress: Progress) -> Saved:
     """See `Workspace.backup`; `check_out` allows `out`."""
     out, saved = out.resolve(), Saved()
     write_in_place(out, True, lambda draft: _fill(graph, movies, draft, saved, progress))
     return saved
 
 
-def _fill(graph: Graph, movies: MovieFolder, draft: Path, saved: Saved, progress: Progress) -> None:
+def _fill(graph: Graph, movies: Movies, draft: Path, saved: Saved, progress: Progress) -> None:
     (draft / "cultures").mkdir()
     names = [culture.uid for culture in graph.cultures()]
     for done, name in enumerate(names):
@@ -89,7 +95,7 @@ def _fill(graph: Graph, movies: MovieFolder, draft: Path, saved: Saved, progress
     (draft / NOTE).write_text(json.dumps(note | {"digest": _digest_of(note)}, indent=1), encoding="utf-8")
 
 
-def _culture(graph: Graph, movies: MovieFolder, draft: Path, name: str, saved: Saved) -> None:
+def _culture(graph: Graph, movies: Movies, draft: Path, name: str, saved: Saved) -> None:
     """Save a culture as it is at one moment: what others write meanwhile is noticed, and read again."""
     flaws: list[str] = []
     for attempt in range(TRIES):
@@ -118,7 +124,7 @@ def _culture(graph: Graph, movies: MovieFolder, draft: Path, name: str, saved: S
     raise ConflictError(f"culture {name} is being written all the time: repeat the backup when that has ended")
 
 
-def _copied(graph: Graph, movies: MovieFolder, draft: Path, culture: Culture) -> tuple[dict[str, str], list[str]]:
+def _copied(graph: Graph, movies: Movies, draft: Path, culture: Culture) -> tuple[dict[str, str], list[str]]:
     """The digests of a culture's files, and what is wrong with it, or has been written meanwhile."""
     files: dict[str, str] = {}
     flaws: list[str] = []
@@ -144,16 +150,13 @@ def _copied(graph: Graph, movies: MovieFolder, draft: Path, culture: Culture) ->
     return files, flaws
 
 
-def _copied_store(store: Path, target: Path, digest: str | None) -> tuple[dict[str, str], list[str]]:
+def _copied_store(store: Location, target: Path, digest: str | None) -> tuple[dict[str, str], list[str]]:
     """Copy a store, reading each file once."""
-    from calcigraph.store.manifest import ROOT, listed
-
     known = listed(store)
     files: dict[str, str] = {}
     try:
-        for path in sorted(each for each in store.rglob("*") if each.is_file()):
-            name = path.relative_to(store).as_posix()
-            files[name] = _copy(path, target / name)
+        for name in files_below(store):
+            files[name] = _copy(store / name, target / name)
     except FileNotFoundError:
         return files, ["a file of its movie is gone"]
     if known is None:
@@ -164,12 +167,12 @@ def _copied_store(store: Path, target: Path, digest: str | None) -> tuple[dict[s
     ] + ([f"{ROOT}: damaged"] if digest is not None and files.get(ROOT) != digest else [])
 
 
-def _copy(source: Path, target: Path) -> str:
+def _copy(source: Location, target: Path) -> str:
     """Copy a file; return its SHA-256."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with source.open("rb") as file, target.open("wb") as copy:
-        while piece := file.read(PIECE):
+    with target.open("wb") as copy:
+        for piece in pieces(source):
             copy.write(piece)
             digest.update(piece)
     return digest.hexdigest()
@@ -218,7 +221,7 @@ def flaws_of_backup(backup: Path, note: Mapping[str, Any], progress: Progress) -
         progress(READING, done, len(names))
 
 
-def restore(backup: Path, workspace: Path, progress: Progress) -> list[str]:
+def restore(backup: Path, workspace: Location, progress: Progress) -> list[str]:
     """See `Workspace.restore`."""
     note = read_note(backup)
     flaw = next(flaws_of_backup(backup, note, progress), None)
@@ -227,7 +230,7 @@ def restore(backup: Path, workspace: Path, progress: Progress) -> list[str]:
             f"{backup / flaw.name} is {flaw.state}: nothing was restored; "
             f"`{command('verify', [], '--backup', str(backup))}` tells all that is wrong with this backup"
         )
-    if not os.environ.get("NEO4J_URI"):
+    if isinstance(workspace, Path) and not os.environ.get("NEO4J_URI"):
         _restore_here(backup, note, workspace, progress)
     else:
         _restore_to_server(backup, note, workspace, progress)
@@ -250,46 +253,54 @@ def _restore_here(backup: Path, note: Mapping[str, Any], workspace: Path, progre
     write_in_place(workspace, True, build)
 
 
-def _restore_to_server(backup: Path, note: Mapping[str, Any], workspace: Path, progress: Progress) -> None:
+def _restore_to_server(backup: Path, note: Mapping[str, Any], workspace: Location, progress: Progress) -> None:
     try:
-        workspace.mkdir(parents=True, exist_ok=True)
+        if isinstance(workspace, Path):
+            workspace.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(f"workspace {workspace} cannot be made ({error.strerror})") from error
     _put(backup, note, workspace, workspace, progress)
 
 
-def _put(backup: Path, note: Mapping[str, Any], folder: Path, final: Path, progress: Progress) -> None:
+def _put(backup: Path, note: Mapping[str, Any], folder: Location, final: Location, progress: Progress) -> None:
     """Fill a workspace that is at `folder` and will be at `final`; undo what was done if it cannot be finished."""
     from calcigraph.store import Graph, chosen_heap_mb
 
-    movies, later = MovieFolder(folder), MovieFolder(final)
+    movies, later = movies_of(folder), movies_of(final)
     with ExitStack() as stack:
         graph = stack.enter_context(Graph.open(folder, heap_mb=chosen_heap_mb()))
         wanted = {name: _lines(backup, name) for name in note["cultures"]}
         missing = [name for name, contents in wanted.items() if not _there(graph, name, contents)]
-        for name in missing:
+        # A lease has to be renewed, so there each culture is held only while it is written.
+        at_once = isinstance(folder, Path)
+        for name in missing if at_once else ():
             stack.enter_context(movies.locked(checked_name(name)))
         done: list[str] = []
         try:
             for name in missing:
                 done.append(name)
-                movie = wanted[name].culture.get("movie")
-                if movie is not None and (backup / movie).is_dir():
-                    _put_store(backup / movie, folder / movie, progress)
-                    graph.forget(wanted[name])
-                    graph.refill(_read_lines(backup, name), {"movie_uri": later.uri(movie)}, progress)
-                else:
-                    graph.forget(wanted[name])
-                    graph.refill(_read_lines(backup, name), {}, progress)
-                if graph.contents(name).found() != wanted[name].found():
-                    raise WorkspaceError(f"culture {name} is not in the graph as it is in the backup")
+                with contextlib.nullcontext() if at_once else movies.locked(checked_name(name)):
+                    _put_culture(graph, backup, name, movies, later, wanted[name], progress)
         except BaseException:
             for name in done:
                 _undo(graph, movies, name)
             raise
 
 
-def _undo(graph: Graph, movies: MovieFolder, name: str) -> None:
+def _put_culture(
+    graph: Graph, backup: Path, name: str, movies: Movies, later: Movies, wanted: Contents, progress: Progress
+) -> None:
+    movie, changes = wanted.culture.get("movie"), {}
+    if movie is not None and (backup / movie).is_dir():
+        _put_store(backup / movie, movies.workspace / movie, progress)
+        changes = {"movie_uri": later.uri(movie)}
+    graph.forget(wanted)
+    graph.refill(_read_lines(backup, name), changes, progress)
+    if graph.contents(name).found() != wanted.found():
+        raise WorkspaceError(f"culture {name} is not in the graph as it is in the backup")
+
+
+def _undo(graph: Graph, movies: Movies, name: str) -> None:
     with contextlib.suppress(CalcigraphError):  # it was not begun, or the server is gone: then `status` names it
         graph.delete_culture(name)
     movies.remove(name)
@@ -307,16 +318,21 @@ def _there(graph: Graph, name: str, contents: Contents) -> bool:
     )
 
 
-def _put_store(source: Path, target: Path, progress: Progress) -> None:
+def _put_store(source: Path, target: Location, progress: Progress) -> None:
     """Copy a store into its place, whole or not at all."""
     if target.is_dir():
-        shutil.rmtree(target)
+        remove_below(target)
+    files = files_below(source)
+    if isinstance(target, ObjectPath):
+        for done, name in enumerate(sorted(files, key=lambda name: name == ROOT), start=1):  # by which it is whole
+            (target / name).put(source / name)
+            progress(COPYING, done, len(files))
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    files = sorted(path for path in source.rglob("*") if path.is_file())
 
     def build(draft: Path) -> None:
-        for done, path in enumerate(files, start=1):
-            _copy(path, draft / path.relative_to(source))
+        for done, name in enumerate(files, start=1):
+            _copy(source / name, draft / name)
             progress(COPYING, done, len(files))
 
     write_in_place(target, True, build)

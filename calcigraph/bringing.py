@@ -109,6 +109,7 @@ class Bringing(Opened):
     def _write(self, data: CultureData, replacing: bool, progress: Progress) -> Culture:
         if data.culture.movie is not None:
             data = replace(data, culture=replace(data.culture, movie_uri=self._movies.uri(data.culture.movie)))
+        self._movies.require_held(data.culture.uid)
         self.graph.write_culture(data, replace=replacing, progress=progress)
         return self._tidied(self.culture(data.culture.uid))
 

@@ -17,10 +17,10 @@ from calcigraph.version import __version__
 if TYPE_CHECKING:
     from calcigraph.store import Graph
     from calcigraph.store.curated import Changes
-    from calcigraph.store.folder import MovieFolder
+    from calcigraph.store.movies import Movies
 
 
-def curate(graph: Graph, movies: MovieFolder, culture: Culture, masks: str, progress: Progress) -> Changes | None:
+def curate(graph: Graph, movies: Movies, culture: Culture, masks: str, progress: Progress) -> Changes | None:
     """Put mended masks in the place of a culture's. See `Workspace.curate`.
 
     Parameters
@@ -51,6 +51,7 @@ def curate(graph: Graph, movies: MovieFolder, culture: Culture, masks: str, prog
     name = movies.relative(store)
     data = remeasure(mended, culture, stored, store_path=store, movie_name=name, version=__version__, progress=progress)
     data = replace(data, culture=replace(data.culture, movie_uri=movies.uri(name)))
+    movies.require_held(culture.uid)
     try:
         changes = graph.curate(data, culture.input_digest, datetime.now(UTC).isoformat(timespec="seconds"))
     except (InputError, ConflictError):  # it was refused, so that the graph does not name the new store

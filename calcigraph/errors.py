@@ -114,6 +114,13 @@ class WorkspaceError(CalcigraphError, OSError):
     """The workspace cannot be read or written (permissions, disk space, damaged files)."""
 
 
+class StorageError(CalcigraphError, LookupError):
+    """Object storage cannot be reached, or refused the login or what was asked.
+
+    Not an OSError: whoever reads a file takes that for damage of the file.
+    """
+
+
 class VersionError(GraphError):
     """Another version of calcigraph made the graph, and this one may not use it as it is."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from calcigraph.export import Exported
+    from calcigraph.store.location import Location
     from calcigraph.store.types import Culture
 
 
@@ -207,7 +208,7 @@ class Giving(Bringing):
 
         return traces_array(self.subgraph(culture))
 
-    def _movie(self, culture: Culture) -> Path | None:
+    def _movie(self, culture: Culture) -> Location | None:
         """The movie store, where this workspace has it."""
         there = culture.movie is not None and self._movies.has(culture.movie)
         return self.folder / str(culture.movie) if there else None

@@ -17,21 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 from calcigraph.errors import CalcigraphError, ConflictError, DamagedError, GraphError, VersionError, command
 from calcigraph.store.embedded import finish_mending, mended
-from calcigraph.store.files import file_digest, flush
+from calcigraph.store.files import flush
 from calcigraph.store.graph_files import copied, held
 from calcigraph.store.kept import read_rows, sources
-from calcigraph.store.manifest import ROOT, flaws_of, listed
+from calcigraph.store.location import Location, digest_of, remove_below, replace_file
+from calcigraph.store.manifest import flaws_of, listed
 from calcigraph.store.mended import fits_its_seals, with_movie_uri
 from calcigraph.store.movie import open_store
 from calcigraph.store.refill import lines_of
 from calcigraph.store.rowwise import differences
 from calcigraph.store.seals import Contents
+from calcigraph.store.staging import ROOT
 from calcigraph.store.types import Culture, CultureData, Progress
 from calcigraph.verifying import Finding, verify
 
 if TYPE_CHECKING:
     from calcigraph.store import Graph
-    from calcigraph.store.folder import MovieFolder
+    from calcigraph.store.movies import Movies
 
 MENDED = "mended"
 _OF_STORE = ("culture", "cells", "intensities", "contacts", "places")
@@ -39,7 +41,7 @@ _OF_STORE = ("culture", "cells", "intensities", "contacts", "places")
 
 
 def repair(
-    folder: Path, movies: MovieFolder, opened: Callable[[], Graph], names: Sequence[str], progress: Progress
+    folder: Location, movies: Movies, opened: Callable[[], Graph], names: Sequence[str], progress: Progress
 ) -> list[Finding]:
     """See `Workspace.verify`: what was mended, and then what there is.
 
@@ -54,12 +56,14 @@ def repair(
     progress
         As for `verify`.
     """
-    finish_mending(folder / "graph")
+    if isinstance(folder, Path):
+        finish_mending(folder / "graph")
     found = verify(folder, movies, None, names, progress)
     if all(each.state in ("right", "elsewhere", "in use") for each in found):
         return found
     done: list[Finding] = []
-    if any(each.wrong and each.culture is None and each.part.startswith("graph") for each in found):
+    damaged = any(each.wrong and each.culture is None and each.part.startswith("graph") for each in found)
+    if damaged and isinstance(folder, Path):
         done += _new_graph(folder, progress)
     graph = opened()
     done += _brought_back(graph, movies, names, progress)
@@ -119,7 +123,7 @@ def _moved(old: Graph, new: Graph, progress: Progress) -> list[str]:
     return lost
 
 
-def _brought_back(graph: Graph, movies: MovieFolder, names: Sequence[str], progress: Progress) -> Iterator[Finding]:
+def _brought_back(graph: Graph, movies: Movies, names: Sequence[str], progress: Progress) -> Iterator[Finding]:
     """Cultures of which there is a whole movie store and nothing in the graph."""
     there = {culture.uid for culture in graph.cultures()} | {row["culture"] for row in graph.incomplete()}
     for store in movies.whole():
@@ -128,7 +132,7 @@ def _brought_back(graph: Graph, movies: MovieFolder, names: Sequence[str], progr
             continue
         try:
             with movies.locked(name):
-                data = _kept(movies, store, file_digest(store / ROOT), datetime.now(UTC).isoformat(timespec="seconds"))
+                data = _kept(movies, store, digest_of(store / ROOT), datetime.now(UTC).isoformat(timespec="seconds"))
                 if data is not None:
                     graph.write_culture(with_movie_uri(data, movies.uri(movies.relative(store))), progress=progress)
                     said = f"from its movie store; fits and events are to be made again: `{command('fit', [name])}`"
@@ -137,7 +141,7 @@ def _brought_back(graph: Graph, movies: MovieFolder, names: Sequence[str], progr
             yield Finding(name, "culture", "missing", f"it cannot be brought back: {error}")
 
 
-def _kept(movies: MovieFolder, store: Path, digest: str, created: str) -> CultureData | None:
+def _kept(movies: Movies, store: Location, digest: str, created: str) -> CultureData | None:
     """What a store keeps of its culture; None where it keeps nothing that can be read."""
     with contextlib.suppress(CalcigraphError, OSError, RuntimeError, ValueError, KeyError, TypeError):
         return read_rows(
@@ -146,7 +150,7 @@ def _kept(movies: MovieFolder, store: Path, digest: str, created: str) -> Cultur
     return None
 
 
-def _culture(graph: Graph, movies: MovieFolder, name: str, progress: Progress) -> Iterator[Finding]:
+def _culture(graph: Graph, movies: Movies, name: str, progress: Progress) -> Iterator[Finding]:
     """Mend one culture, which is held for writing."""
     broken = {row["culture"] for row in graph.incomplete()} | set(graph.incomplete_events())
     if name in broken:
@@ -164,7 +168,7 @@ def _culture(graph: Graph, movies: MovieFolder, name: str, progress: Progress) -
     yield from _rows(graph, movies, culture)
 
 
-def _store(movies: MovieFolder, culture: Culture, progress: Progress) -> Iterator[Finding]:
+def _store(movies: Movies, culture: Culture, progress: Progress) -> Iterator[Finding]:
     """Make damaged and missing files of a movie store again from the source movie."""
     name, store = str(culture.movie), movies.workspace / str(culture.movie)
     if culture.movie_digest is None or not _lost_files(store, culture, progress):
@@ -175,35 +179,36 @@ def _store(movies: MovieFolder, culture: Culture, progress: Progress) -> Iterato
         if problem:
             yield Finding(culture.uid, name, "damaged", problem)
             return
-        if file_digest(made / ROOT) == culture.movie_digest and _digest(store / ROOT) != culture.movie_digest:
-            _put(made / ROOT, store / ROOT)
+        if digest_of(made / ROOT) == culture.movie_digest and _digest(store / ROOT) != culture.movie_digest:
+            replace_file(made / ROOT, store / ROOT)
             yield Finding(culture.uid, f"{name}/{ROOT}", MENDED, "from the source movie")
         wanted = (listed(store) or {}) if _digest(store / ROOT) == culture.movie_digest else {}
         for lost in _lost_files(store, culture, progress):
             if _digest(made / lost) == wanted.get(lost, "-"):
-                _put(made / lost, store / lost)
+                replace_file(made / lost, store / lost)
                 yield Finding(culture.uid, f"{name}/{lost}", MENDED, "from the source movie")
             else:
                 again = command("ingest", ["MOVIE"], "--culture", culture.uid, "--replace")
                 said = f"its movie read again gives another file, as another version or library may: `{again}`"
                 yield Finding(culture.uid, f"{name}/{lost}", "damaged", said)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_below(made)
 
 
-def _lost_files(store: Path, culture: Culture, progress: Progress) -> list[str]:
+def _lost_files(store: Location, culture: Culture, progress: Progress) -> list[str]:
     flaws = flaws_of(store, culture.movie_digest, progress)
     return [flaw.name for flaw in flaws if flaw.state in ("damaged", "missing")]
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Location) -> str:
     """SHA-256 of a file; "" for one that is missing or cannot be read."""
     with contextlib.suppress(OSError):
-        return file_digest(path)
+        return digest_of(path)
     return ""
 
 
-def _made_again(store: Path, made: Path, culture: Culture, progress: Progress) -> str:
+def _made_again(store: Location, made: Location, culture: Culture, progress: Progress) -> str:
     """Ingest the source of a store into the folder `made`; return why that cannot be done, or ""."""
     from calcigraph.ingest import IngestOptions, ingest_movie, input_digest
 
@@ -233,17 +238,7 @@ def _made_again(store: Path, made: Path, culture: Culture, progress: Progress) -
     return f"{problem}: `{command('ingest', ['MOVIE'], '--culture', culture.uid, '--replace')}`"
 
 
-def _put(source: Path, target: Path) -> None:
-    """Put a file in the place of a damaged one, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.mending")
-    shutil.copyfile(source, draft)
-    flush(draft)
-    draft.replace(target)
-    flush(target.parent)
-
-
-def _rows(graph: Graph, movies: MovieFolder, culture: Culture) -> Iterator[Finding]:
+def _rows(graph: Graph, movies: Movies, culture: Culture) -> Iterator[Finding]:
     contents = graph.contents(culture.uid)
     found = list(differences(contents))
     if any(state == "unrecorded" for _, state, _ in found):
@@ -253,8 +248,8 @@ def _rows(graph: Graph, movies: MovieFolder, culture: Culture) -> Iterator[Findi
     wrong = [part for part, _, _ in found if part in _OF_STORE]
     if wrong and culture.movie is not None and movies.has(culture.movie):
         store = movies.workspace / culture.movie
-        flawed = list(flaws_of(store, file_digest(store / ROOT)))
-        data = None if flawed else _kept(movies, store, file_digest(store / ROOT), culture.created)
+        flawed = list(flaws_of(store, digest_of(store / ROOT)))
+        data = None if flawed else _kept(movies, store, digest_of(store / ROOT), culture.created)
         if data is not None and fits_its_seals(data, contents):
             graph.mend_rows(data)
             contents = graph.contents(culture.uid)

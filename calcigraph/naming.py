@@ -1,4 +1,4 @@
-"""Names of cultures, and the folder of a workspace."""
+"""Names of cultures, and where a workspace is."""
 
 from __future__ import annotations
 
@@ -7,28 +7,40 @@ import re
 from pathlib import Path
 
 from calcigraph.errors import InputError
+from calcigraph.store.location import Location
+from calcigraph.store.objects import ObjectPath
 
 DEFAULT_FOLDER = "calcigraph-workspace"
 FORBIDDEN_IN_NAMES = set('/\\:*?"<>|~')
 
 
-def workspace_folder(name: str | Path) -> Path:
-    """The folder of a workspace. Raises InputError for an address such as s3://bucket, which would be made as a folder.
+def workspace_at(name: str | Path | ObjectPath) -> Location:
+    """Where a workspace is: a folder, or `s3://bucket/prefix`.
 
-    >>> workspace_folder("lab").name
+    Raises InputError for other addresses, which would be made as a folder, and for s3:// without a Neo4j.
+
+    >>> workspace_at("lab").name
     'lab'
     """
-    if re.match(r"[A-Za-z][\w+.-]+:/", str(name)):  # Path has made one slash of two
+    if isinstance(name, ObjectPath):
+        return name
+    scheme, _, rest = str(name).partition(":/")
+    if not rest or not re.fullmatch(r"[A-Za-z][\w+.-]+", scheme):
+        return Path(name)
+    bucket, _, key = rest.strip("/").partition("/")  # Path has made one slash of two
+    if scheme != "s3" or not re.fullmatch(r"[\w.-]+", bucket) or {"", ".", ".."} & set(key.split("/") if key else ()):
+        raise InputError(f"workspace {name} is no place for a workspace: give a folder, or s3://BUCKET/PREFIX")
+    if not os.environ.get("NEO4J_URI"):
         raise InputError(
-            f"workspace {name} is an address, and a workspace is a folder: films and graph need a file system that can "
-            "rename and lock; give a folder, and copy backups to where you like (calcigraph backup)"
+            f"workspace {name} is on object storage, which holds movies but no graph: set NEO4J_URI (and "
+            "NEO4J_USERNAME, NEO4J_PASSWORD) to a Neo4j, or give a folder"
         )
-    return Path(name)
+    return ObjectPath(bucket, key)
 
 
-def default_folder() -> Path:
+def default_folder() -> str:
     """$CALCIGRAPH_WORKSPACE, else ./calcigraph-workspace."""
-    return Path(os.environ.get("CALCIGRAPH_WORKSPACE") or DEFAULT_FOLDER)
+    return os.environ.get("CALCIGRAPH_WORKSPACE") or DEFAULT_FOLDER
 
 
 def checked_name(name: str) -> str:

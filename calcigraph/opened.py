@@ -1,4 +1,4 @@
-"""A workspace's folder with its graph, opened when something first needs it."""
+"""A workspace's movies with its graph, opened when something first needs it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from calcigraph.errors import CalcigraphError, NotFoundError, WorkspaceError
-from calcigraph.naming import default_folder, workspace_folder
+from calcigraph.naming import default_folder, workspace_at
 from calcigraph.store.files import make_folder
-from calcigraph.store.folder import MovieFolder
+from calcigraph.store.location import Location
+from calcigraph.store.movie_places import movies_of
+from calcigraph.store.objects import ObjectPath
 from calcigraph.store.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -25,10 +27,10 @@ LISTED = ("culture", "condition", "cells", "fits", "waves")
 class Opened:
     """What every part of `Workspace` needs: the folder, the graph, a culture by its name. Parameters as for it."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = workspace_folder(folder if folder is not None else default_folder())
+    def __init__(self, folder: str | Path | ObjectPath | None = None) -> None:
+        self.folder = workspace_at(folder if folder is not None else default_folder())
         self._graph: Graph | None = None
-        self._movies = MovieFolder(self.folder)
+        self._movies = movies_of(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -80,15 +82,17 @@ class Opened:
 
     def _require_folder(self) -> None:
         """Raise NotFoundError for a mistyped folder: only what brings something in makes one."""
-        if not self.folder.is_dir() and not os.environ.get("NEO4J_URI"):
+        if not os.environ.get("NEO4J_URI") and not self.folder.is_dir():
             raise NotFoundError(
                 f"there is no workspace {self.folder}: name the right folder (--workspace DIR before the command, or "
                 "CALCIGRAPH_WORKSPACE), or make it with a first `calcigraph ingest MOVIE --culture NAME`"
             )
 
-    def make_folder(self, name: str = "") -> Path:
-        """Make the workspace, or a folder inside it. Raises WorkspaceError."""
+    def make_folder(self, name: str = "") -> Location:
+        """Make the workspace, or a folder inside it; object storage has none. Raises WorkspaceError."""
         folder = self.folder / name
+        if not isinstance(folder, Path):
+            return folder
         try:
             make_folder(folder)
         except OSError as error:
@@ -99,7 +103,7 @@ class Opened:
 
     def known(self, name: str) -> Culture | None:
         """The culture of this name, complete or not; None where there is none, or no workspace yet."""
-        if not self.folder.is_dir() and not os.environ.get("NEO4J_URI"):
+        if not os.environ.get("NEO4J_URI") and not self.folder.is_dir():
             return None
         return self.graph.culture(name)
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from calcigraph.errors import CalcigraphError, GraphError, InputError, LimitError, WorkspaceError
 from calcigraph.models.table import FitOptions
 from calcigraph.plan import Plan, Planned
 from calcigraph.planned import FAILED, Outcome, outcome_of
+from calcigraph.store.location import Location
 from calcigraph.store.types import Fit, Progress, Subgraph, silent
 
 Workspace = Any
@@ -33,7 +33,7 @@ class Place:
     """Where a plan's cultures go: what every worker has to see."""
 
     kind: type[Workspace]
-    folder: Path
+    folder: Location
     mark: str
     """The name of a file among the movies."""
     graph: str
@@ -115,7 +115,7 @@ def _marked(workspace: Workspace) -> Iterator[Place]:
     mark = workspace.make_folder("movies") / f".seen-by-workers-{secrets.token_hex(8)}.lock"
     place = Place(type(workspace), workspace.folder.resolve(), mark.name, _graph_of(workspace))
     try:
-        mark.touch()
+        mark.write_bytes(b"")
     except OSError as error:
         raise WorkspaceError(f"workspace {workspace.folder} cannot be written ({error.strerror})") from error
     try:
@@ -140,8 +140,11 @@ def fault_of(place: Place) -> str:
 
 def _fault(place: Place, workspace: Workspace) -> str:
     here, served = socket.gethostname(), place.graph.endswith(f" {SERVED}")
-    if not (place.folder / "movies" / place.mark).exists():
-        return f"{here} does not see the workspace {place.folder}; all workers need that folder, in the same place"
+    try:
+        if not (place.folder / "movies" / place.mark).exists():
+            return f"{here} does not see the workspace {place.folder}; all workers need that folder, in the same place"
+    except CalcigraphError as error:  # of object storage
+        return f"{here}: {error}"
     if served != _served():
         set_there, there = ("the command", here) if served else (here, "the command")
         return f"NEO4J_URI is set for {set_there} and not for {there}; start both with the same NEO4J_ variables"

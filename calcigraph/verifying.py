@@ -12,13 +12,14 @@ from calcigraph.backing import NOTE
 from calcigraph.errors import CalcigraphError, DamagedError, GraphError, InputError, VersionError, command
 from calcigraph.store.embedded import mended
 from calcigraph.store.graph_files import copied, held, problems_of
+from calcigraph.store.location import Location
 from calcigraph.store.manifest import Flaw, flaws_of
 from calcigraph.store.rowwise import cells_that_differ, differences
 from calcigraph.store.types import Culture, Progress
 
 if TYPE_CHECKING:
     from calcigraph.store import Graph
-    from calcigraph.store.folder import MovieFolder
+    from calcigraph.store.movies import Movies
 
 RIGHT = "right"
 TOLD = ("right", "mended", "unrecorded", "elsewhere", "in use")
@@ -48,7 +49,7 @@ class Finding:
 
 
 @contextmanager
-def looked_into(folder: Path, opened: Graph | None, progress: Progress) -> Iterator[tuple[Graph, list[Finding]]]:
+def looked_into(folder: Location, opened: Graph | None, progress: Progress) -> Iterator[tuple[Graph, list[Finding]]]:
     """The graph to read, which reading does not change, and what is wrong with its files.
 
     Where no engine runs, it is a copy of the embedded graph; else the graph itself, and its files are in use.
@@ -63,11 +64,11 @@ def looked_into(folder: Path, opened: Graph | None, progress: Progress) -> Itera
     from calcigraph.store import Graph as Opened
     from calcigraph.store import chosen_heap_mb
 
-    home = _home(folder)
-    if os.environ.get("NEO4J_URI"):
+    if os.environ.get("NEO4J_URI") or not isinstance(folder, Path):
         with _opened(folder, opened) as graph:
             yield graph, []
         return
+    home = _home(folder)
     with held(home) as free:
         found = [_of_file(*each) for each in problems_of(home, progress)] if free else []
         copy = copied(home) if free else None
@@ -91,7 +92,7 @@ def _home(folder: Path) -> Path:
 
 
 @contextmanager
-def _opened(folder: Path, graph: Graph | None) -> Iterator[Graph]:
+def _opened(folder: Location, graph: Graph | None) -> Iterator[Graph]:
     from calcigraph.store import Graph as Opened
     from calcigraph.store import chosen_heap_mb
 
@@ -107,7 +108,7 @@ def _of_file(name: str, state: str, what: str) -> Finding:
 
 
 def verify(
-    folder: Path, movies: MovieFolder, opened: Graph | None, names: Sequence[str], progress: Progress
+    folder: Location, movies: Movies, opened: Graph | None, names: Sequence[str], progress: Progress
 ) -> list[Finding]:
     """See `Workspace.verify`."""
     try:
@@ -116,6 +117,8 @@ def verify(
     except VersionError:
         raise
     except (DamagedError, GraphError) as error:
+        if not isinstance(folder, Path):
+            raise
         home = _home(folder)
         with held(home) as free:
             files = [_of_file(*each) for each in problems_of(home, progress)] if free else []
@@ -135,7 +138,7 @@ def verify_backup(backup: Path, progress: Progress) -> list[Finding]:
     return [Finding(None, flaw.name, flaw.state, flaw.what) for flaw in flaws] or whole
 
 
-def _all(graph: Graph, movies: MovieFolder, names: Sequence[str], progress: Progress) -> list[Finding]:
+def _all(graph: Graph, movies: Movies, names: Sequence[str], progress: Progress) -> list[Finding]:
     from calcigraph.queries import unknown_culture
 
     cultures = graph.cultures()
@@ -153,7 +156,7 @@ def _all(graph: Graph, movies: MovieFolder, names: Sequence[str], progress: Prog
     return found if names else found + _of_workspace(graph, movies, cultures)
 
 
-def _of_store(movies: MovieFolder, culture: Culture, progress: Progress) -> Iterator[Finding]:
+def _of_store(movies: Movies, culture: Culture, progress: Progress) -> Iterator[Finding]:
     if culture.movie is None:
         return
     if not movies.has(culture.movie):
@@ -170,7 +173,7 @@ def _of_flaw(culture: str, movie: str, flaw: Flaw) -> Finding:
     return Finding(culture, f"{movie}/{flaw.name}", flaw.state, flaw.what)
 
 
-def _of_rows(graph: Graph, movies: MovieFolder, culture: Culture) -> Iterator[Finding]:
+def _of_rows(graph: Graph, movies: Movies, culture: Culture) -> Iterator[Finding]:
     try:
         contents = graph.contents(culture.uid)
     except (CalcigraphError, KeyError, TypeError, ValueError, AttributeError) as error:  # rows of a damaged file
@@ -184,7 +187,7 @@ def _of_rows(graph: Graph, movies: MovieFolder, culture: Culture) -> Iterator[Fi
         yield Finding(culture.uid, part, state, what + more)
 
 
-def _of_workspace(graph: Graph, movies: MovieFolder, cultures: Sequence[Culture]) -> list[Finding]:
+def _of_workspace(graph: Graph, movies: Movies, cultures: Sequence[Culture]) -> list[Finding]:
     """What belongs to no culture, or to one that is half-written."""
     found = [Finding(row["culture"], "culture", "incomplete", _unfinished(row)) for row in graph.incomplete()]
     found += [
@@ -201,7 +204,7 @@ def _unfinished(row: Mapping[str, Any]) -> str:
     return f"its {row['state']} was broken off, or is under way: `calcigraph status` tells what to do"
 
 
-def _stores_alone(movies: MovieFolder, progress: Progress) -> Iterator[Finding]:
+def _stores_alone(movies: Movies, progress: Progress) -> Iterator[Finding]:
     """The stores of a workspace whose graph cannot be read."""
     for path in movies.whole():
         name = movies.relative(path)

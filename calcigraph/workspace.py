@@ -37,7 +37,8 @@ class Workspace(Giving):
     Parameters
     ----------
     folder
-        The workspace; made when something is first stored. None: `default_folder()`.
+        The workspace; made when something is first stored. Or `s3://BUCKET/PREFIX`, with NEO4J_URI set. None:
+        `default_folder()`.
     """
 
     # Plans.

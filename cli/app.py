@@ -69,7 +69,10 @@ def common(
     context: typer.Context,
     workspace: Annotated[
         str | None,
-        typer.Option(help="Folder of movies and graph; default $CALCIGRAPH_WORKSPACE, else ./calcigraph-workspace."),
+        typer.Option(
+            help="Folder of movies and graph, or s3://BUCKET/PREFIX with a Neo4j; default $CALCIGRAPH_WORKSPACE, else "
+            "./calcigraph-workspace."
+        ),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from calcigraph.cli.output import Format, note, progress_bar, show
+from calcigraph.errors import InputError
 from calcigraph.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def demo(context: typer.Context) -> None:
     from calcigraph.queries import records
 
     workspace: Workspace = context.obj
-    folder = workspace.folder / "demo"
+    folder = workspace.make_folder("demo")
+    if not isinstance(folder, Path):
+        raise InputError(f"the demo writes movies and pictures into its workspace: give a folder, not {folder}")
     truths = {name: _bring_in(workspace, folder, name) for name in CULTURES}
     with progress_bar() as progress:
         for name in CULTURES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from calcigraph.errors import ConflictError, command, spelt
 from calcigraph.export.columns import Column, Table, annotation, declared_columns, fitted_column, property_column
 from calcigraph.queries import run, subgraph
+from calcigraph.store.location import Location
 from calcigraph.store.types import Culture, FloatArray, Subgraph
 from calcigraph.store.weights import PROPERTY
 
@@ -61,7 +61,7 @@ class Collected:
     """(n, T) in the order of `subgraph.labels`, NaN for a cell whose F0 is not known; None where no cell's is."""
     left_out: tuple[str, ...] = ()
     """What the culture does not have, one sentence each, with what to do about it."""
-    movie: Path | None = field(default=None)
+    movie: Location | None = field(default=None)
     """Its movie store; None for traces, and where the movie is in another workspace."""
 
     @property
@@ -92,7 +92,7 @@ def _free(name: str, taken: set[str]) -> str:
     return _free(f"{name}_", taken) if name in taken else name
 
 
-def collect(graph: Graph, culture: Culture, movie: Path | None = None, *, events: bool = True) -> Collected:
+def collect(graph: Graph, culture: Culture, movie: Location | None = None, *, events: bool = True) -> Collected:
     """Read a culture from the graph.
 
     Parameters

@@ -6,8 +6,8 @@ break. The culture is marked as complete by the last statement, so that a load t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +104,12 @@ def _name(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    escaped = "".join(_escaped(letter) for letter in text)
+    parts = [_escaped(letter) for letter in text]
     # Some parsers turn \\uXXXX into a letter before they read strings, also after an escaped backslash.
-    return "'" + re.sub(r"(\\\\)(?=[uU])", r"\1' + '", escaped) + "'"
+    for place, (letter, after) in enumerate(pairwise([*text, ""])):
+        if letter == "\\" and _escaped(after).lower().startswith(("u", "\\u")):
+            parts[place] += "' + '"
+    return "'" + "".join(parts) + "'"
 
 
 def _escaped(letter: str) -> str:

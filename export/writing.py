@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from calcigraph.export.extra import exchange
 from calcigraph.export.formats import named
 from calcigraph.export.place import check_place, write_in_place
+from calcigraph.store.location import Location
 from calcigraph.store.types import Culture
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ class Exported:
 
 
 def export(
-    graph: Graph, culture: Culture, path: Path, form: str | None, *, replace: bool = False, movie: Path | None = None
+    graph: Graph,
+    culture: Culture,
+    path: Path,
+    form: str | None,
+    *,
+    replace: bool = False,
+    movie: Location | None = None,
 ) -> Exported:
     """Write a culture for another program.
 

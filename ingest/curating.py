@@ -7,7 +7,6 @@ is not denoised again, and the normalisation of its frames (eq. 23) does not dep
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from calcigraph.ingest.options import IngestOptions
 from calcigraph.ingest.quality import pixel_doubts, quality_warnings
 from calcigraph.ingest.trace_sums import CellMeans, means_of, sums_of_store
 from calcigraph.store.kept import source_of
+from calcigraph.store.location import Location
 from calcigraph.store.movie import DenoisedFrames, MovieWriter, StoredMovie, normalise
 from calcigraph.store.types import BoolArray, Culture, CultureData, IntArray, LabelImage, Progress, silent
 
@@ -87,7 +87,7 @@ def remeasure(
     culture: Culture,
     stored: StoredMovie,
     *,
-    store_path: Path,
+    store_path: Location,
     movie_name: str,
     version: str,
     progress: Progress = silent,

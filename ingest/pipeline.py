@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from calcigraph.ingest.prepare import prepared
 from calcigraph.ingest.quality import fall, frame_doubts, pixel_doubts, quality_warnings
 from calcigraph.ingest.settings import Settings, masks_digest, settings_of
 from calcigraph.store.kept import source_of
+from calcigraph.store.location import Location
 from calcigraph.store.types import (
     Culture,
     CultureData,
@@ -74,7 +74,7 @@ def ingest_movie(
     *,
     culture: str,
     options: IngestOptions,
-    store_path: Path,
+    store_path: Location,
     version: str,
     movie_name: str | None = None,
     digest: str | None = None,
@@ -141,7 +141,7 @@ class _Job:
     digest: str | None
     """`input_digest` if it is known already."""
 
-    def run(self, culture: str, store_path: Path, version: str, movie_name: str) -> CultureData:
+    def run(self, culture: str, store_path: Location, version: str, movie_name: str) -> CultureData:
         """See `ingest_movie`."""
         from calcigraph.ingest.cells import kept_labels
         from calcigraph.ingest.found_cells import cells_with, find_in, measure

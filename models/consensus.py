@@ -27,8 +27,6 @@ DENSE_CELLS = 600
 """Up to this many inner cells the free run diagonalises the operator; above, it sums a Taylor series."""
 LEAST_RATE = 1e-4
 """The modes are exact to rounding as long as no cell's k is below this share of the largest."""
-CHUNK = 1 << 23
-"""Elements gathered at once by `Operator.apply`: 64 MB."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +73,22 @@ class Operator:
     @cached_property
     def rate(self) -> FloatArray:
         """(p,), -M_ii = sum_j w_ij / |N_i|: the relaxation rate of a cell alone, in units of k."""
-        return self._sum_rows(self.weight[:, None])[:, 0]
+        return np.asarray(self._to_inner.sum(axis=1))
 
     def neighbours(self, traces: FloatArray) -> FloatArray:
         """sum_j w_ij x_j / |N_i|, (p, T), from traces (n, T): what the neighbours pull a cell towards."""
-        # Gathering all half-edges at once would take gigabytes for a large culture.
-        frames = max(1, CHUNK // max(1, len(self.neighbour)))
-        parts = []
-        for first in range(0, traces.shape[1], frames):
-            gathered = traces[self.neighbour, first : first + frames]
-            parts.append(self._sum_rows(self.weight[:, None] * gathered))
-        return np.concatenate(parts, axis=1)
+        return np.asarray(self._to_inner @ np.ascontiguousarray(traces, dtype=np.float64))
 
     def apply(self, traces: FloatArray) -> FloatArray:
         """M x, (p, T), from traces (n, T) of all cells."""
         return self.neighbours(traces) - self.rate[:, None] * traces[self.inner]
 
-    def _sum_rows(self, values: FloatArray) -> FloatArray:
-        """Sums over each inner cell's half-edges, (p, T), from values (e, T)."""
-        total = np.zeros((len(self.inner), values.shape[1]))
-        # `reduceat` gives an empty segment the value of the next one, so cells without contacts are left out.
-        if self.coupled.any():
-            first = self.start[:-1][self.coupled]
-            total[self.coupled] = np.add.reduceat(values, first, axis=0)
-        return total
+    @cached_property
+    def _to_inner(self) -> csr_array[Any, tuple[int, int]]:
+        """The weights as a matrix, (p, n)."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.weight, self.neighbour, self.start), shape=(len(self.inner), self.cells))
 
     def inner_matrix(self) -> FloatArray:
         """M between the inner cells as a dense matrix, (p, p)."""
@@ -116,9 +106,7 @@ class Operator:
         """The same block as a SciPy CSR array."""
         from scipy.sparse import csr_array, diags_array
 
-        shape = (len(self.inner), self.cells)
-        whole = csr_array((self.weight, self.neighbour, self.start), shape=shape)
-        return csr_array(whole[:, self.inner] - diags_array(self.rate))
+        return csr_array(self._to_inner[:, self.inner] - diags_array(self.rate))
 
 
 def operator(subgraph: Subgraph, weights: str, setup: int = 1) -> Operator:

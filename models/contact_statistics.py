@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcigraph.models.consensus import Operator
-from calcigraph.models.scale import CONSISTENT, bisquare
+from calcigraph.models.scale import CONSISTENT, bisquare, row_medians
 from calcigraph.models.shared_drive import Rests
 from calcigraph.store.types import FloatArray, IntArray
 
@@ -123,7 +123,7 @@ def _innovations(traces: FloatArray) -> _Innovations:
     weight = np.ones_like(target)
     for _ in range(STEPS):
         rest, coefficients = _left(known, target, weight)
-        scale = np.maximum(CONSISTENT * np.median(np.abs(rest), axis=1, keepdims=True), least)
+        scale = np.maximum(CONSISTENT * row_medians(np.abs(rest))[:, None], least)
         weight = bisquare(rest, scale)
     total = np.maximum(weight.sum(axis=1), 1.0)
     variance = np.maximum((weight * rest**2).sum(axis=1) / total, least[:, 0] ** 2)

@@ -20,7 +20,7 @@ from calcigraph.models.consensus import Operator
 from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.indicator import LOG, OWN, SCALE, SHARED, Indicator, Scale
 from calcigraph.models.quadrature import frame_means
-from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare
+from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare, mad_scale, row_medians
 from calcigraph.models.task import Solved, Task
 from calcigraph.store.types import BoolArray, FloatArray
 
@@ -107,8 +107,8 @@ def measured_curvature(traces: FloatArray, op: Operator, dt: float) -> Curvature
         information = np.einsum("apf,bpf,pf->ab", x, x, weights)
         theta = np.linalg.lstsq(information, np.einsum("apf,pf,pf->a", x, y, weights), rcond=None)[0]
         rest = y - np.tensordot(theta, x, 1)
-        scale = CONSISTENT * np.median(np.abs(rest), axis=1, keepdims=True)
-        scale = np.maximum(scale, LEAST_SCALE * CONSISTENT * np.median(np.abs(rest[quiet])) + TINY)
+        scale = CONSISTENT * row_medians(np.abs(rest))[:, None]
+        scale = np.maximum(scale, LEAST_SCALE * mad_scale(rest[quiet]) + TINY)
         quiet = ~_near(rest > EVENT * scale)
         if quiet.mean() < FEWEST_QUIET:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from calcigraph.models.scale import row_medians
 from calcigraph.store.types import BoolArray, FloatArray
 
 PROMINENCE_MAD = 3.0
@@ -66,8 +67,8 @@ def peaks(traces: FloatArray) -> BoolArray:
     array([5])
     """
     size, frames = traces.shape
-    centre = np.median(traces, axis=1)
-    needed = PROMINENCE_MAD * np.median(np.abs(traces - centre[:, None]), axis=1)
+    centre = row_medians(traces)
+    needed = PROMINENCE_MAD * row_medians(np.abs(traces - centre[:, None]))
     found = np.zeros((size, frames), dtype=np.bool_)
     # Of every cell: the lowest value since the last peak, and the highest value since the rise and its frame.
     low, high = traces[:, 0].copy(), np.full(size, -np.inf)
@@ -124,8 +125,8 @@ def fit_groups(traces: FloatArray, model: FloatArray) -> tuple[str, ...]:
     (('good',), ('wrong magnitude',), ('misses peaks',))
     """
     found = share_found(traces, model) >= PEAKS_FOUND
-    median = np.median(traces, axis=1)
+    median = row_medians(traces)
     # The condition |ratio - 1| <= MAGNITUDE times the median, so that a median of 0 does not divide.
-    close = np.abs(np.median(model, axis=1) - median) <= MAGNITUDE * np.abs(median)
+    close = np.abs(row_medians(model) - median) <= MAGNITUDE * np.abs(median)
     names = np.where(~found, MISSES_PEAKS, np.where(close, GOOD, WRONG_MAGNITUDE))
     return tuple(names.tolist())

@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 import numpy as np
 
+from calcigraph.errors import spelt
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.events.detection import Detected, detect_events
+from calcigraph.models.events.lasting import Lasting
 from calcigraph.models.own_share import Coupling, own_shares
 from calcigraph.models.waves.find import Found, find_waves
 from calcigraph.store.event_types import EventRun
@@ -93,4 +95,16 @@ def _advice(graph: Subgraph, detected: Detected, found: Found) -> tuple[str, ...
             f"{cut:.0%} of the events are cut by the beginning or the end of the recording; their onset or decay is "
             "not known well"
         )
+    if detected.lasting.many:
+        told.append(_lasting_said(graph.culture, detected.lasting))
     return tuple(told)
+
+
+def _lasting_said(culture: str, lasting: Lasting) -> str:
+    return (
+        f"in {lasting.cells} of {lasting.searched} cells the level rises and stays, {lasting.rises} times in all. A "
+        "rise that does not fall back is no event, so many of them are not counted and event rates are too low: "
+        "calcium enters and nothing takes it away, or the light jumped. See "
+        f"`calcigraph picture {spelt(culture)} traces`; leave out frames in which lamp or focus jumped; give "
+        "`simulate` a `--leak`"
+    )

@@ -27,7 +27,7 @@ from calcigraph.models.indicator import LOG, Indicator, Scale, on_scale
 from calcigraph.models.quadrature import frame_means
 from calcigraph.models.robust.transients import transient_frames
 from calcigraph.models.run import operator_of, per_cell
-from calcigraph.models.scale import noise_level, rounding_level
+from calcigraph.models.scale import noise_level, rounding_level, row_medians
 from calcigraph.store.types import FloatArray, IntArray, Subgraph
 
 THIRD = 3
@@ -102,7 +102,7 @@ def sourced_run(
     own = _above_noise(op, every, traces, rates, dt, leak) if lasting else _transients(op, every, traces)
     run = simulate_alone(op, rates, feeds, traces, dt, leak, own)
     inflow = rates[:, None] * frame_means(op.apply(traces))
-    inflow -= np.median(inflow, axis=1, keepdims=True)
+    inflow -= row_medians(inflow)[:, None]
     return SourcedRun(
         rows=op.inner,
         run=scale.seen(run, op.inner)[:, evened.place],

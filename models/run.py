@@ -24,6 +24,7 @@ from calcigraph.models.even import at_even_frames
 from calcigraph.models.identify import cell_identifiability, culture_identifiability
 from calcigraph.models.indicator import LOG, Indicator, Scale, on_scale
 from calcigraph.models.light_errors import with_light_error
+from calcigraph.models.memory import kept_memory
 from calcigraph.models.null import FEWEST_FRAMES, NullTest, null_test
 from calcigraph.models.scheduler import batches_on
 from calcigraph.models.table import FitOptions, model_named
@@ -87,6 +88,11 @@ def fit(
     options = options or FitOptions()
     options.check_model(model)
     _check_traces(subgraph)
+    with kept_memory():
+        return _fit(subgraph, model, options, scheduler, progress)
+
+
+def _fit(subgraph: Subgraph, model: str, options: FitOptions, scheduler: str | None, progress: Progress) -> Fit:
     evened = at_even_frames(subgraph)
     recorded = evened.subgraph
     scale = Scale.of(recorded, Indicator.of(options.indicator))

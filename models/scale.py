@@ -24,9 +24,6 @@ THIRD_DIFFERENCE = 20.0
 """Variance of the third differences of white noise of variance 1: 1 + 9 + 9 + 1."""
 SAMPLE = 1 << 20
 """Values from which a deviation is estimated; of more, every n-th is taken."""
-BRACKET_BY, BRACKET = 4096, 160
-"""Values sampled to bracket a median, and the half-width of the bracket in sampled values. The rank of the sample's
-own median varies by about sqrt(4096) / 2 = 32 values, so the bracket is five standard deviations wide on each side."""
 
 
 def mad_scale(values: FloatArray) -> float:
@@ -39,7 +36,7 @@ def mad_scale(values: FloatArray) -> float:
     >>> mad_scale(np.array([-1.0, 1.0, 1.0, 50.0]))
     1.4826
     """
-    return CONSISTENT * float(np.median(np.abs(values))) if np.size(values) else 0.0
+    return CONSISTENT * _median(np.abs(values).ravel()) if np.size(values) else 0.0
 
 
 def middle_and_deviation(values: FloatArray) -> tuple[float, float]:
@@ -55,28 +52,32 @@ def middle_and_deviation(values: FloatArray) -> tuple[float, float]:
     flat = flat[:: len(flat) // SAMPLE + 1]
     if not len(flat):
         return 0.0, 0.0
-    middle = _median(flat)
+    middle = _median(flat.copy())
     departures = flat - middle
     return middle, CONSISTENT * _median(np.abs(departures, out=departures))
 
 
 def _median(values: FloatArray) -> float:
-    """The exact median, several times faster than np.median for many values.
+    """The exact median of values that are put in another order.
 
-    A sample of the values brackets the median, so that only the values inside the bracket must be ordered.
+    To find the place of one value costs far less than of the two that np.median takes of an even number.
     """
-    count = len(values)
-    sample = np.sort(values[:: count // BRACKET_BY]) if count >= 4 * BRACKET_BY else values[:0]
-    if len(sample):
-        low, high = (sample[len(sample) // 2 + side * BRACKET] for side in (-1, 1))
-        inside = values[(values >= low) & (values <= high)]
-        below = int(np.count_nonzero(values < low))
-        # The ranks of the one or two middle values, counted inside the bracket.
-        first, second = (count - 1) // 2 - below, count // 2 - below
-        if first >= 0 and second < len(inside):
-            inside.partition((first, second))
-            return float(0.5 * (inside[first] + inside[second]))
-    return float(np.median(values))
+    half = len(values) // 2
+    values.partition(half)
+    above = float(values[half])
+    return above if len(values) % 2 else 0.5 * (float(values[:half].max()) + above)
+
+
+def row_medians(values: FloatArray) -> FloatArray:
+    """The median of every row, (n,), of finite values (n, T), several times faster than np.median.
+
+    Examples
+    --------
+    >>> row_medians(np.array([[3.0, 1.0, 2.0, 9.0], [4.0, 4.0, 0.0, 4.0]]))
+    array([2.5, 4. ])
+    """
+    ordered, count = np.sort(values, axis=1), values.shape[1]
+    return np.asarray(0.5 * (ordered[:, (count - 1) // 2] + ordered[:, count // 2]))
 
 
 def bisquare(residual: FloatArray, scale: FloatArray | float, cut: float = TUKEY) -> FloatArray:
@@ -167,7 +168,7 @@ def noise_level(traces: FloatArray, least: float = 0.0) -> FloatArray:
     """
     # The median ignores the few third differences that hold a spike's onset.
     third = np.diff(traces, 3, axis=1)
-    sigma = CONSISTENT * np.median(np.abs(third), axis=1) / np.sqrt(THIRD_DIFFERENCE)
+    sigma = CONSISTENT * row_medians(np.abs(third)) / np.sqrt(THIRD_DIFFERENCE)
     # Of rounded traces most third differences may be exactly 0.
     sigma = np.maximum(sigma, rounding_level(np.diff(traces, axis=1)))
     positive = sigma[sigma > 0]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.scale import CONSISTENT, row_medians
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def shared_nearby(traces: FloatArray, touching: list[IntArray], places: FloatArr
         Chooses whose correlations are taken in a large culture.
     """
     changes = np.diff(traces, axis=1)
-    changes = changes - np.median(changes, axis=1, keepdims=True)
-    scale = CONSISTENT * np.median(np.abs(changes), axis=1, keepdims=True)
+    changes = changes - row_medians(changes)[:, None]
+    scale = CONSISTENT * row_medians(np.abs(changes))[:, None]
     unit = _unit(np.clip(changes, -CLIP * scale, CLIP * scale))
     sums, counts = np.zeros(2), np.zeros(2)
     # Row by row and without a BLAS, whose sums depend on the number of threads.

@@ -33,7 +33,7 @@ from calcigraph.pictures.data import PictureData
 from calcigraph.pictures.kinds import FILM, named
 from calcigraph.pictures.render import DPI, check_dpi, check_target, chosen_cells, inches, replace_with
 from calcigraph.pictures.style import HEAD, SINGLE, SMALL, caption, journal_style, limits, page_width
-from calcigraph.store.folder import MovieFolder
+from calcigraph.store.movies import Movies
 from calcigraph.store.types import Culture, FloatArray, Progress, silent
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def write_film(
     return target
 
 
-def frames_of(about: Culture, show: str | None, movies: MovieFolder) -> Frames | None:
+def frames_of(about: Culture, show: str | None, movies: Movies) -> Frames | None:
     """The frames of a culture's movie, if they are to be shown; None where its cells are.
 
     Parameters

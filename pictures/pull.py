@@ -17,9 +17,8 @@ from calcigraph.queries import rows, run
 from calcigraph.queries import subgraph as pull
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from calcigraph.store import Graph
+    from calcigraph.store.location import Location
     from calcigraph.store.types import Culture, FloatArray
 
 
@@ -30,7 +29,7 @@ LASTING = "decorrelation"
 def picture_data(
     graph: Graph,
     about: Culture,
-    movie: Path | None,
+    movie: Location | None,
     kind: str,
     model: str,
     frame: int,
@@ -105,7 +104,7 @@ def with_fit(graph: Graph, data: PictureData, model: str, kind: str) -> PictureD
     return _with_fit(graph, replace(data, model=model), named(kind))
 
 
-def _image(movie: Path | None, about: Culture, frame: int) -> FloatArray | None:
+def _image(movie: Location | None, about: Culture, frame: int) -> FloatArray | None:
     """The normalised frame (eq. 23); None without a movie, and for a frame that the movie does not have."""
     from calcigraph.store.movie import open_store
 

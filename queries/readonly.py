@@ -17,6 +17,7 @@ from calcigraph.queries import policy
 from calcigraph.queries.aggregates import mixed_aggregate
 from calcigraph.queries.library import Declared, Query, parse, parse_value
 from calcigraph.queries.misspelt import hints
+from calcigraph.queries.ranges import check_ranges
 from calcigraph.queries.tables import column, plain
 from calcigraph.store.rows import iso
 
@@ -90,6 +91,7 @@ def run_user(
             "IN, IS or CONTAINS: name them first, as in WITH min(x) AS a, max(x) AS b RETURN a > 0 AND b < 1"
         )
     values = _values(text, clean, parameters or {})
+    check_ranges(clean, values)
     kind = graph.query_type(clean, values)
     if kind != "r":
         raise ReadOnlyError("the query would write or change the graph; queries may only read")

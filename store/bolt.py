@@ -13,12 +13,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from calcigraph.errors import CalcigraphError, GraphError, InputError, LimitError, ReadOnlyError, WorkspaceError
 from calcigraph.store import embedded, room
 from calcigraph.store.endpoint import Endpoint, connection_error, import_driver, open_endpoint
+from calcigraph.store.location import Location
 from calcigraph.store.lost import is_lost, owner_ended, pause
 from calcigraph.store.refused import UNSAID, code_of, message_of, refusal, slow
 
@@ -69,7 +69,7 @@ class Bolt:
         As `open_endpoint`.
     """
 
-    def __init__(self, workspace: Path, heap_mb: int) -> None:
+    def __init__(self, workspace: Location, heap_mb: int) -> None:
         self._workspace = workspace
         self._heap_mb = heap_mb
         self._guard = threading.Lock()
@@ -280,9 +280,9 @@ class Bolt:
     def _recover(self, error: Exception, endpoint: Endpoint, attempt: int, elapsed: float) -> None:
         """Return when a transaction that failed first so long ago should be tried again, else raise what went wrong."""
         code = code_of(error)
-        if attempt <= DUPLICATES and (
-            "ConstraintValidationFailed" in code or UNSAID in message_of(error, longest=None)
-        ):
+        # Another made the same node, or the same index although the text says IF NOT EXISTS: the next try finds it.
+        made = "ConstraintValidationFailed" in code or (".Schema." in code and "AlreadyExists" in code)
+        if attempt <= DUPLICATES and (made or UNSAID in message_of(error, longest=None)):
             return pause(attempt)
         # A conflict with another writer: the server asks for another attempt, and the connection is as good as before.
         if "TransactionTimedOut" not in code and getattr(error, "is_retryable", lambda: False)() and not is_lost(error):

@@ -21,6 +21,8 @@ import numpy as np
 from numcodecs import blosc  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from calcigraph.store.location import Location, span
+
 SHARD_FRAMES = 16
 """Frames in one file: few files for a long movie, and still many that threads can write side by side."""
 _ROWS_BYTES = 2**26
@@ -75,7 +77,7 @@ def _write_bytes(path: Path, data: bytes, digests: Digests | None) -> None:
         digests[path] = hashlib.sha256(data).hexdigest()
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Location) -> Any:
     """Read one JSON file. Raises OSError if it is missing, ValueError if it is no JSON."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -112,12 +114,12 @@ def write_array(path: Path, array: NDArray[Any], names: tuple[str, ...], digests
         chunk = np.zeros(chunk_shape, array.dtype)
         part = array[start : start + rows]
         chunk[: len(part)] = part
-        file = _chunk_file(path, number, array.ndim)
+        file = path.joinpath(*_chunk(number, array.ndim))
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_bytes(file, _compressed(chunk), digests)
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(path: Location) -> NDArray[Any]:
     """Read an array that `write_array` wrote.
 
     Raises OSError, RuntimeError, ValueError or KeyError if it is missing, damaged or something else.
@@ -127,21 +129,24 @@ def read_array(path: Path) -> NDArray[Any]:
     rows = about["chunk_grid"]["configuration"]["chunk_shape"][0]
     array = np.empty(shape, dtype)
     for number, start in enumerate(range(0, shape[0], rows)):
-        data = decoded(_chunk_file(path, number, len(shape)).read_bytes())
+        data = decoded(path.joinpath(*_chunk(number, len(shape))).read_bytes())
         chunk = np.frombuffer(data, dtype).reshape(rows, *shape[1:])
         array[start : start + rows] = chunk[: shape[0] - start]  # without what fills up the last chunk
     return array
 
 
-def _chunk_file(path: Path, number: int, dimensions: int) -> Path:
+def _chunk(number: int, dimensions: int) -> list[str]:
     """Where the chunk is that begins at row `number` x rows: it spans the other dimensions, so it is their chunk 0."""
-    return path.joinpath("c", str(number), *["0"] * (dimensions - 1))
+    return ["c", str(number), *["0"] * (dimensions - 1)]
 
 
 class FrameArray:
-    """A (T, Y, X) array in shards of SHARD_FRAMES frames, on disk at `path`; frames are written and read one by one."""
+    """A (T, Y, X) array in shards of SHARD_FRAMES frames, at `path`; frames are written and read one by one.
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    It is written in a folder, and read wherever it is.
+    """
+
+    def __init__(self, path: Location, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
         self._indexes: dict[int, NDArray[np.uint64]] = {}
         self.digests: Digests = {}
@@ -164,7 +169,7 @@ class FrameArray:
         return made
 
     @classmethod
-    def open(cls, path: Path) -> FrameArray:
+    def open(cls, path: Location) -> FrameArray:
         """Open what `create` made. Raises OSError, ValueError or KeyError if it is something else."""
         about = read_json(path / "zarr.json")
         if about["codecs"][0]["name"] != "sharding_indexed" or len(about["shape"]) != 3:
@@ -183,6 +188,7 @@ class FrameArray:
         # One row per frame: where its bytes begin, and how many they are. Frames beyond the movie's end stay absent.
         index = np.full((SHARD_FRAMES, 2), _ABSENT, np.uint64)
         file = self.file(block)
+        assert isinstance(file, Path)
         file.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, because the frames go to the descriptor itself.
         with file.open("wb", buffering=0) as handle:
@@ -205,7 +211,7 @@ class FrameArray:
             digest.update(end)
         self.digests[file] = digest.hexdigest()
 
-    def file(self, block: range) -> Path:
+    def file(self, block: range) -> Location:
         """Where the shard of these frames is."""
         return self._file(block.start // SHARD_FRAMES)
 
@@ -213,25 +219,24 @@ class FrameArray:
         """Frame `number`, (Y, X). Raises OSError or RuntimeError if the file is missing or damaged."""
         shard, place = divmod(number, SHARD_FRAMES)
         # Opened for each frame: threads read at once, and a movie may have more shards than a process can hold open.
-        with self._file(shard).open("rb", buffering=0) as handle:
-            # Two threads may both read an index; they find the same.
-            if shard not in self._indexes:
-                self._indexes[shard] = self._index(handle.fileno())
-            offset, length = (int(value) for value in self._indexes[shard][place])
-            data = os.pread(handle.fileno(), length, offset)
-        return np.frombuffer(decoded(data), self.dtype).reshape(self.shape[1:])
+        file = self._file(shard)
+        # Two threads may both read an index; they find the same.
+        if shard not in self._indexes:
+            self._indexes[shard] = self._index(file)
+        offset, length = (int(value) for value in self._indexes[shard][place])
+        return np.frombuffer(decoded(span(file, offset, length)), self.dtype).reshape(self.shape[1:])
 
-    def _index(self, descriptor: int) -> NDArray[np.uint64]:
+    def _index(self, file: Location) -> NDArray[np.uint64]:
         """Offset and length of each frame's bytes, (SHARD_FRAMES, 2), from the end of the shard."""
         size = 16 * SHARD_FRAMES + _CHECKSUM_BYTES
-        data = os.pread(descriptor, size, os.fstat(descriptor).st_size - size)
+        data = span(file, -size, size)
         body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
         if struct.unpack("<I", checksum)[0] != google_crc32c.value(body):
             raise OSError(f"{self.path}: a shard's index is damaged")
         return np.frombuffer(body, "<u8").reshape(SHARD_FRAMES, 2)
 
-    def _file(self, shard: int) -> Path:
-        return _chunk_file(self.path, shard, len(self.shape))
+    def _file(self, shard: int) -> Location:
+        return self.path.joinpath(*_chunk(shard, len(self.shape)))
 
 
 def _inner_codecs(dtype: np.dtype[Any]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ pixel_size_um | um | side of a pixel
 height_px, width_px | px | of the picture
 movie | text | the denoised movie, a path inside the workspace; absent for traces
 movie_digest | text | SHA-256 of its `zarr.json`, which has those of the other files of the movie
-movie_uri | text | where it was written, with the machine's name: of a shared graph only one workspace has it
+movie_uri | text | where it was written, with the machine's name or `s3://`: of a shared graph only one workspace has it
 masks | text | `file:NAME`, `cellpose:MODEL`, `traces` or `traces:PROGRAM`: where the cells come from
 input_digest | text | hash of all that went in: the same again changes nothing
 intensity_offset, intensity_gain | 1 | intensity = (log(light + 1) - offset) gain (eq. 23)

@@ -23,6 +23,7 @@ from calcigraph.store import embedded, engine
 from calcigraph.store.credentials import ADMIN, READER
 from calcigraph.store.database import own_database
 from calcigraph.store.graph_files import copied, held
+from calcigraph.store.location import Location
 
 if TYPE_CHECKING:
     from neo4j import Driver, Session
@@ -96,7 +97,7 @@ def chosen_heap_mb() -> int:
     return int(text)
 
 
-def open_endpoint(workspace: Path, heap_mb: int = HEAP_MB) -> Endpoint:
+def open_endpoint(workspace: Location, heap_mb: int = HEAP_MB) -> Endpoint:
     """Connect to Neo4j if NEO4J_URI is set, else to the embedded engine in `<workspace>/graph`.
 
     Parameters
@@ -116,6 +117,8 @@ def open_endpoint(workspace: Path, heap_mb: int = HEAP_MB) -> Endpoint:
     uri = os.environ.get("NEO4J_URI", "")
     if uri:
         return _open_neo4j(uri)
+    if not isinstance(workspace, Path):
+        raise GraphError(f"workspace {workspace} has no graph: set NEO4J_URI to a Neo4j")
     folder = workspace / "graph"
     return _open_copy(folder, heap_mb) if folder.is_dir() and not _writable(folder) else _open_embedded(folder, heap_mb)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +13,7 @@ from calcigraph.store.cypher import RIGHTS, UPDATING
 from calcigraph.store.endpoint import HEAP_MB
 from calcigraph.store.event_types import EventRun
 from calcigraph.store.forecast_types import ForecastRun
+from calcigraph.store.location import Location
 from calcigraph.store.types import Culture, CultureData, Fit, FloatArray, Progress, silent
 from calcigraph.store.upkeep import Upkeep
 
@@ -38,14 +38,14 @@ class Graph(Upkeep):
 
     @classmethod
     def open(
-        cls, workspace: Path, heap_mb: int = HEAP_MB, *, migrating: bool = False, progress: Progress = silent
+        cls, workspace: Location, heap_mb: int = HEAP_MB, *, migrating: bool = False, progress: Progress = silent
     ) -> Graph:
         """Open the graph: Neo4j where NEO4J_URI is set, else the embedded engine in the workspace.
 
         Parameters
         ----------
         workspace
-            The workspace's folder; the embedded graph, `<workspace>/graph`, is made on first use.
+            The workspace's place; in a folder the embedded graph, `<workspace>/graph`, is made on first use.
         heap_mb
             Heap of the embedded engine in MB; for `calcigraph` the variable CALCIGRAPH_HEAP_MB.
         migrating
@@ -61,7 +61,7 @@ class Graph(Upkeep):
         WorkspaceError
             The folder cannot be written or is damaged, or the disk is full.
         """
-        bolt = Bolt(Path(workspace), heap_mb)
+        bolt = Bolt(workspace, heap_mb)
         try:
             meta.prepare(bolt, migrating=migrating, progress=progress)
             bolt.frozen = bolt.endpoint.read_only

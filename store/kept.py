@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.store.chunks import Digests, read_array, read_json, write_array, write_group
+from calcigraph.store.location import Location
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, FloatArray
 
 ROWS = "rows"
@@ -36,7 +37,7 @@ def write_rows(path: Path, data: CultureData, source: Mapping[str, Any] | None, 
         write_array(path / name, np.frombuffer(text, np.uint8), ("byte",), digests)
 
 
-def read_rows(store: Path, traces: FloatArray, **later: Any) -> CultureData | None:
+def read_rows(store: Location, traces: FloatArray, **later: Any) -> CultureData | None:
     """What `write_rows` wrote, with the store's traces; None for a store of version 0.2 or before.
 
     Parameters
@@ -97,7 +98,7 @@ def _floats(values: list[float | None]) -> FloatArray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def sources(store: Path) -> Iterator[dict[str, Any]]:
+def sources(store: Location) -> Iterator[dict[str, Any]]:
     """What a store says it was made of, in its two places, as far as they can be read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         yield dict(read_json(store / "zarr.json")["attributes"]["calcigraph"]["source"])

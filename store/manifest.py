@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from calcigraph.store.chunks import read_json
-from calcigraph.store.files import file_digest
+from calcigraph.store.location import Location, digest_of, files_below
+from calcigraph.store.staging import ROOT
 from calcigraph.store.types import Progress, silent
 
 STAGE = "checking movies"
-ROOT = "zarr.json"
-"""The file that has the digests of all others."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Flaw:
     what: str = ""
 
 
-def flaws_of(store: Path, digest: str | None, progress: Progress = silent) -> Iterator[Flaw]:
+def flaws_of(store: Location, digest: str | None, progress: Progress = silent) -> Iterator[Flaw]:
     """Read every file of a store once.
 
     Parameters
@@ -38,7 +36,7 @@ def flaws_of(store: Path, digest: str | None, progress: Progress = silent) -> It
     progress
         Called with the stage "checking movies" and the number of files.
     """
-    there = {path.relative_to(store).as_posix() for path in store.rglob("*") if not path.is_dir() or path.is_symlink()}
+    there = set(files_below(store))
     if ROOT not in there:
         yield Flaw(ROOT, "missing", "it tells of all the others, which cannot be checked")
         return
@@ -60,7 +58,7 @@ def flaws_of(store: Path, digest: str | None, progress: Progress = silent) -> It
         progress(STAGE, done, len(names))
 
 
-def listed(store: Path) -> dict[str, str] | None:
+def listed(store: Location) -> dict[str, str] | None:
     """The digests that a store has of its files; None for none, and where they cannot be read."""
     try:
         files = read_json(store / ROOT)["attributes"]["calcigraph"]["files"]
@@ -69,9 +67,9 @@ def listed(store: Path) -> dict[str, str] | None:
     return {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else None
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Location) -> str:
     """Of a file; "" for one that cannot be read, as on a disk that fails."""
     try:
-        return file_digest(path)
+        return digest_of(path)
     except OSError:
         return ""

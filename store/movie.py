@@ -14,9 +14,7 @@ rows               what the graph has of culture, cells and contacts (store/kept
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,15 +28,16 @@ from numpy.typing import NDArray
 
 from calcigraph.errors import NotFoundError, WorkspaceError
 from calcigraph.store.chunks import Digests, FrameArray, read_array, read_json, write_group
-from calcigraph.store.files import file_digest, flush, make_folder, remove_leftovers
 from calcigraph.store.kept import ROWS, write_rows
+from calcigraph.store.location import Location, digest_of, relative
 from calcigraph.store.ome import multiscale, write_labels, write_traces
+from calcigraph.store.staging import staging_for
 from calcigraph.store.types import CultureData, FloatArray, IntArray, LabelImage, Normalisation
 
 FORMAT = 1
 """Version of this layout; a store with another one is refused."""
-SYNCERS = 8
-"""Threads that fsync. They only wait, and a file system commits together what is waited for together."""
+SETTLERS = 8
+"""Threads that fsync or send. They only wait, and a file system commits together what is waited for together."""
 TRANSFORM = "normalised = (log(x + 1) - offset) * gain, offset = q1 - 2 (q3 - q1), gain = 1 / (5 (q3 - q1))"
 
 
@@ -71,9 +70,7 @@ class DenoisedFrames:
 
 
 class MovieWriter(DenoisedFrames):
-    """Writes a store in a folder beside `target`. `finish` renames it into place; leaving without that removes it.
-
-    Folders left by writers that were killed are removed first; one that a live writer has locked stays.
+    """Writes a store beside its place (store/staging.py). `finish` puts it there; leaving without that removes it.
 
     Parameters
     ----------
@@ -90,19 +87,14 @@ class MovieWriter(DenoisedFrames):
         The folder cannot be written.
     """
 
-    def __init__(self, target: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
-        self._target, self._finished = target, False
+    def __init__(self, target: Location, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+        self._target = target
         try:
-            make_folder(target.parent)
-            remove_leftovers(target)
-            self._path = target.with_name(f".{target.name}.partial-{os.getpid()}")
-            self._path.mkdir()
-            # The kernel drops this lock when the process dies; until then no other writer removes the folder.
-            self._lock = os.open(self._path, os.O_RDONLY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._staging = staging_for(target)
+            self._path = self._staging.path
             self._frames = FrameArray.create(self._path / "0", shape, dtype)
-            self._syncer = ThreadPoolExecutor(SYNCERS)
-            self._syncing: list[Future[None]] = []
+            self._settler = ThreadPoolExecutor(SETTLERS)
+            self._settling: list[Future[None]] = []
             self._digests: Digests = {}
         except OSError as error:
             raise _unwritable(target, error) from error
@@ -113,20 +105,25 @@ class MovieWriter(DenoisedFrames):
         with self._frames.shard(block) as write:
             yield write
         # The disk is busy while the next frames are filtered, so that little is left to wait for at the end.
-        self._syncing.append(self._syncer.submit(flush, self._frames.file(block)))
+        self._settling.append(self._settler.submit(self._staging.settle, self._file(block)))
+        for done in [waiting for waiting in self._settling if waiting.done()]:
+            done.result()  # what cannot be written is told before the rest of the movie is read
+
+    def _file(self, block: range) -> Path:
+        file = self._frames.file(block)
+        assert isinstance(file, Path)  # they are written in a folder, wherever they go then
+        return file
 
     def take_frames(self, other: StoredMovie) -> None:
         """Share the files of another store's frames, which nobody writes to again; copy them where the disk cannot."""
         for block in self.blocks():
-            source, target = other.frames_file(block), self._frames.file(block)
+            source, target = other.frames_file(block), self._file(block)
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(source, target)
-            except OSError:  # a file system without second names
-                shutil.copyfile(source, target)
-                self._syncing.append(self._syncer.submit(flush, target))
+            self._staging.share(source, target)
+            if target.exists():
+                self._settling.append(self._settler.submit(self._staging.settle, target))
             # What the other store says of it, so that a damage is not taken for right.
-            self._digests[target] = other.files.get(source.relative_to(other.path).as_posix()) or file_digest(target)
+            self._digests[target] = other.files.get(relative(source, other.path)) or digest_of(source)
 
     def finish(
         self,
@@ -193,31 +190,19 @@ class MovieWriter(DenoisedFrames):
             image = {"version": "0.5", "multiscales": [multiscale("movie", scales[0] + scales[1], pixel_size_um)]}
             own["files"] = {path.relative_to(self._path).as_posix(): digests[path] for path in sorted(digests)}
             write_group(self._path, {"ome": image, "calcigraph": own}, digests)
-            self._sync()
-            self._put_in_place()
+            self._settle()
+            self._staging.put_in_place()
             return digests[self._path / "zarr.json"]
         except OSError as error:
             raise _unwritable(self._target, error) from error
 
-    def _sync(self) -> None:
-        """Have all of it on the disk: the frames, whose flush has begun, and then the rest."""
-        for waiting in self._syncing:
+    def _settle(self) -> None:
+        """Have all of it settled: the frames, which has begun, and then the rest."""
+        for waiting in self._settling:
             waiting.result()
-        frames = {self._frames.file(block) for block in self.blocks()}
+        frames = {self._file(block) for block in self.blocks()}
         everything = [self._path, *self._path.rglob("*")]
-        list(self._syncer.map(flush, (path for path in everything if path not in frames)))
-
-    def _put_in_place(self) -> None:
-        old = self._target.with_name(f"{self._path.name}.old")
-        if self._target.exists():
-            # Renaming over a folder that is not empty fails, so the old one steps aside first.
-            self._target.rename(old)
-        self._path.rename(self._target)
-        flush(self._target.parent)
-        self._finished = True
-        if old.exists():
-            shutil.rmtree(old)
-            flush(self._target.parent)
+        list(self._settler.map(self._staging.settle, (path for path in everything if path not in frames)))
 
     def __enter__(self) -> MovieWriter:
         return self
@@ -225,10 +210,8 @@ class MovieWriter(DenoisedFrames):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._syncer.shutdown()
-        os.close(self._lock)
-        if not self._finished:
-            shutil.rmtree(self._path, ignore_errors=True)
+        self._settler.shutdown(cancel_futures=True)
+        self._staging.close()
         if isinstance(error, OSError) and not isinstance(error, WorkspaceError):
             raise _unwritable(self._target, error) from error
 
@@ -255,7 +238,7 @@ class NormalisedFrames:
 class StoredMovie(DenoisedFrames):
     """A store that is open for reading; made by `open_store`. Nothing is read before it is asked for."""
 
-    def __init__(self, path: Path, frames: FrameArray, about: Mapping[str, Any]) -> None:
+    def __init__(self, path: Location, frames: FrameArray, about: Mapping[str, Any]) -> None:
         self.path = path
         self.about = about
         """The attributes under "calcigraph"."""
@@ -282,7 +265,7 @@ class StoredMovie(DenoisedFrames):
         found: Mapping[str, str] = self.about.get("files") or {}
         return found
 
-    def frames_file(self, block: range) -> Path:
+    def frames_file(self, block: range) -> Location:
         """The file of one of `blocks()`."""
         return self._frames.file(block)
 
@@ -338,7 +321,7 @@ class StoredMovie(DenoisedFrames):
             ) from error
 
 
-def open_store(path: Path) -> StoredMovie:
+def open_store(path: Location) -> StoredMovie:
     """Open a movie store for reading.
 
     Parameters
@@ -380,7 +363,12 @@ def normalise(logs: FloatArray, normalisation: Normalisation) -> FloatArray:
     return np.asarray((logs - normalisation.offset) * normalisation.gain)
 
 
-def _unwritable(target: Path, error: OSError) -> WorkspaceError:
+def _unwritable(target: Location, error: OSError) -> WorkspaceError:
+    if not isinstance(target, Path):
+        return WorkspaceError(
+            f"{target} cannot be written, for the temporary folder {tempfile.gettempdir()} takes no more "
+            f"({error.strerror or error}): it needs room for the whole store; name another with TMPDIR"
+        )
     return WorkspaceError(
         f"{target} cannot be written ({error.strerror or error}); check free disk space and permissions"
     )

@@ -11,7 +11,7 @@ from calcigraph.store.movie import open_store
 from calcigraph.store.seals import Contents, trace_seal
 
 if TYPE_CHECKING:
-    from calcigraph.store.folder import MovieFolder
+    from calcigraph.store.movies import Movies
     from calcigraph.store.types import Culture
 
 MOST_NAMED = 5
@@ -103,7 +103,7 @@ def named(labels: list[int]) -> str:
     return f"cells {', '.join(map(str, labels[:MOST_NAMED]))}{more}"
 
 
-def cells_that_differ(contents: Contents, movies: MovieFolder, culture: Culture) -> str:
+def cells_that_differ(contents: Contents, movies: Movies, culture: Culture) -> str:
     """Which cells have other traces than the movie store, for a message; "" where that cannot be told."""
     if culture.movie is None or not movies.has(culture.movie):
         return ""

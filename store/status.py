@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from calcigraph.errors import command
-from calcigraph.store.folder import MovieFolder
 from calcigraph.store.graph import Graph
 from calcigraph.store.light import light_line
+from calcigraph.store.location import Location
+from calcigraph.store.movies import Movies
 from calcigraph.store.registered import registration_line
 from calcigraph.store.sentence import latest_said
 from calcigraph.store.tissue import tissue_line
@@ -21,8 +21,8 @@ COUNTED = ("cells", "contacts", "fits")
 
 def status_rows(
     graph: Graph,
-    folder: Path,
-    movies: MovieFolder,
+    folder: Location,
+    movies: Movies,
     totals: Sequence[Mapping[str, Any]],
     fits: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> list[Row]:
@@ -48,6 +48,7 @@ def status_rows(
         ("cultures", None, len(cultures)),
         *((name, None, sum(row[name] for row in totals)) for name in COUNTED),
     ]
+    there = {movies.relative(path) for path in movies.whole()}
     for culture in cultures:
         rows += [("masks", culture.uid, tissue_line(culture.tissue))] if culture.tissue else []
         moved = culture.registration
@@ -55,7 +56,7 @@ def status_rows(
         rows += [("light", culture.uid, light_line(culture.light))] if culture.light else []
         rows += [("fit", culture.uid, text) for text in latest_said(fits.get(culture.uid, ()))]
         rows += [("warning", culture.uid, warning) for warning in culture.warnings]
-        if culture.movie is not None and not movies.has(culture.movie):
+        if culture.movie is not None and culture.movie not in there:
             rows.append(("warning", culture.uid, movies.whereabouts(culture)))
     rows += [("warning", *what) for what in graph.stale_told().items()]
     rows += [("warning", uid, "an older calcigraph wrote this: run `calcigraph migrate`") for uid in graph.outdated()]

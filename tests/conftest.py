@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 from event_runs import build_event_run, build_run, build_wave
+from jars import Unavailable, fetched
 
 from calcigraph.store.endpoint import import_driver
 from calcigraph.store.event_types import EventRun, Wave
@@ -68,10 +68,6 @@ class Neo4jServer:
         login = (self.username, password or self.password)
         with import_driver().GraphDatabase.driver(self.uri, auth=login) as driver:
             driver.execute_query(text, parameters, database_=database or self.database)
-
-
-class Unavailable(Exception):
-    """No Neo4j can be had this way; the text says why."""
 
 
 @pytest.fixture(scope="session")
@@ -256,19 +252,7 @@ def _wait_for(server: Neo4jServer) -> None:
 
 def _jars() -> Path:
     """The folder of Neo4j's jars, fetched on first use."""
-    if JARS.is_dir():
-        return JARS
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            raise Unavailable(f"{tool} is not installed")
-    draft = JARS.with_name(f"{JARS.name}.{os.getpid()}")
-    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
-    run = subprocess.run(command, cwd=RECIPE, capture_output=True, text=True)
-    if run.returncode:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise Unavailable(f"Maven could not fetch Neo4j: {run.stdout.strip()[:300]}")
-    draft.rename(JARS)
-    return JARS
+    return fetched(RECIPE, JARS)
 
 
 # Small cultures on a grid and their fits, stored on each engine in turn; one engine start per test module.

@@ -272,7 +272,7 @@ def test_a_killed_curate_leaves_a_whole_culture_and_the_same_command_finishes_it
         before = everything(opened, "a")
         with monkeypatch.context() as patch:
             if at == "store":
-                patch.setattr("calcigraph.store.movie.MovieWriter._put_in_place", die)
+                patch.setattr("calcigraph.store.staging._Folder.put_in_place", die)
             elif at == "graph":
                 patch.setattr("calcigraph.store.curated.write_contacts", die)
             else:

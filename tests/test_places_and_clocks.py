@@ -58,15 +58,24 @@ def test_a_workspace_is_reached_through_a_link_and_moved(home: Path, tmp_path: P
     assert wrong(tmp_path / "moved") == []
 
 
-def test_an_address_is_no_workspace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s3://bucket/lab", "is on object storage, which holds movies but no graph: set NEO4J_URI"),
+        ("gs://bucket/lab", "is no place for a workspace: give a folder, or s3://BUCKET/PREFIX"),
+        ("s3://", "is no place for a workspace"),
+        ("s3://bucket/a/../b", "is no place for a workspace"),
+    ],
+)
+def test_an_address_is_no_folder(
+    address: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CALCIGRAPH_WORKSPACE", "s3://bucket/lab")
-    for words in (["--workspace", "s3://bucket/lab", "status"], ["status"], ["ingest", "m.tif", "--culture", "a"]):
+    monkeypatch.setenv("CALCIGRAPH_WORKSPACE", address)
+    for words in (["--workspace", address, "status"], ["status"], ["ingest", "m.tif", "--culture", "a"]):
         assert run(words) == 1
         told = capsys.readouterr().err
-        assert "is an address, and a workspace is a folder" in told
+        assert said in told
         assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -147,6 +147,7 @@ def _with_intervals(task: Task, found: Parameters) -> Solved:
         k_cell=_reaching(found.k_cell, robust.k_cell),
         culture_k=_reaching_one(culture_k, robust.culture_k),
         culture_feed=_reaching_one(culture_feed, robust.culture_feed),
+        leak=0.0,  # this model has none: a run with that of robust, which its feeds do not balance, leaves the traces
     )
 
 

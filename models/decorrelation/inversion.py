@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from calcigraph.models.decorrelation.pair_moments import Checks, Moments, checks, moments
+from calcigraph.models.decorrelation.pair_moments import Checks, Forms, Moments, checks, forms, moments
 from calcigraph.models.decorrelation.pairs import Contacts
 from calcigraph.models.decorrelation.residuals import Sources
 from calcigraph.models.estimate import Estimate
@@ -75,8 +75,8 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
         Its contacts.
     """
     # From the middle of the k that can be told.
-    k, leak = _best_start(parts, contacts, float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)))
-    now = moments(parts, contacts, k, leak)
+    now = _best_start(parts, contacts, float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)))
+    k, leak = now.k, now.leak
     # What the moments are without this leak, in deviations: one that does not show is not told.
     score = float(np.sqrt(max(_tested(moments(parts, contacts, k, 0.0), np.zeros(1))[1][0], 0.0))) if leak > 0 else 0.0
     if 0 < score < LEAK_SHOWS:
@@ -88,7 +88,7 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
     # A drive that neighbours share makes k too large, and what is left of it may be all that there is.
     checked = checks(parts, contacts, k, leak)
     low = 0.0 if checked.shared_drive > SHARED else low
-    unexplained = abs(_score(parts, contacts, k, leak)[0]) > limit
+    unexplained = abs(_score(parts, contacts, k, leak, now)[0]) > limit
     # Light of a cell in its neighbour's mask makes it too: what comes and goes within a frame looks the same. And where
     # no k and leak make the sources independent, nothing is told.
     if unexplained or leak * parts.dt > FASTEST_FILM:
@@ -103,13 +103,12 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
     )
 
 
-def _best_start(parts: Sources, contacts: Contacts, k: float) -> tuple[float, float]:
-    """k and leak from two starts, without leak and with a fast one: those whose moments both vanish."""
+def _best_start(parts: Sources, contacts: Contacts, k: float) -> Moments:
+    """The moments at k and leak from two starts, without leak and with a fast one: those that both vanish."""
 
-    def from_leak(leak: float) -> tuple[tuple[float, float], float]:
-        found = settled(parts, contacts, k, leak)
-        at = moments(parts, contacts, *found)
-        return found, float(_tested(at, np.array([at.leak]))[1][0])
+    def from_leak(leak: float) -> tuple[Moments, float]:
+        at = moments(parts, contacts, *settled(parts, contacts, k, leak))
+        return at, float(_tested(at, np.array([at.leak]))[1][0])
 
     with ThreadPoolExecutor(2) as pool:
         (slow, misfit), (fast, misfit_fast) = pool.map(from_leak, (0.0, FAST_LEAK / parts.dt))
@@ -124,7 +123,7 @@ def settled(parts: Sources, contacts: Contacts, k: float, leak: float, within: f
     """
     floor = parts.slowest
     for _ in range(ROUNDS):
-        next_k, leak_now = _roots(moments(parts, contacts, k, leak), parts.dt)
+        next_k, leak_now = _roots(forms(parts, contacts, k, leak), parts.dt)
         change = (abs(next_k - k) + abs(leak_now - leak)) / max(k, floor)
         k = float(np.clip(next_k, k / 4 if k > floor else 0.0, max(4 * k, 4 * floor)))
         leak = leak_now
@@ -136,14 +135,14 @@ def settled(parts: Sources, contacts: Contacts, k: float, leak: float, within: f
 def _without_leak(parts: Sources, contacts: Contacts, k: float) -> float:
     """k at which its moment vanishes without a leak, 1/s, from a value to start with."""
     for _ in range(ROUNDS):
-        at = moments(parts, contacts, k, 0.0)
+        at = forms(parts, contacts, k, 0.0)
         before, k = k, _falling(at.forms[0], 1, (1.0, 0.0, 0.0), k, FASTEST / parts.dt)
         if abs(k - before) < SETTLED * max(k, parts.slowest):
             break
     return k
 
 
-def _roots(at: Moments, dt: float) -> tuple[float, float]:
+def _roots(at: Forms, dt: float) -> tuple[float, float]:
     """k and leak at which the moments vanish, with their filters and weights as they are."""
     k, leak = at.k, at.leak
     for _ in range(30):
@@ -173,15 +172,18 @@ def _tested(at: Moments, leaks: FloatArray) -> tuple[FloatArray, FloatArray]:
     return values, np.asarray(np.einsum("la,la->l", values, np.linalg.solve(at.covariance, values.T).T))
 
 
-def _score(parts: Sources, contacts: Contacts, k: float, leak: float) -> tuple[float, float]:
+def _score(
+    parts: Sources, contacts: Contacts, k: float, leak: float, known: Moments | None = None
+) -> tuple[float, float]:
     """How far the data speak for a larger k (above 0) or a smaller one, in deviations, and the leak they then ask for.
 
     The root of the least chi squared of both moments over leaks, with the sign of the moment for k. Where the best leak
     is 0 the moment for the leak may be anything, as a leak is not negative; then the moment for k decides alone.
+    `known` are the moments at this k and leak, if they were made before.
     """
     leaks = LEAKS / parts.dt
     for _ in range(LEAK_ROUNDS):
-        at = moments(parts, contacts, k, leak)
+        at = known if known and known.leak == leak else moments(parts, contacts, k, leak)
         values, squares = _tested(at, leaks)
         best = int(np.argmin(squares))
         before, leak = leak, float(leaks[best])

@@ -17,36 +17,28 @@ once its variance is, and is taken out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from calcigraph.models.decorrelation.meeting import Received, Sent, gains, reals, received, sent
 from calcigraph.models.decorrelation.pairs import Contacts
-from calcigraph.models.decorrelation.residuals import Sources, Whitener, filtered, whitener
+from calcigraph.models.decorrelation.residuals import Sources
 from calcigraph.store.types import ComplexArray, FloatArray
 
-AT_ONCE = 1 << 14
-"""Complex numbers in an array that is worked on at one time, so that it stays in the processor's cache."""
-LEAST_RATE = 0.01
-"""Of a cell's own relaxation, in units of k: that of a cell without contacts."""
 TINY = 1e-300
 
 
 @dataclass(frozen=True)
-class Moments:
+class Forms:
     """The moments at one k and leak, with filters and weights made for these: one for k and one for the leak."""
 
     k: float
     leak: float
     forms: FloatArray
     """(2, 3, 3): a moment is (1, k, r) form (1, k, r)', noise taken out."""
-    pairs: FloatArray
-    """(2, e / 2), of each pair in contact, at this k and leak."""
-    others: FloatArray
-    """(2, p), of each cell with all that it does not touch."""
 
     def at(self, k: Any, leak: Any) -> FloatArray:
         """The moments, (..., 2), at other k and leak with the filters and weights of these; both broadcast."""
@@ -58,6 +50,16 @@ class Moments:
     def value(self) -> FloatArray:
         """The moments at this k and leak, (2,)."""
         return self.at(self.k, self.leak)
+
+
+@dataclass(frozen=True)
+class Moments(Forms):
+    """The same, and how well they are known."""
+
+    pairs: FloatArray
+    """(2, e / 2), of each pair in contact, at this k and leak."""
+    others: FloatArray
+    """(2, p), of each cell with all that it does not touch."""
 
     @cached_property
     def covariance(self) -> FloatArray:
@@ -85,229 +87,180 @@ class Checks:
     """(p,), ...of each cell alone: its own k is -right / slope."""
     cell_variance: FloatArray
     """(p,), of `cell_right`."""
+    contacts: tuple[FloatArray, FloatArray]
+    """See `contact_moments`."""
 
 
-@dataclass(frozen=True)
-class _Filtered:
-    """The whitened sources of p cells at one k and leak."""
-
-    theta: FloatArray
-    """(3,): 1, k, r."""
-    white: Whitener
-    whitened: FloatArray
-    """(3, p, F), F_i of the parts."""
-    whitening: ComplexArray
-    """(p, f), F_i."""
-    receiving: ComplexArray
-    """(3, p, f), of the weighted e_i."""
-
-    @property
-    def used(self) -> FloatArray:
-        """(p,), sum of the weights of a cell's frames over the square of its scale."""
-        return np.asarray(self.white.weights.sum(axis=1) / self.white.scale**2)
-
-    def together(self, parts: Any) -> Any:
-        """The sum of three parts, (3, p, ...), times (1, k, r)."""
-        return np.einsum("a,ap...->p...", self.theta, parts)
-
-
-@dataclass(frozen=True)
-class _Band:
-    """The parts of the sources as they meet in the moments, at b of the f frequencies."""
-
-    receiving: ComplexArray
-    """(3, p, b), of the weighted e_i."""
-    own: ComplexArray
-    """(p, b), their sum times (1, k, r)."""
-    spectra: ComplexArray
-    """(3, p, b), of the sources, conjugate."""
-    whitening: ComplexArray
-    """(p, b), F_i."""
-    to_trace: ComplexArray
-    """(p, b), G_i."""
-    responses: ComplexArray
-    """(2, p, b), B_i for k and for the leak."""
-    sending: ComplexArray
-    """(3, p, b), of G_j s_j, conjugate."""
-    sent: ComplexArray
-    """(p, b), their sum times (1, k, r)."""
-    step: ComplexArray
-    """(b,), D; `mean` is Q."""
-    mean: ComplexArray
-    weight: FloatArray
-    """(b,), of each frequency in a sum that stands for a sum over time."""
-
-    @cached_property
-    def filters(self) -> ComplexArray:
-        """(2, p, b), what a neighbour's trace passes on its way to a product with e_i, conjugate."""
-        return np.asarray(np.conj(self.whitening * self.responses))
-
-
-def _filtered(parts: Sources, k: float, leak: float) -> _Filtered:
-    white = whitener(parts.residual(k, leak))
-    whitened = np.stack([filtered(white.coefficients, part) for part in parts.parts])
-    share = white.weights / (white.scale**2)[:, None]
-    spectra = [np.fft.rfft(share * part, parts.length, axis=1) * parts.weight for part in whitened]
-    return _Filtered(
-        theta=np.array([1.0, k, leak]),
-        white=white,
-        whitened=whitened,
-        whitening=np.fft.rfft(white.coefficients, parts.length, axis=1),
-        receiving=np.stack(spectra),
-    )
-
-
-def _bands(parts: Sources, contacts: Contacts, at: _Filtered) -> Iterator[_Band]:
-    """All frequencies, so many at a time that what is made of them stays in the processor's cache."""
-    _, k, leak = at.theta
-    kd, rd = max(k, parts.slowest) * parts.dt, max(leak, 0.0) * parts.dt
-    # A cell without contacts, or a leak, never comes back to rest: then its trace has no mean.
-    rate = (kd * np.maximum(contacts.rate, LEAST_RATE) + rd)[:, None]
-    width = max(8, AT_ONCE // contacts.cells)
-    for first in range(0, len(parts.step), width):
-        cut = slice(first, first + width)
-        step, mean = parts.step[cut], parts.mean[cut]
-        slow = step + rate * mean
-        to_trace = mean / slow
-        receiving, spectra = np.ascontiguousarray(at.receiving[:, :, cut]), np.conj(parts.spectra[:, :, cut])
-        sending = np.conj(to_trace) * spectra
-        yield _Band(
-            receiving=receiving,
-            own=at.together(receiving),
-            spectra=spectra,
-            whitening=at.whitening[:, cut],
-            to_trace=to_trace,
-            responses=np.stack([step / slow + rd * to_trace, -kd * to_trace]),
-            sending=sending,
-            sent=at.together(sending),
-            step=step,
-            mean=mean,
-            weight=parts.weight[cut],
-        )
+def forms(parts: Sources, contacts: Contacts, k: float, leak: float) -> Forms:
+    """The moments at one k and leak, both in 1/s, as polynomials; how well they are known takes as long again."""
+    at = sent(parts, contacts, k, leak)
+    total = _Sum(parts, at)
+    for got in received(parts, contacts, at):
+        total.add(got)
+    return Forms(k=k, leak=leak, forms=total.forms())
 
 
 def moments(parts: Sources, contacts: Contacts, k: float, leak: float) -> Moments:
     """The moments at one k and leak, both in 1/s."""
-    at = _filtered(parts, k, leak)
-    forms, used = np.zeros((2, 3, 3)), at.used
+    at = sent(parts, contacts, k, leak)
+    total, sources, gain = _Sum(parts, at), at.together, gains(parts, at)
     pairs, others = np.zeros((2, len(contacts.weight))), np.zeros((2, contacts.cells))
-    for band in _bands(parts, contacts, at):
-        total = np.stack([contacts.near_and_far(part) for part in band.sending])
-        from_far = contacts.far(band.sent)
-        forms -= _noise(parts.dt, contacts, band, band.responses, np.conj(band.to_trace), used)
-        for moment, filter_ in enumerate(band.filters):
-            received = band.own * filter_
-            forms[moment] += _forms(band.receiving * filter_, total)
-            pairs[moment] += _of_pairs(contacts, received, band.sent)
-            others[moment] += _real_sum(received, from_far)
+    for got in received(parts, contacts, at):
+        total.add(got)
+        block = got.block
+        to_neighbours = got.instruments(got.together, gain)
+        pairs[:, block.edges] = block.pairs(to_neighbours, sources)
+        others[:, block.cells] = np.einsum("pmf,pf->mp", to_neighbours, block.far @ sources)
     both = np.stack([_of_both(contacts, values) for values in pairs])
-    return Moments(k=k, leak=leak, forms=forms, pairs=both[:, contacts.receiver < contacts.sender], others=others)
+    return Moments(
+        k=k,
+        leak=leak,
+        forms=total.forms(),
+        pairs=both[:, contacts.receiver < contacts.sender],
+        others=others,
+    )
+
+
+class _Sum:
+    """The forms, added up over blocks of cells."""
+
+    def __init__(self, parts: Sources, at: Sent) -> None:
+        self._parts, self._at = parts, at
+        self._gain = gains(parts, at)
+        self._sum = np.zeros((2, 3, 3))
+        self._noise = np.zeros((3, len(parts.step)), dtype=np.complex128)
+
+    def add(self, got: Received) -> None:
+        """Products of the parts of these cells with those of the others."""
+        spectra, gained = reals(got.spectra), np.empty_like(got.filters)
+        for part, passed in enumerate(self._at.passed):
+            near = (got.block.against @ reals(passed)).view(np.complex128)
+            near *= got.filters
+            for moment, gain in enumerate(self._gain):
+                np.multiply(near, gain, out=gained)
+                # Without a BLAS, as all long sums here: what it gives depends on the number of its threads.
+                self._sum[moment, :, part] += np.einsum("apf,pf->ap", spectra, reals(gained)).sum(axis=1)
+        self._noise += _noise_met(got, got.to_rest, self._at.to_rest)
+
+    def forms(self) -> FloatArray:
+        """(2, 3, 3), noise taken out."""
+        return np.asarray(self._sum - _noise_forms(self._parts, self._gain, self._noise))
+
+
+def _noise_met(got: Received, to_rest: ComplexArray, passed: ComplexArray) -> ComplexArray:
+    """The noise of receivers (b, f) and senders (p, f), for the three sums of `Contacts.noise`, (3, f)."""
+    power = got.used[:, None] * (got.whitening.real**2 + got.whitening.imag**2)
+    around = (got.block.noise @ reals(passed)).view(np.complex128).reshape(3, *power.shape)
+    around *= power * to_rest
+    return np.asarray(around.sum(axis=1))
+
+
+def _noise_forms(parts: Sources, gain: ComplexArray, met: ComplexArray) -> FloatArray:
+    """What measurement noise adds to the forms, (m, 3, 3), from `_noise_met` and m gains.
+
+    The noise n of the traces is in D n_i, in -dt Q (M n)_i and in dt Q n_i. Of a pair in contact the covariances of
+    these parts are, with s the variances: -dt D Q* M_ji s_i and -dt D Q* M_ij s_j between the first two, dt^2 |Q|^2
+    (M s M')_ij of the second, and -dt^2 |Q|^2 M_ij s_j and -dt^2 |Q|^2 M_ji s_i between the second and third.
+    """
+    dt, crossed, square = parts.dt, parts.step * np.conj(parts.mean), np.abs(parts.mean) ** 2
+    result = np.zeros((len(gain), 3, 3))
+    for form, one in zip(result, gain, strict=True):
+        own, other, shared = one * met
+        form[0, 1] = -dt * (np.conj(crossed) @ own).real
+        form[1, 0] = -dt * (crossed @ other).real
+        form[1, 1] = dt**2 * (square @ shared).real
+        form[1, 2] = -(dt**2) * (square @ other).real
+        form[2, 1] = -(dt**2) * (square @ own).real
+    return result
 
 
 def checks(parts: Sources, contacts: Contacts, k: float, leak: float) -> Checks:
     """See `Checks`, at one k and leak, both in 1/s."""
-    at = _filtered(parts, k, leak)
-    second, right, slope, power = np.zeros((4, contacts.cells))
-    for band in _bands(parts, contacts, at):
-        filter_, from_far = band.filters[0], contacts.far(band.sent)
-        second += _real_sum(band.own * filter_, contacts.second @ band.sent + from_far)
+    at = sent(parts, contacts, k, leak)
+    gain, sources = gains(parts, at)[:1], at.together
+    second, right, slope, variance = np.zeros((4, contacts.cells))
+    once = _AtOnce(parts, contacts, at)
+    for got in received(parts, contacts, at):
+        block, cells = got.block, got.block.cells
+        from_far = block.far @ sources
+        second[cells] = np.einsum(
+            "pf,pf->p", got.instruments(got.together, gain)[:, 0], block.second @ sources[:-1] + from_far
+        )
         # Each cell alone: its equation for k with the whitened residual as it is and its neighbours as the instrument.
-        instrument = filter_ * (contacts.matrix @ band.sent + from_far)
-        right += _real_sum(band.receiving[0] + leak * band.receiving[2], instrument)
-        slope += _real_sum(band.receiving[1], instrument)
-        power += np.abs(instrument) ** 2 @ band.weight
-    weighted = at.white.weights * at.together(at.whitened) / (at.white.scale**2)[:, None]
+        instrument = got.filters * (gain[0] / parts.weight)
+        instrument *= (block.matrix @ sources[:-1] + from_far).view(np.complex128)
+        power = np.einsum("pf,f->p", instrument.real**2 + instrument.imag**2, parts.weight)
+        instrument *= parts.weight
+        right[cells] = np.einsum("pf,pf->p", reals(got.spectra[0] + leak * got.spectra[2]), reals(instrument))
+        slope[cells] = np.einsum("pf,pf->p", reals(got.spectra[1]), reals(instrument))
+        variance[cells] = power * (np.einsum("a,apf->pf", at.theta, got.weighted) ** 2).mean(axis=1)
+        once.add(got)
+    second *= contacts.beyond  # of the others nothing but rounding is left
     return Checks(
         shared_drive=float(second.sum() / max(np.sqrt((second**2).sum()), TINY)),
-        at_once=_at_once(parts, contacts, at),
+        at_once=once.deviations(),
         cell_right=right,
         cell_slope=slope,
-        cell_variance=power * (weighted**2).mean(axis=1),
+        cell_variance=variance,
+        contacts=(once.of_k[0], once.of_k[1] + once.of_changed),
     )
 
 
-def _at_once(parts: Sources, contacts: Contacts, at: _Filtered) -> float:
+class _AtOnce:
     """See `Checks.at_once`: light of a cell in its neighbour's trace makes their sources alike without delay.
 
     The moment with F_i s_j in place of what s_j makes of its trace, with so much of that for k taken out that k plays
     no part, and what measurement noise adds.
     """
-    plain, slope, of_k, slope_of_k = np.zeros((4, len(contacts.weight)))
-    noise, used = np.zeros((3, 3)), at.used
-    for band in _bands(parts, contacts, at):
-        filter_, sources = np.conj(band.whitening), at.together(band.spectra)
-        ones = np.ones_like(band.to_trace)
-        noise += _noise(parts.dt, contacts, band, ones[None], ones, used)[0]
-        plain += _of_pairs(contacts, band.own * filter_, sources)
-        slope += _of_pairs(contacts, band.receiving[1] * filter_, sources)
-        of_k += _of_pairs(contacts, band.own * band.filters[0], band.sent)
-        slope_of_k += _of_pairs(contacts, band.receiving[1] * band.filters[0], band.sent)
-    falls = float(contacts.weight @ slope_of_k)
-    if not falls < 0:
-        return 0.0
-    both = _of_both(contacts, plain - float(contacts.weight @ slope) / falls * of_k)
-    terms = both[contacts.receiver < contacts.sender]
-    size = float(np.linalg.norm(terms))
-    return (float(terms.sum()) - float(at.theta @ noise @ at.theta)) / size if size > 0 else 0.0
+
+    def __init__(self, parts: Sources, contacts: Contacts, at: Sent) -> None:
+        self._parts, self._contacts, self._at = parts, contacts, at
+        self._gain = gains(parts, at)[0]
+        self._plain = np.einsum("a,apf->pf", at.theta, parts.spectra)
+        edges = len(contacts.weight)
+        self._of_plain, self.of_k, self.of_changed = np.zeros((2, edges)), np.zeros((2, edges)), np.zeros(edges)
+        self._noise = np.zeros((3, len(parts.step)), dtype=np.complex128)
+
+    def add(self, got: Received) -> None:
+        """Products, and their derivatives in k, of these cells with their neighbours."""
+        both = got.together.view(np.complex128), got.spectra[1]
+        plain = np.stack([one * np.conj(got.whitening) * self._parts.weight for one in both], axis=1)
+        of_k = np.stack([one * np.conj(got.filters * self._gain) for one in both], axis=1)
+        edges = got.block.edges
+        self._of_plain[:, edges] = got.block.pairs(reals(plain), reals(self._plain))
+        self.of_k[:, edges] = got.block.pairs(reals(of_k), self._at.together)
+        self.of_changed[edges] = got.block.pairs(reals(of_k[:, :1]), reals(self._at.passed[1]))[0]
+        self._noise += _noise_met(got, np.ones_like(got.filters), np.ones_like(self._plain))
+
+    def deviations(self) -> float:
+        """How much more the sources of cells in contact have in common than they should."""
+        contacts, theta = self._contacts, self._at.theta
+        falls = float(contacts.weight @ self.of_k[1])
+        if not falls < 0:
+            return 0.0
+        share = float(contacts.weight @ self._of_plain[1]) / falls
+        both = _of_both(contacts, self._of_plain[0] - share * self.of_k[0])
+        terms = both[contacts.receiver < contacts.sender]
+        size = float(np.linalg.norm(terms))
+        noise = _noise_forms(self._parts, self._parts.weight[None].astype(np.complex128), self._noise)[0]
+        return (float(terms.sum()) - float(theta @ noise @ theta)) / size if size > 0 else 0.0
 
 
 def contact_moments(parts: Sources, contacts: Contacts, k: float, leak: float) -> tuple[FloatArray, FloatArray]:
     """The moment for k of every contact in each direction, without its weight, and its derivative in k, (e,) each."""
+    at = sent(parts, contacts, k, leak)
     value, slope = np.zeros((2, len(contacts.weight)))
-    for band in _bands(parts, contacts, _filtered(parts, k, leak)):
-        filter_ = band.filters[0]
-        value += _of_pairs(contacts, band.own * filter_, band.sent)
-        slope += _of_pairs(contacts, band.receiving[1] * filter_, band.sent)
-        slope += _of_pairs(contacts, band.own * filter_, band.sending[1])
+    gain, sources, changed = gains(parts, at)[:1], at.together, reals(at.passed[1])
+    for got in received(parts, contacts, at):
+        block = got.block
+        own = got.instruments(got.together, gain)
+        both = np.concatenate([own, got.instruments(reals(got.spectra[1]), gain)], axis=1)
+        value[block.edges], slope[block.edges] = block.pairs(both, sources)
+        slope[block.edges] += block.pairs(own, changed)[0]
     return value, slope
-
-
-def _forms(receiving: ComplexArray, total: ComplexArray) -> FloatArray:
-    """Sums over cells and frequencies of products of the parts, (3, 3)."""
-    real = np.einsum("apb,cpb->ac", receiving.real, total.real)
-    return np.asarray(real - np.einsum("apb,cpb->ac", receiving.imag, total.imag))
-
-
-def _real_sum(left: ComplexArray, right: ComplexArray) -> FloatArray:
-    """Real part of the sums over frequencies of products, (p,)."""
-    return np.asarray(np.einsum("pf,pf->p", left.real, right.real) - np.einsum("pf,pf->p", left.imag, right.imag))
-
-
-def _of_pairs(contacts: Contacts, received: ComplexArray, sent: ComplexArray) -> FloatArray:
-    """Sums over frequencies of products of receiver and sender of every contact, (e,)."""
-    result = np.empty(len(contacts.weight))
-    at_once = max(1, AT_ONCE // received.shape[1])
-    for first in range(0, len(result), at_once):
-        part = slice(first, first + at_once)
-        result[part] = _real_sum(received[contacts.receiver[part]], sent[contacts.sender[part]])
-    return result
 
 
 def _of_both(contacts: Contacts, products: FloatArray) -> FloatArray:
     """The weighted products of every contact, both directions together, (e,)."""
     single = contacts.weight * products
     return np.asarray(single + single[contacts.back])
-
-
-def _noise(
-    dt: float, contacts: Contacts, band: _Band, responses: ComplexArray, back: ComplexArray, used: FloatArray
-) -> FloatArray:
-    """What measurement noise adds to the forms, (2, 3, 3).
-
-    The noise n of the traces is in D n_i, in -dt Q (M n)_i and in dt Q n_i. Of a pair in contact the covariances of
-    these parts are, with s the variances: -dt D Q* M_ji s_i and -dt D Q* M_ij s_j between the first two, dt^2 |Q|^2
-    (M s M')_ij of the second, and -dt^2 |Q|^2 M_ij s_j and -dt^2 |Q|^2 M_ji s_i between the second and third.
-    """
-    crossed = band.step * np.conj(band.mean)
-    square = np.abs(band.mean) ** 2
-    received = np.abs(band.whitening) ** 2 * (used[:, None] * band.weight)
-    of_own, of_other, of_shared = (received * (one @ back) for one in contacts.noise)
-    forms = np.zeros((len(responses), 3, 3))
-    for form, response in zip(forms, np.conj(responses), strict=True):
-        own, other, shared = (np.einsum("pb,pb->b", response, one) for one in (of_own, of_other, of_shared))
-        form[0, 1] = -dt * (crossed @ own).real
-        form[1, 0] = -dt * (np.conj(crossed) @ other).real
-        form[1, 1] = dt**2 * (square @ shared).real
-        form[1, 2] = -(dt**2) * (square @ other).real
-        form[2, 1] = -(dt**2) * (square @ own).real
-    return forms

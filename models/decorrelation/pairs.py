@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from calcigraph.models.consensus import Operator
-from calcigraph.store.types import ComplexArray, FloatArray, IntArray
+from calcigraph.store.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some cells, one after the other, as receivers: b of p."""
+
+    cells: slice
+    edges: slice
+    """Their contacts among all."""
+    against: Any
+    """(b, p + 1), sparse, as are the others: what these cells get from their neighbours, in contrast to all others,
+    from the values of all cells and, in the last place, their sum. So the cost does not grow with the pairs."""
+    far: Any
+    """(b, p + 1), the part of it that comes from all others."""
+    matrix: Any
+    """(b, p), weights of the neighbours."""
+    second: Any
+    """(b, p), see `Contacts.second`."""
+    noise: Any
+    """(3 b, p), the three of `Contacts.noise` below one another."""
+    alike: tuple[tuple[IntArray, IntArray, IntArray], ...]
+    """For each number d of contacts that some have: n of these cells, (n,), their contacts among those of the block,
+    and who sends, (n, d) each."""
+
+    def pairs(self, received: FloatArray, sent: FloatArray) -> FloatArray:
+        """Products of receiver and sender of every contact of these cells, (m, e).
+
+        Parameters
+        ----------
+        received
+            (b, m, x), m of every receiver.
+        sent
+            (p, x), of every cell.
+        """
+        result = np.empty((received.shape[1], self.edges.stop - self.edges.start))
+        for rows, edges, senders in self.alike:
+            result[:, edges] = (received[rows] @ sent[senders].transpose(0, 2, 1)).transpose(1, 0, 2)
+        return result
 
 
 class Contacts:
@@ -51,10 +90,15 @@ class Contacts:
         others = cells - 1 - np.asarray(self.pattern.sum(axis=1))
         self.contrast: FloatArray = np.asarray(self.matrix.sum(axis=1)) / np.maximum(others, 1) * (others > 0)
         """(p,), of each pair that is not in contact: these weights and those of the contacts sum to 0."""
-        self._touching = csr_array(self.pattern + eye_array(cells))
-        self._against = csr_array(self.matrix + diags_array(self.contrast) @ self._touching)
+        touching = csr_array(self.pattern + eye_array(cells))
+        far = diags_array(self.contrast) @ touching
+        self._far = _with_sum(far, self.contrast)
+        self._against = _with_sum(self.matrix + far, self.contrast)
+        self._blocks: dict[int, list[Block]] = {}
         self.second = _second_ring(self.matrix, self.pattern)
         """(p, p), what cells two contacts apart get instead of neighbours: the same sum over each cell's."""
+        self.beyond: BoolArray = others > np.diff(self.second.indptr)
+        """(p,), whether some cell is further away than that: without, there is nothing in contrast to it."""
         self.variance: FloatArray = variance[op.inner]
         """(p,), of the inner cells' noise."""
         whole = coo_array((op.weight, (row, op.neighbour)), shape=(cells, op.cells)).tocsr()
@@ -74,16 +118,40 @@ class Contacts:
         )
         """Three (p, p): w_ij / |N_i| times M_ji s_i, M_ij s_j and (M s M')_ij of contacts, with s the variances."""
 
-    def near_and_far(self, values: ComplexArray) -> ComplexArray:
-        """What each cell gets from its neighbours, in contrast to all others, (p, ...), from values of cells (p, ...).
+    def blocks(self, size: int) -> list[Block]:
+        """All cells, so many at a time."""
+        if size not in self._blocks:
+            firsts = range(0, self.cells, size)
+            self._blocks[size] = [self._block(slice(first, min(first + size, self.cells))) for first in firsts]
+        return self._blocks[size]
 
-        Sums of each cell before any product, so that the cost does not grow with the pairs.
-        """
-        return np.asarray(self._against @ values - self.contrast[:, None] * values.sum(axis=0))
+    def _block(self, cells: slice) -> Block:
+        from scipy.sparse import vstack
 
-    def far(self, values: ComplexArray) -> ComplexArray:
-        """The part of `near_and_far` that comes from all others, (p, ...)."""
-        return np.asarray(self.contrast[:, None] * (self._touching @ values - values.sum(axis=0)))
+        start = np.searchsorted(self.receiver, np.arange(cells.start, cells.stop + 1))
+        count = np.diff(start)
+        alike = []
+        for degree in np.unique(count[count > 0]):
+            rows = np.flatnonzero(count == degree)
+            edges = start[rows, None] + np.arange(degree)
+            alike.append((rows, edges - start[0], self.sender[edges]))
+        return Block(
+            cells=cells,
+            edges=slice(int(start[0]), int(start[-1])),
+            against=self._against[cells],
+            far=self._far[cells],
+            matrix=self.matrix[cells],
+            second=self.second[cells],
+            noise=vstack([one[cells] for one in self.noise], format="csr"),
+            alike=tuple(alike),
+        )
+
+
+def _with_sum(matrix: Any, contrast: FloatArray) -> Any:
+    """A matrix (p, p) that also takes `contrast` (p,) times the sum over cells, in its last place: (p, p + 1)."""
+    from scipy.sparse import csr_array, hstack
+
+    return hstack([matrix, csr_array(-contrast[:, None])], format="csr")
 
 
 def _second_ring(matrix: Any, pattern: Any) -> Any:

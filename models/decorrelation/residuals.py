@@ -16,7 +16,7 @@ import numpy as np
 
 from calcigraph.models.consensus import Operator
 from calcigraph.models.quadrature import frame_means
-from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare
+from calcigraph.models.scale import CONSISTENT, TUKEY, bisquare, row_medians
 from calcigraph.store.types import BoolArray, ComplexArray, FloatArray
 
 FRAMES_A_LAG, MOST_LAGS = 20, 6
@@ -27,7 +27,12 @@ COUNTS = 0.3
 """Weight above which a frame counts in a cell's autocovariance."""
 SHRUNK = 0.98
 """Times the autocovariances of lags above 0, so that the autoregression is stable."""
+STEEPEST = 0.995
+"""Largest reflection of an autoregression, so that it is stable."""
+CELLS_AT_ONCE = 64
+"""Cells of which spectra are made at one time."""
 TINY = 1e-12
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ class Sources:
         """1/s, the least k that filters are made for: a slower one does not show in the recording."""
         return float(4 / (self.parts.shape[2] * self.dt))
 
-    def residual(self, k: float, leak: float) -> FloatArray:
-        """The sources times dt, (p, F)."""
-        return np.asarray(self.parts[0] + k * self.parts[1] + leak * self.parts[2])
+    def residual(self, k: float, leak: float, cells: slice = ALL) -> FloatArray:
+        """The sources times dt, (p, F), or those of some cells."""
+        parts = self.parts[:, cells]
+        return np.asarray(parts[0] + k * parts[1] + leak * parts[2])
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class Whitener:
     """(p,), robust deviation of the whitened residual."""
     weights: FloatArray
     """(p, F), 0 to 1, of each frame: spikes have none."""
+    white: FloatArray
+    """(p, F), the whitened residual, not divided by the scale."""
 
 
 def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> Sources:
@@ -90,7 +98,7 @@ def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> So
     drift_order
         Degree of the polynomial in time that is taken out.
     """
-    from scipy.fft import next_fast_len
+    from scipy.fft import next_fast_len, rfft
 
     # What all cells share in a frame (lamp, glow) is no difference between neighbours, and the contrast of the moments
     # takes out what this leaves.
@@ -103,11 +111,15 @@ def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> So
     parts = parts - (parts @ trend) @ trend.T
     length = 2 * next_fast_len(frames + 4, real=True)  # even, and twice the frames, so that no end meets the start
     turn = np.exp(2j * np.pi * np.fft.rfftfreq(length))
+    spectra = np.empty((*parts.shape[:2], len(turn)), dtype=np.complex128)
+    for first in range(0, len(own), CELLS_AT_ONCE):
+        cells = slice(first, first + CELLS_AT_ONCE)
+        spectra[:, cells] = rfft(parts[:, cells], length, axis=2)
     weight = np.full(len(turn), 2.0)
     weight[[0, -1]] = 1.0
     return Sources(
         parts=parts,
-        spectra=np.fft.rfft(parts, length, axis=2),
+        spectra=spectra,
         step=turn - 1,
         mean=(-1 / turn + 13 + 13 * turn - turn**2) / 24,
         weight=weight / length,
@@ -120,31 +132,52 @@ def whitener(residual: FloatArray) -> Whitener:
     """Each cell's autoregression and the weights of its frames, from its residual sources (p, F)."""
     frames = residual.shape[1]
     lags = int(np.clip(frames // FRAMES_A_LAG, 1, MOST_LAGS))
-    counted = np.ones(residual.shape, dtype=np.bool_)
-    for _ in range(WHITENINGS):
-        coefficients = _autoregression(_autocovariance(residual, counted, lags))
-        white = filtered(coefficients, residual)
-        scale = np.maximum(CONSISTENT * np.median(np.abs(white), axis=1), TINY)
+    earlier = delayed(residual, lags)
+    covariance = _covariance(earlier, residual, np.arange(frames, frames - lags - 1.0, -1.0))
+    for turn in range(WHITENINGS):
+        coefficients = _autoregression(covariance)
+        white = weighted_sum(coefficients, earlier)
+        scale = np.maximum(CONSISTENT * row_medians(np.abs(white)), TINY)
         weights = bisquare(white, scale[:, None], TUKEY)
-        counted = weights > COUNTS
-    return Whitener(coefficients=coefficients, scale=scale, weights=weights)
+        if turn < WHITENINGS - 1:
+            covariance = _counted_covariance(residual, weights > COUNTS, lags)
+    return Whitener(coefficients=coefficients, scale=scale, weights=weights, white=white)
 
 
 def filtered(coefficients: FloatArray, values: FloatArray) -> FloatArray:
     """sum_l a_l x(t - l) of every row, (p, F), from coefficients (p, lags + 1)."""
-    result = coefficients[:, :1] * values
-    for lag in range(1, coefficients.shape[1]):
-        result[:, lag:] += coefficients[:, lag : lag + 1] * values[:, :-lag]
+    return weighted_sum(coefficients, delayed(values, coefficients.shape[1] - 1))
+
+
+def delayed(values: FloatArray, lags: int) -> FloatArray:
+    """x(t - l) of every row of (p, F), for the lags 0 to `lags`, 0 before the first frame: (p, lags + 1, F).
+
+    Side by side they cost less than one after the other: every sum over lags is a product of matrices.
+    """
+    result = np.empty((len(values), lags + 1, values.shape[1]))
+    for lag in range(lags + 1):
+        result[:, lag, :lag] = 0
+        result[:, lag, lag:] = values[:, : values.shape[1] - lag]
     return result
 
 
-def _autocovariance(values: FloatArray, counted: BoolArray, lags: int) -> FloatArray:
+def weighted_sum(coefficients: FloatArray, earlier: FloatArray) -> FloatArray:
+    """The sum over lags, (p, F), of coefficients (p, lags + 1) times what `delayed` gave."""
+    return np.asarray((coefficients[:, None] @ earlier)[:, 0])
+
+
+def _counted_covariance(values: FloatArray, counted: BoolArray, lags: int) -> FloatArray:
     """Mean products of values 0 to `lags` frames apart, both counted, (p, lags + 1)."""
-    kept, frames = np.where(counted, values, 0.0), values.shape[1]
-    result = np.empty((len(values), lags + 1))
-    for lag in range(lags + 1):
-        both = (counted[:, lag:] & counted[:, : frames - lag]).sum(axis=1)
-        result[:, lag] = np.einsum("pf,pf->p", kept[:, lag:], kept[:, : frames - lag]) / np.maximum(both, 1)
+    one = counted.astype(np.float64)
+    both = np.einsum("plf,pf->pl", delayed(one, lags), one)
+    kept = values * one
+    return _covariance(delayed(kept, lags), kept, np.maximum(both, 1))
+
+
+def _covariance(earlier: FloatArray, values: FloatArray, count: FloatArray) -> FloatArray:
+    """Mean products (p, lags + 1) of values (p, F) with what `delayed` made of them, from the count of each."""
+    # Without a BLAS: what it gives depends on the number of its threads.
+    result = np.asarray(np.einsum("plf,pf->pl", earlier, values) / count)
     result[:, 1:] *= SHRUNK
     result[:, 0] = np.maximum(result[:, 0], TINY**2)
     return result
@@ -153,12 +186,13 @@ def _autocovariance(values: FloatArray, counted: BoolArray, lags: int) -> FloatA
 def _autoregression(covariance: FloatArray) -> FloatArray:
     """Coefficients (p, lags + 1) that whiten series of these autocovariances (Levinson-Durbin recursion)."""
     cells, order = covariance.shape
-    a = np.zeros((cells, order))
-    a[:, 0] = 1
-    variance = covariance[:, 0].copy()
+    # Lags first, so that each step works on whole rows.
+    lagged, a = np.ascontiguousarray(covariance.T), np.zeros((order, cells))
+    a[0] = 1
+    variance = lagged[0].copy()
     for m in range(1, order):
-        ahead = np.einsum("pl,pl->p", a[:, :m], covariance[:, m:0:-1])
-        reflection = np.clip(-ahead / np.maximum(variance, TINY**2), -0.995, 0.995)
-        a[:, 1 : m + 1] += reflection[:, None] * a[:, m - 1 :: -1][:, :m]
+        ahead = (a[:m] * lagged[m:0:-1]).sum(axis=0)
+        reflection = np.minimum(np.maximum(-ahead / np.maximum(variance, TINY**2), -STEEPEST), STEEPEST)
+        a[1 : m + 1] += reflection * a[m - 1 :: -1][:m]
         variance *= 1 - reflection**2
-    return a
+    return np.ascontiguousarray(a.T)

@@ -57,7 +57,7 @@ def alternatives(task: Task, parts: Sources, contacts: Contacts, found: Decorrel
     """The assumptions beside those of the task that the data do not reject, and k under each."""
     laws = [law for law in WEIGHTS if law != task.options.weights] if task.subgraph.has_borders else []
     with ThreadPoolExecutor(2) as pool:
-        tried = [pool.submit(_law, law, task, parts, contacts, found) for law in laws]
+        tried = [pool.submit(_law, law, task, parts.drift_order, contacts, found) for law in laws]
         for indicator, widens in other_indicators(Scale.of(task.recorded, Indicator.of(task.options.indicator))):
             tried.append(pool.submit(_scale, indicator, widens, task, parts, found))
         return tuple(each for one in tried if (each := one.result()) is not None)
@@ -84,18 +84,18 @@ def other_indicators(scale: Scale) -> list[tuple[Indicator, bool]]:
     return [(each, True) for each in widening] + [(each, False) for each in told if each not in known]
 
 
-def _law(law: str, task: Task, parts: Sources, contacts: Contacts, found: Decorrelated) -> Alternative | None:
+def _law(law: str, task: Task, drift_order: int, contacts: Contacts, found: Decorrelated) -> Alternative | None:
     """Another law of weights, unless it is rejected."""
     try:
         op = operator(task.subgraph, law, task.options.setup)
     except FitError:  # this law needs what the culture has not
         return None
     other = Contacts(op, np.full(op.cells, float(np.median(contacts.variance))))
-    of_law = sources(op, task.train, task.dt, parts.drift_order)
+    of_law = sources(op, task.train, task.dt, drift_order)
     k, leak = settled(of_law, other, found.k.value, found.leak, within=ROUGHLY)
-    if abs(departure(of_law, other, k, leak, contacts.weight)) > REJECTED:
+    if abs(departure(other, contact_moments(of_law, other, k, leak), contacts.weight)) > REJECTED:
         return None
-    against = departure(parts, contacts, found.k.value, found.leak, other.weight)
+    against = departure(contacts, found.checks.contacts, other.weight)
     return Alternative(name=law, k=k, against=abs(against))
 
 
@@ -110,19 +110,21 @@ def departures(laws: Sequence[tuple[Sources, Contacts]]) -> FloatArray:
     result = np.zeros((len(laws), len(laws)))
     for row, (parts, contacts) in enumerate(laws):
         k, leak = settled(parts, contacts, float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)), 0.0)
+        at = contact_moments(parts, contacts, k, leak)
         for column, (_, other) in enumerate(laws):
             if column != row:
-                result[row, column] = abs(departure(parts, contacts, k, leak, other.weight))
+                result[row, column] = abs(departure(contacts, at, other.weight))
     return result
 
 
-def departure(parts: Sources, contacts: Contacts, k: float, leak: float, other: FloatArray) -> float:
+def departure(contacts: Contacts, at: tuple[FloatArray, FloatArray], other: FloatArray) -> float:
     """How far the moments speak for another law's weights `other`, (e,), in deviations: 0 where the law is right.
 
-    The weights w of the law that was fitted make their moments sum to 0. What is left of the other's along
-    w' - c w, with c so that k plays no part, has mean 0 and the variance of a sum over uncorrelated pairs.
+    The weights w of the law that was fitted make their moments, `at` of `contact_moments`, sum to 0. What is left of
+    the other's along w' - c w, with c so that k plays no part, has mean 0 and the variance of a sum over uncorrelated
+    pairs.
     """
-    value, slope = contact_moments(parts, contacts, k, leak)
+    value, slope = at
     return _left_over(contacts, (other * value, other * slope), (contacts.weight * value, contacts.weight * slope))
 
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from calcigraph.errors import InputError
 from calcigraph.models.event_options import THRESHOLD, EventOptions
+from calcigraph.models.events.lasting import Lasting, lasting_rises
 from calcigraph.models.events.measures import Measured, measured
 from calcigraph.models.events.search import filters
 from calcigraph.models.events.shapes import bank
-from calcigraph.models.events.stages import Found, Level, all_events
+from calcigraph.models.events.stages import Found, Level, all_events, spread
 from calcigraph.models.events.threshold import Runs, runs_above
 from calcigraph.store.event_types import Events
 from calcigraph.store.types import FloatArray, IntArray, Progress, Subgraph, silent
@@ -37,6 +38,8 @@ class Detected:
     """(n, T)."""
     noise: FloatArray
     """(n,), deviation of one frame's noise."""
+    lasting: Lasting
+    """Rises that stay, which are no events."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What followed from the data; JSON-able."""
 
@@ -75,7 +78,8 @@ def detect_events(graph: Subgraph, options: EventOptions | None = None, *, progr
     Returns
     -------
     The events sorted by cell and onset, baselines (n, T) and noise (n,) in the units of the traces. The facts have the
-    baseline's window, the smallest score that was accepted, and how many events chance gives above it.
+    baseline's window, the smallest score that was accepted, and how many events chance gives above it, and in how many
+    cells the level rises and stays (`lasting.py`; of many cells a sample is looked at).
 
     Raises
     ------
@@ -112,14 +116,17 @@ def detect_events(graph: Subgraph, options: EventOptions | None = None, *, progr
         progress=progress,
     )
     level = found.level
+    some = spread(len(traces))
+    lasting = lasting_rises(traces[some], level.noise.frame[some], graph.frame_interval_s, found.window)
     facts: dict[str, Any] = {"baseline_window_s": found.window * graph.frame_interval_s}
+    facts |= {"lasting_rises": lasting.rises, "lasting_rise_cells": lasting.cells}
     if options.method == THRESHOLD:
         events = _of_runs(graph, level, runs_above(level.rest, options.min_snr))
     else:
         events = _of_fits(graph, found, measured(level.rest, found.events, found.expected))
         facts |= {"least_score": found.least, "by_chance": found.chance}
     events = events.chosen(np.lexsort((events.onset_s, events.label)))
-    return Detected(events, level.baseline, level.noise.frame, facts)
+    return Detected(events, level.baseline, level.noise.frame, lasting, facts)
 
 
 def _checked(graph: Subgraph) -> FloatArray:

@@ -9,10 +9,10 @@ import numpy as np
 from calcigraph.models.events.merging import merged
 from calcigraph.models.events.pruning import pruned
 from calcigraph.models.events.reconsidering import candidates, reconsidered
-from calcigraph.models.events.refinement import Candidates, joined, model, refined, windows
+from calcigraph.models.events.refinement import Candidates, chosen_cells, joined, model, refined, windows
 from calcigraph.models.events.search import Filters, picks
 from calcigraph.models.events.shapes import START, Reals, heights, reach, width
-from calcigraph.store.types import BoolArray, IntArray
+from calcigraph.store.types import BoolArray
 
 CLEAR = 6.0
 """Score of an event that is certain without knowing the culture."""
@@ -83,7 +83,7 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
     enough = least**2 + MORE
     active = np.arange(cells)
     for _ in range(LOOKS if last else 1):
-        part = _of(events, active)
+        part = chosen_cells(events, active)
         left, floor = _what_is_left(rest[active], part, ratio[active], given, least)
         new = picks(left, ratio[active], floor, given)
         new = replace(new, cell=active[new.cell])
@@ -91,7 +91,7 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
         if not len(touched):
             break
         events = joined(events, candidates(new))
-        part = refined(rest[touched], _of(events, touched), ROUNDS)
+        part = refined(rest[touched], chosen_cells(events, touched), ROUNDS)
         expected = given.expected(ratio[touched])
         part = merged(rest[touched], part, expected, enough, UNLIKE).ordered()
         part = pruned(rest[touched], part, expected, enough, UNLIKE)
@@ -103,7 +103,7 @@ def completed(rest: Reals, events: Candidates, ratio: Reals, given: Filters, lea
         return scored(events, ratio, given, frames)
     events, changed = reconsidered(rest, events, ratio, given, least)
     if len(changed):
-        part = merged(rest[changed], _of(events, changed), given.expected(ratio[changed]), enough, UNLIKE)
+        part = merged(rest[changed], chosen_cells(events, changed), given.expected(ratio[changed]), enough, UNLIKE)
         events = joined(events.chosen(~np.isin(events.cell, changed)), replace(part, cell=changed[part.cell]))
     events = refined(rest, events, POLISH)
     return scored(events, ratio, given, frames)
@@ -137,9 +137,3 @@ def _among(found: Candidates, events: Candidates) -> BoolArray:
     place = found.cell * FAR + found.shape[:, START]
     after = np.searchsorted(known, place)
     return np.minimum(place - known[after - 1], known[after] - place) < NEAR + width(found.shape) / 2
-
-
-def _of(events: Candidates, cells: IntArray) -> Candidates:
-    """The events of some cells, which are numbered anew."""
-    mine = events.chosen(np.isin(events.cell, cells))
-    return replace(mine, cell=np.searchsorted(cells, mine.cell))

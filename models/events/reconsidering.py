@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from calcigraph.models.events.refinement import Candidates, joined, model, refined, windows
+from calcigraph.models.events.refinement import Candidates, chosen_cells, joined, model, refined, windows
 from calcigraph.models.events.search import Filters, Picks
 from calcigraph.models.events.shapes import Reals, reach, width
 from calcigraph.models.events.unmixing import unmixed
@@ -42,7 +42,7 @@ def reconsidered(
         return events, np.zeros(0, dtype=np.int64)
     some = np.unique(events.cell[bad])
     mine = np.isin(events.cell, some)
-    part = replace(events.chosen(mine), cell=np.searchsorted(some, events.cell[mine]))
+    part = chosen_cells(events, some)
     kept = part.chosen(~bad[mine])
     new = unmixed(rest[some] - model(kept, len(some), frames), ratio[some], given, least)
     tried = refined(rest[some], joined(kept, candidates(new)), ROUNDS)

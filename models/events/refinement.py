@@ -36,7 +36,7 @@ WEIGHT = np.concatenate([[1e-6, 1e-3], SPREAD**-2.0])
 SHORTEST_WINDOW = 24
 FEWEST_ROWS = 40
 """Events of like length that are worth a pass of their own; fewer go with longer ones."""
-MOST_NUMBERS = 200_000
+MOST_NUMBERS = 100_000
 """Frames of all windows of a pass: more would leave the processor's cache."""
 AROUND = 0.5
 """Share of its length by which the window of an event reaches beyond it, so that a shape can grow."""
@@ -76,6 +76,12 @@ def joined(*parts: Candidates) -> Candidates:
     """All of them, in order."""
     columns = [np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Candidates)]
     return Candidates(*columns).ordered()
+
+
+def chosen_cells(events: Candidates, cells: IntArray) -> Candidates:
+    """The events of some cells, sorted, which are numbered anew."""
+    mine = events.chosen(np.isin(events.cell, cells))
+    return replace(mine, cell=np.searchsorted(cells, mine.cell))
 
 
 @dataclass(frozen=True)

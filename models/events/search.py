@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from calcigraph.models.events.refinement import Expected
@@ -15,14 +18,19 @@ LEAST_INSIDE = 0.25
 """Share of a template's energy that must lie within the recording."""
 AT_ONCE = 24
 """Steps of a search: each gives a cell an event, or a shorter template."""
-CELLS = 32
+CELLS = 128
 """Cells whose scores are computed together."""
 SHORTER = 0.7
 """Of the width of a template that does not fit, where shorter ones are tried."""
 CORE = 0.1
 """Share of its height above which a template is compared with the trace."""
+ALMOST = 0.9999
+"""Of a score: more than rounding."""
 SURE, OFF = 4.0, 0.18
 """Deviations, and a share of the score, by which a template may lie above the trace."""
+
+
+Spectra = NDArray[np.complexfloating[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Filters:
     """Templates as spectra, for traces of one length."""
 
     shapes: Bank
-    spectra: Reals
+    spectra: Spectra
     size: int
     root_energy: Reals
     """(k, T), root of the energy that lies within the recording for a middle at each frame; infinite if too little."""
@@ -81,13 +89,14 @@ class Picks:
 
 
 class _Best:
-    """The best template at every frame, among those that are short enough there."""
+    """The best template at every frame, among those that are short enough there; scores below the floor may be less."""
 
     def __init__(self, left: Reals, ratio: Reals, floor: Reals, given: Filters) -> None:
         self._left, self._ratio, self._floor, self._given = left, ratio, floor, given
+        self._least = floor.min(axis=1, initial=np.inf)
         self._longest: Reals | None = None
         self.score = np.empty(left.shape, dtype=np.float32)
-        self.template = np.zeros(left.shape, dtype=np.int16)
+        self.template = np.zeros(left.shape, dtype=np.int8)
         """Where the score passes the floor."""
         self._choose(np.arange(len(left)))
 
@@ -99,20 +108,42 @@ class _Best:
         self._choose(rows)
 
     def _choose(self, rows: IntArray) -> None:
-        # The scores of all templates are the largest array of all: a few cells at a time stay in the processor's cache.
+        # Few cells at a time, and one template after another, stay in the processor's cache.
         for first in range(0, len(rows), CELLS):
             some = rows[first : first + CELLS]
-            squares = scores(self._left[some], self._ratio[some], self._given)
-            np.maximum(squares, 0, out=squares)
-            np.square(squares, out=squares)
-            squares += self._given.bonus.astype(np.float32)[:, None]
-            if self._longest is not None:
-                wide = self._given.shapes.width.astype(np.float32)[:, None] > self._longest[some, None]
-                squares[wide] = -1
-            best = squares.max(axis=1)
-            self.score[some] = score = np.sqrt(np.maximum(best, 0))
-            cell, frame = np.nonzero(score > self._floor[some])
-            self.template[some[cell], frame] = squares[cell, :, frame].argmax(axis=1)
+            left, ratio, least = self._left[some].astype(np.float32), self._ratio[some], self._least[some]
+            longest = None if self._longest is None else self._longest[some]
+            best, template = np.zeros(left.shape, dtype=np.float32), np.zeros(left.shape, dtype=np.int8)
+            for k, at, squares in _squares(left, ratio, least, self._given):
+                if longest is not None:
+                    squares[self._given.shapes.width[k] > longest[at]] = -1
+                # A later template has a larger number: where it is better, it is the largest of both.
+                number = (squares > best[at]).view(np.int8) * np.int8(k)
+                template[at] = np.maximum(template[at], number, out=number)
+                best[at] = np.maximum(best[at], squares, out=squares)
+            self.score[some], self.template[some] = np.sqrt(best), template
+
+
+def _squares(left: Reals, ratio: Reals, least: Reals, given: Filters) -> Iterator[tuple[int, IntArray | slice, Reals]]:
+    """Of each template and the cells in which its score passes `least`, (n,), in any frame: the template, the cells,
+    and the squares of its scores there, (m, T)."""
+    frames = left.shape[1]
+    over_noise, bonus = (1 / ratio).astype(np.float32), given.bonus.astype(np.float32)
+    lowest = (ALMOST * least) ** 2
+    every, spectra = slice(None), fft.rfft(left, given.size, axis=1)
+    for k, spectrum in enumerate(given.spectra):
+        values = fft.irfft(spectra * spectrum, given.size, axis=1)[:, :frames]
+        values *= given.over_root_energy[k]
+        highest = np.maximum(values.max(axis=1) * over_noise[:, k], 0)
+        at = np.flatnonzero(highest**2 + bonus[k] > lowest)
+        if not len(at):
+            continue
+        squares = values if len(at) == len(left) else values[at]
+        squares *= over_noise[at, k, None]
+        np.maximum(squares, 0, out=squares)
+        np.square(squares, out=squares)
+        squares += bonus[k]
+        yield k, every if len(at) == len(left) else at, squares
 
 
 def _range(at: IntArray, k: IntArray, given: Filters) -> tuple[IntArray, IntArray]:
@@ -139,15 +170,6 @@ def _overshoots(left: Reals, at: IntArray, k: IntArray, score: Reals, ratio: Rea
     above = [np.maximum(event - moved, 0) for moved in (left, beside[:, 1:], beside[:, :-1])]
     excess = np.min([np.einsum("rt,rt->r", each, each) for each in above], axis=0) - core.sum(axis=1) / 2
     return np.asarray(excess > (SURE * ratio[rows, k]) ** 2 + (OFF * score) ** 2)
-
-
-def scores(left: Reals, ratio: Reals, given: Filters) -> Reals:
-    """(n, k, T): height of each template at each middle, over its standard error."""
-    spectrum = fft.rfft(left.astype(np.float32), given.size, axis=1)
-    values = fft.irfft(spectrum[:, None, :] * given.spectra[None], given.size, axis=2)[:, :, : left.shape[1]]
-    values *= given.over_root_energy[None]
-    values *= (1 / ratio).astype(np.float32)[:, :, None]
-    return np.asarray(values)
 
 
 def picks(left: Reals, ratio: Reals, floor: Reals, given: Filters) -> Picks:

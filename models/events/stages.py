@@ -29,7 +29,7 @@ from calcigraph.models.events.noise import (
 )
 from calcigraph.models.events.pursuit import CLEAR, by_chance, clear_events, completed
 from calcigraph.models.events.reconsidering import fit_badly
-from calcigraph.models.events.refinement import Candidates, Expected, joined, model, none_found
+from calcigraph.models.events.refinement import Candidates, Expected, chosen_cells, joined, model, none_found
 from calcigraph.models.events.search import Filters, usual
 from calcigraph.models.events.shapes import Reals, reach
 from calcigraph.models.events.wandering import wandering_baseline
@@ -207,7 +207,7 @@ class _Stages:
         list(self._pool.map(running, groups(len(quiet))))
         if active is None:
             return baseline
-        known, some = active, _spread(len(quiet))
+        known, some = active, spread(len(quiet))
         _, smoothers = wandering_baseline(quiet[some], baseline[some], known[some], self._wave)
 
         def followed(rows: slice) -> None:
@@ -265,27 +265,26 @@ class _Stages:
         for _ in range(AGAIN):
             if not len(some):
                 break
-            known = self._known(level, events).chosen(some)
-            old, new = level.chosen(some), self._level(self._traces[some], window, known)
-            mine = np.isin(events.cell, some)
-            part = replace(events.chosen(mine), cell=np.searchsorted(some, events.cell[mine]))
-            part = self._per_cell(new, _rescaled(part, old, new), complete)
-            events = joined(events.chosen(~mine), replace(part, cell=some[part.cell]))
-            level = _put(level, some, new)
+            whole = len(some) == len(level.rest)
+            old = level if whole else level.chosen(some)
+            known = self._known(level, events)
+            known = known if whole else known.chosen(some)
+            new = self._level(self._traces if whole else self._traces[some], window, known)
+            part = self._per_cell(new, _rescaled(chosen_cells(events, some), old, new), complete)
+            events = joined(events.chosen(~np.isin(events.cell, some)), replace(part, cell=some[part.cell]))
+            level = new if whole else _put(level, some, new)
             some = some[np.bincount(part.cell, minlength=len(some)) >= MANY]
         return level, events
 
     def _chance(self, level: Level, events: Candidates) -> tuple[FloatArray, int]:
         """Scores of chance events, (c,), and the number of cells in which they were sought."""
-        some = _spread(len(level.rest))
-        events = self._trusted(events)
-        mine = np.isin(events.cell, some)
-        part = replace(events.chosen(mine), cell=np.searchsorted(some, events.cell[mine]))
+        some = spread(len(level.rest))
+        part = chosen_cells(self._trusted(events), some)
         search = partial(by_chance, given=self._given, least=self._least)
         return self._per_cell(level.chosen(some), part, search).score, len(some)
 
 
-def _spread(cells: int) -> IntArray:
+def spread(cells: int) -> IntArray:
     """Cells of all groups, as many as tell what a culture is like."""
     return np.arange(0, cells, max(1, -(-cells // MOST_SEARCHED)))
 

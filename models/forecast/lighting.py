@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from calcigraph.models.forecast.logit import Taught, learn
 from calcigraph.models.forecast.past import LAGS, LIT, Past, feature_count
 from calcigraph.models.forecast.past_events import COUNT, history
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 MOST_ROWS = 150_000
 """Frames of resting cells that are learnt from."""
-FARTHEST = 6.0
-"""Deviations to which features are clipped."""
-PENALTY = 0.03
-"""Inverse strength of the ridge, as scikit-learn's C."""
 PRIOR_FRAMES = 50.0
 """Frames at the rate of all cells that each cell's own rate begins with."""
-FEWEST_LIT = 50
-"""Frames before an event that are needed to learn from."""
 DRAWS = 400
 """Cells are drawn so often for the interval of the skill."""
 
@@ -135,7 +130,7 @@ def thinned(rows: FloatArray, came: BoolArray, most: int) -> tuple[FloatArray, B
     return rows[::step], came[::step]
 
 
-def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArray, BoolArray]]) -> Lighting | None:
+def forecast_lighting(past: Past, where: Rests, learnt: Sequence[Taught]) -> Lighting | None:
     """Learn when cells light up, and judge it in the held-out part of a culture.
 
     A logistic regression on the features of `past.py`, hinges included, and of `past_events.py`, with a ridge.
@@ -151,8 +146,7 @@ def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArra
     -------
     None where hardly anything lights up in what is learnt from.
     """
-    rows, came = (np.concatenate(each) for each in zip(*learnt, strict=True))
-    chance = learn(rows, came)
+    chance = learn(learnt)
     if chance is None:
         return None
     now = np.full(len(past.values), np.nan)
@@ -163,22 +157,6 @@ def forecast_lighting(past: Past, where: Rests, learnt: Sequence[tuple[FloatArra
         rows = np.concatenate([features[:, -1], before[cells]], axis=1)
         now[cells] = np.where(lit[cells], np.nan, chance(rows))
     return _judged(where, chance(learnable(past, where, where.held_out)[0]), now)
-
-
-def learn(rows: FloatArray, came: BoolArray) -> Callable[[FloatArray], FloatArray] | None:
-    """A function that gives the probability for each row of features; None where too little came to learn from."""
-    from sklearn.linear_model import LogisticRegression
-
-    if came.sum() < FEWEST_LIT:
-        return None
-    middle, deviation = rows.mean(axis=0), rows.std(axis=0)
-    deviation[deviation == 0] = 1.0
-
-    def ready(values: FloatArray) -> FloatArray:
-        return np.asarray(np.clip((values - middle) / deviation, -FARTHEST, FARTHEST))
-
-    model = LogisticRegression(C=PENALTY, solver="newton-cholesky", max_iter=50).fit(ready(rows), came)
-    return lambda values: np.asarray(model.predict_proba(ready(values))[:, 1])
 
 
 def _judged(where: Rests, told: FloatArray, now: FloatArray) -> Lighting:

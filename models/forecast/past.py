@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -50,7 +51,7 @@ LAST_PART = 0.25
 """Share of the frames, at the end, that nothing is learnt from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Past:
     """The traces of a culture as they are forecast. n cells, T frames."""
 
@@ -100,11 +101,18 @@ class Past:
     def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
         """Some of the cells at a time, and their features, (cells, T, f)."""
         count, frames = self.values.shape
-        together = np.stack([part.mean(axis=0) for part in (self.relative, np.maximum(self.relative, HINGES[0]))])
         size = max(1, BLOCK_NUMBERS // (frames * feature_count()))
+        if size >= count:
+            yield slice(0, count), _whole(self)
+            return
+        together = self._together()
         for start in range(0, count, size):
             cells = slice(start, min(count, start + size))
             yield cells, self._features(cells, together)
+
+    def _together(self) -> FloatArray:
+        """(2, T), means over the culture."""
+        return np.stack([part.mean(axis=0) for part in (self.relative, np.maximum(self.relative, HINGES[0]))])
 
     def _features(self, cells: slice, together: FloatArray) -> FloatArray:
         values, level, scale = self.values[cells], self.level[cells], self.scale[cells]
@@ -133,6 +141,14 @@ class Past:
             now * noise,
         ]
         return np.stack(parts, axis=-1)
+
+
+@lru_cache(maxsize=1)
+def _whole(past: Past) -> FloatArray:
+    """The features of all cells. Those of the last culture are kept: they are asked for several times."""
+    features = past._features(slice(None), past._together())
+    features.flags.writeable = False
+    return features
 
 
 def feature_count() -> int:

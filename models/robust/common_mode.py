@@ -19,7 +19,7 @@ import numpy as np
 from calcigraph.models.robust.batches import Batch, Residual, State
 from calcigraph.models.robust.transients import widened
 from calcigraph.models.robust.weakform import Rows
-from calcigraph.models.scale import CONSISTENT, bisquare
+from calcigraph.models.scale import CONSISTENT, bisquare, row_medians
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 TELLS = 2.5
@@ -76,7 +76,7 @@ def middle_part(values: FloatArray, group: IntArray) -> FloatArray:
         middle = np.median(own, axis=0)
         for _ in range(REWEIGHTED):
             off = own - middle
-            scale = CONSISTENT * np.median(np.abs(off), axis=1, keepdims=True)
+            scale = CONSISTENT * row_medians(np.abs(off))[:, None]
             scale = np.maximum(scale, LEAST_SCALE * np.median(scale))
             if not scale.all():
                 break

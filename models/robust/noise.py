@@ -53,7 +53,8 @@ def measure_noise(cells: CellEquations) -> NoiseModel:
     at = cells.group
     expected = noise[at] * cells.expected[0] + excess[at]
     q = _omega(variance=expected, covariance=noise[at] * cells.expected[1])
-    excess_cell = cells.covariance[0] / np.maximum(expected, TINY)
+    # A group whose cells were all left out has no level, and says nothing.
+    excess_cell = np.divide(cells.covariance[0], expected, out=np.zeros_like(expected), where=expected > 0)
     # Dividing a variance by 2 + q, the diagonal of Omega, gives the unit in which Omega is written.
     unit = np.maximum(np.clip(excess_cell, LEAST_EXCESS, None) * expected / (2 + q), LEAST_UNIT)
     # The right side is u' d, where the test function u belongs to the q with which the equations were made. The

@@ -14,7 +14,7 @@ import numpy as np
 from calcigraph.models.robust.batches import Batch, Settings, State
 from calcigraph.models.robust.common_mode import middle_part, shared_part
 from calcigraph.models.robust.transients import TAIL_FRAMES
-from calcigraph.models.scale import bisquare, mad_scale
+from calcigraph.models.scale import bisquare, mad_scale, row_medians
 from calcigraph.store.types import FloatArray
 
 COMMON, ALONE = 10, 5
@@ -46,7 +46,7 @@ def first_state(batches: Sequence[Batch], settings: Settings) -> State:
         increments = increments - middle_part(increments, every)
         coupling = coupling - shared_part(coupling, np.ones(coupling.shape, np.bool_), every)
     has_feed = settings.feed != "none"
-    k, feed = np.zeros(len(increments)), np.median(increments, axis=1) * has_feed
+    k, feed = np.zeros(len(increments)), row_medians(increments) * has_feed
     shared = 0.0
     # Increments of two rounded samples scatter by at least this.
     least = np.sqrt(2) * float(np.median(np.concatenate([batch.rounding for batch in batches])))

@@ -9,6 +9,7 @@ basins.py    events cut into basins of the surface of their times
 shifts.py    random cultures: trains shifted in time
 settling.py  basins become waves: fronts join, part and claim events
 front.py     circles, plane fronts and flat ones
+large.py     the front of a large wave is searched from coarse to fine
 fitting.py   lines fitted among events that have nothing to do with them
 chance.py    how unlikely waves are: closeness and order
 kinds.py     wave or not: whether a front orders the events from cell to cell

@@ -142,11 +142,11 @@ def _noise(surface: Surface, slope_x: FloatArray, slope_y: FloatArray, group: In
     groups = int(group.max(initial=-1)) + 1
     least = float(np.median(surface.se)) if len(surface.se) else 0.0
     level = np.full(groups, CONSISTENT * float(np.median(residual)) if len(residual) else 0.0)
-    order = np.lexsort((residual, group[one]))
     many = np.bincount(group[one], minlength=groups)
-    begin = np.cumsum(many) - many
     own = many >= 9
-    level[own] = CONSISTENT * residual[order][begin[own] + many[own] // 2]
+    use = own[group[one]]
+    residual = residual[use][np.lexsort((residual[use], group[one][use]))]
+    level[own] = CONSISTENT * residual[np.cumsum(many[own]) - many[own] + many[own] // 2]
     return np.maximum(level, least)[group]
 
 

@@ -127,7 +127,8 @@ def order_p(asked: Asked, exchanges: int, rng: np.random.Generator) -> FloatArra
     random.sort(axis=0)
     above = (random >= seen).sum(axis=0)
     level, highest = random[-COUNTED - 1], random[-COUNTED:]
-    tail = COUNTED / exchanges * np.exp(-(seen - level) / np.maximum((highest - level).mean(axis=0), 1e-9))
+    beyond = np.maximum(seen - level, 0)  # what is below the tail has been counted
+    tail = COUNTED / exchanges * np.exp(-beyond / np.maximum((highest - level).mean(axis=0), 1e-9))
     return np.where(above >= COUNTED, (1 + above) / (1 + exchanges), np.minimum(tail, (1 + COUNTED) / (1 + exchanges)))
 
 

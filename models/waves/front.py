@@ -11,7 +11,7 @@ log n (BIC).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,13 +19,20 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.waves import large
 from calcigraph.models.waves.contacts import Net, spans
 from calcigraph.models.waves.fitting import Clutter, fitted
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 CIRCLES, PLANE, FLAT = "circles", "plane", "flat"
+STRAIGHT, CONTACTS, FIRED = "straight", "contacts", "fired"
+"""Ways of circles: straight ahead, over all contacts, over contacts of cells that fired."""
 MOST_ORIGINS = 16
 """Cells that are tried as an origin."""
+MOST_TRIED = 400
+"""Events by which it is judged where fits start: of more, so many evenly over the time. The fits use all."""
+SEARCHED = 200
+"""Events from which circles are searched from coarse to fine: with few slopes, far events are told by none."""
 EARLY = 3
 """The earliest of so many events are tried as an origin, at least."""
 MARGIN = 2.5
@@ -68,15 +75,31 @@ class Places:
         far = dijkstra(matrix, indices=np.searchsorted(around, origins))[:, np.searchsorted(around, rows)]
         return np.where(np.isfinite(far), far, self.reach(around))
 
+    def straight(self, origins: IntArray, rows: IntArray) -> FloatArray:
+        """(origins, rows), ways straight ahead, px."""
+        return np.asarray(np.hypot(self.x[origins][:, None] - self.x[rows], self.y[origins][:, None] - self.y[rows]))
+
     def paths(self, rows: IntArray, through: IntArray | None) -> tuple[IntArray, csr_matrix]:
         """The cells around these, and what it costs to go from one to another in contact."""
         around = self.around(rows if through is None else np.union1d(rows, through))
-        matrix = self.matrix[around][:, around]
+        matrix = self._among(around)
         if through is not None:
             dear = np.full(len(around), SILENT)
             dear[np.searchsorted(around, through)] = 1.0
             matrix.data *= np.repeat(dear, np.diff(matrix.indptr))
         return around, matrix
+
+    def _among(self, rows: IntArray) -> csr_matrix:
+        """Distances of cells in contact, among these alone, which are sorted."""
+        net = self.net
+        place = np.full(net.cells, -1)
+        place[rows] = np.arange(len(rows))
+        ways = net.first[rows + 1] - net.first[rows]
+        way = spans(net.first[rows], ways)
+        to = place[net.to[way]]
+        inside = to >= 0
+        first = np.append(0, np.cumsum(inside))[np.append(0, np.cumsum(ways))]
+        return csr_matrix((net.distance[way[inside]], to[inside], first), shape=(len(rows), len(rows)))
 
     @cached_property
     def matrix(self) -> csr_matrix:
@@ -130,6 +153,8 @@ class Front:
     """BIC."""
     through: IntArray | None = None
     """Rows of the cells that fired, where circles run through them."""
+    straight: bool = False
+    """Whether circles run straight ahead, not over contacts."""
 
     @property
     def steep(self) -> float:
@@ -139,7 +164,9 @@ class Front:
     def expected(self, places: Places, rows: IntArray) -> FloatArray:
         """(rows,), when the front passes cells."""
         if self.kind == CIRCLES:
-            away = places.away(np.array([self.origin]), rows, self.through)[0]
+            origin = np.array([self.origin])
+            ways = places.straight(origin, rows) if self.straight else places.away(origin, rows, self.through)
+            away = ways[0]
             return np.asarray(self.constant + self.slope[0] * away)
         if self.kind == PLANE:
             return np.asarray(self.constant + self.slope[0] * places.x[rows] + self.slope[1] * places.y[rows])
@@ -189,14 +216,54 @@ def _slopes(clutter: Clutter, number: int) -> FloatArray:
     return np.asarray(np.geomspace(1 / QUICKEST, 1, number) * clutter.lag / clutter.spacing)
 
 
+def _large_circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
+    """Circles of many events: their start is searched from coarse to fine, with each kind of ways."""
+    some, loose, net = _some(time), LOOSE * places.spacing, places.net
+    early = rows[np.argsort(time, kind="stable")[: len(rows) // 4]]
+    early = early[np.linspace(0, len(early) - 1, large.ORIGINS).astype(np.int64)]
+    search = large.Search(ways=_ways(places, STRAIGHT, rows, some), time=time[some], clutter=clutter, loose=loose)
+    start = search.coarse(np.unique(early), _slopes(clutter, large.SLOPES))
+    fronts = []
+    for kind in (STRAIGHT, CONTACTS, FIRED):
+        search = replace(search, ways=_ways(places, kind, rows, some))
+        fine = search.fine(start, lambda cell: np.append(net.to[net.first[cell] : net.first[cell + 1]], cell))
+        away = _ways(places, kind, rows, np.arange(len(rows)))(np.array([fine.origin]))
+        design, wide = np.stack([np.ones_like(away), away], axis=2), max(2 * clutter.least, loose * fine.slope)
+        coefficient, scale, gain = fitted(
+            clutter, design, time, np.array([wide]), np.array([[fine.constant, fine.slope]])
+        )
+        front = Front(
+            kind=CIRCLES,
+            origin=fine.origin,
+            constant=float(coefficient[0, 0]),
+            slope=(float(coefficient[0, 1]),),
+            scale=float(scale[0]),
+            badness=_badness(gain[0] if coefficient[0, 1] > 0 else -np.inf, len(time), 5),
+            through=rows if kind == FIRED else None,
+            straight=kind == STRAIGHT,
+        )
+        fronts.append(front)
+    return min(fronts, key=lambda front: front.badness)
+
+
+def _ways(places: Places, kind: str, rows: IntArray, which: IntArray) -> large.Ways:
+    """From origins to the cells of some events, (o, e), px."""
+    if kind == STRAIGHT:
+        return lambda origins: places.straight(origins, rows[which])
+    return lambda origins: places.away(origins, rows[which], rows if kind == FIRED else None)
+
+
 def _circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
+    if len(rows) > SEARCHED:
+        return _large_circles(places, rows, time, clutter)
     tried = _origins(places, rows, time)
     away = np.concatenate([places.away(rows[tried], rows), places.away(rows[tried], rows, rows)])
     start = np.tile(time[tried], 2)
     slopes = _slopes(clutter, SLOPES)
     # Every origin with every slope: the front passes the origin with its event.
     wide = np.maximum(2 * clutter.least, LOOSE * slopes * clutter.spacing)
-    late = time - start[:, None, None] - slopes[:, None] * away[:, None]
+    some = _some(time)
+    late = time[some] - start[:, None, None] - slopes[:, None] * away[:, None, some]
     gain = clutter.gain(late, wide[:, None])
     origin, slope = np.unravel_index(np.argsort(gain, axis=None)[-POLISHED:], gain.shape)
     design = np.stack([np.ones((len(origin), len(time))), away[origin]], axis=2)
@@ -214,6 +281,14 @@ def _circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter)
         badness=_badness(gain[best], len(time), 5),
         through=rows if origin[best] >= len(tried) else None,
     )
+
+
+def _some(time: FloatArray) -> IntArray:
+    """All events, or `MOST_TRIED` of them, evenly over the time."""
+    if len(time) <= MOST_TRIED:
+        return np.arange(len(time))
+    order = np.argsort(time, kind="stable")
+    return np.asarray(order[np.linspace(0, len(time) - 1, MOST_TRIED).astype(np.int64)])
 
 
 def _origins(places: Places, rows: IntArray, time: FloatArray) -> IntArray:
@@ -235,10 +310,11 @@ def _plane(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -
     angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
     slopes = np.repeat(_slopes(clutter, PLANE_SLOPES), ANGLES)
     slope = slopes[:, None] * np.tile(np.stack([np.cos(angle), np.sin(angle)], axis=1), (PLANE_SLOPES, 1))
-    start = np.sort(time - slope[:, :1] * x - slope[:, 1:] * y, axis=1)
+    some = _some(time)
+    start = np.sort(time[some] - slope[:, :1] * x[some] - slope[:, 1:] * y[some], axis=1)
     wide = np.maximum(2 * clutter.least, LOOSE * slopes * clutter.spacing)
     # The middle of the fullest window of each.
-    few = min(max(EARLY, len(time) // FULL), len(time) - 1)
+    few = min(max(EARLY, len(some) // FULL), len(some) - 1)
     narrow = start[:, few:] - start[:, :-few]
     first = narrow.argmin(axis=1)
     at = start[np.arange(len(start)), first + few // 2]

@@ -30,6 +30,8 @@ STARTS = 3
 """The first events of a wave: most of them follow no other wave."""
 FOLLOWS = 1.5
 """A front takes from cell to cell what it takes on average, within this factor."""
+LARGE, LARGER = 500, 5
+"""Events of a wave whose front a set of a fifth of them hardly changes: it is not fitted again for each such set."""
 NONE = -1
 
 
@@ -46,6 +48,8 @@ class Field:
     residuals: dict[bytes, FloatArray] = field(default_factory=dict)
     gains: dict[tuple[bytes, bytes], float] = field(default_factory=dict)
     parts: dict[bytes, list[IntArray]] = field(default_factory=dict)
+    passed: dict[int, tuple[Front, FloatArray]] = field(default_factory=dict)
+    """When the fronts of large waves pass each cell; by the front, which is kept so that its place is not reused."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +188,10 @@ def _joined(task: Field, sets: list[IntArray]) -> list[IntArray]:
         if gains[pair] > 0:
             break
         a, b = pair
+        given = _given_front(sets[a], sets[b], fronts[a], fronts[b])
         sets[a] = np.concatenate([sets[a], sets[b]])
         sets[a] = sets[a][np.argsort(task.train.time[sets[a]], kind="stable")]
-        fronts[a], sets[b] = _front(task, sets[a]), sets[b][:0]
+        fronts[a], sets[b] = given or _front(task, sets[a]), sets[b][:0]
         touched = {(a if one == b else one, a if two == b else two) for one, two in gains if {one, two} & {a, b}}
         gains = {each: gain for each, gain in gains.items() if not {a, b} & set(each)}
         for one, two in sorted(touched):
@@ -199,10 +204,36 @@ def _joined(task: Field, sets: list[IntArray]) -> list[IntArray]:
 def _gain(task: Field, sets: list[IntArray], fronts: list[Front], pair: tuple[int, int]) -> float:
     """What one front for both explains less than two, without the price of a second front."""
     a, b = pair
+    if _given_front(sets[a], sets[b], fronts[a], fronts[b]):
+        return _gain_of_large(task, sets, fronts, (a, b) if len(sets[a]) > len(sets[b]) else (b, a))
     key = (sets[a].tobytes(), sets[b].tobytes())
     if key not in task.gains:
         task.gains[key] = _gain_of(task, sets[a], sets[b], fronts[a], fronts[b])
     return task.gains[key]
+
+
+def _given_front(one: IntArray, two: IntArray, front_one: Front, front_two: Front) -> Front | None:
+    """The front of two waves together that needs no fit: that of one that is large, and much larger than the other."""
+    (few, _), (many, front) = sorted([(len(one), front_one), (len(two), front_two)], key=lambda each: each[0])
+    return front if many >= LARGE and many >= LARGER * few else None
+
+
+def _gain_of_large(task: Field, sets: list[IntArray], fronts: list[Front], pair: tuple[int, int]) -> float:
+    """The same where the front is that of the first, the large wave, whose own events cost the same with both."""
+    large, small = pair
+    scale = _common_scale(task, fronts[large], fronts[small])
+    rows, time = task.train.row[sets[small]], task.train.time[sets[small]]
+    passed = _passed(task, fronts[large])
+    apart = _cost(_residual(task, sets[small], fronts[small]), scale)
+    return _cost(time - passed[rows], scale) - apart - PRICE * float(np.log(len(sets[large]) + len(sets[small])))
+
+
+def _passed(task: Field, front: Front) -> FloatArray:
+    """(n,), when the front of a large wave passes each cell."""
+    key = id(front)
+    if key not in task.passed:
+        task.passed[key] = (front, front.expected(task.places, np.arange(task.places.net.cells)))
+    return task.passed[key][1]
 
 
 def _gain_of(task: Field, one: IntArray, two: IntArray, front_one: Front, front_two: Front) -> float:

@@ -90,7 +90,7 @@ def test_any_text_and_number_comes_back(neo4j_server: Any) -> None:
     values = st.one_of(
         st.text(), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63) + 1, 2**63 - 1),
         st.booleans(),
-        st.sampled_from(["\\u0027", "\\\\u0027 + '", "a\\", "'", "\u2028;\n", "`", "\\U0001"]),
+        st.sampled_from(["\\\x1f", "\\u0027", "\\\\u0027 + '", "a\\", "'", "\u2028;\n", "`", "\\U0001"]),
     )  # fmt: skip
     with (
         import_driver().GraphDatabase.driver(

@@ -16,6 +16,7 @@ from breaking.fuzz import peak_mb, timed
 from calcigraph import queries
 from calcigraph.errors import InputError, LimitError, ReadOnlyError
 from calcigraph.queries.policy import check
+from calcigraph.queries.ranges import check_ranges
 from calcigraph.store import bolt
 from calcigraph.store.graph import Graph
 
@@ -113,6 +114,43 @@ def test_what_takes_long_to_plan_is_refused_before_it_reaches_an_engine(what: st
     assert what.replace("[s", "brackets") in str(error.value)
     assert len(str(error.value)) < 200
     assert peak_mb() - before < 100
+
+
+TOO_MANY = (
+    "RETURN [x IN range(1, 1000001) | x] AS x",
+    "RETURN [x IN range(1, 1e9) | x] AS x",
+    "RETURN [x IN `range`(0x0, 0xFFFFFFF) | x] AS x",
+    "RETURN [x IN range(-1000000000, 0) | x] AS x",
+    "RETURN [x IN range(1, 1000 * 1000 * 1000) | x] AS x",
+    "RETURN [x IN range(1, toInteger(10 ^ 9)) | x] AS x",
+    "WITH 1000000000 AS n RETURN [x IN range(1, n) | x] AS x",
+    "RETURN [x IN range(1, $x) | x] AS x",
+    "RETURN [x IN range(1, 2000) | [y IN range(1, 2000) | x * y]] AS x",
+    "RETURN reduce(s = 0, x IN range(1, 1000000000) | s + x) AS x",
+    "RETURN any(x IN range(1, 1000000000) WHERE x < 0) AS x",
+)
+"""Lists that one expression makes, which a Neo4j goes on with beyond any time limit, until its memory is full."""
+
+
+@pytest.mark.parametrize("text", TOO_MANY)
+def test_lists_that_no_time_limit_would_end_are_refused(text: str) -> None:
+    with pytest.raises(
+        InputError, match="a list of more than 1,000,000 numbers, which no time limit would end: UNWIND"
+    ):
+        check_ranges(text, {"x": 10**9})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UNWIND range(1, 1000000000) AS x RETURN x LIMIT 1",
+        "RETURN [x IN range(1, 1000) | x] + [x IN range(1, 1000) | x] + [x IN range(1, 1000) | x] AS x",
+        "MATCH (k) WHERE k.t > 1700000000000 RETURN [i IN range(0, k.frames - 1) | i] AS x",
+        "MATCH (c) WITH c, 5000000 AS n RETURN [i IN range(1, size(c.intensity)) | [j IN range(0, 9) | n]] AS x",
+    ],
+)
+def test_ranges_as_long_as_the_data_are_taken(text: str) -> None:
+    check_ranges(text, {})
 
 
 def test_a_list_of_a_thousand_labels_is_taken() -> None:

@@ -6,16 +6,19 @@ The tests' Neo4j is the Community edition, which has one database; servers of th
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Neo4jServer
 from neo4j.exceptions import ClientError
 
 from calcigraph.errors import GraphError
 from calcigraph.store import database
 from calcigraph.store.database import own_database
 from calcigraph.store.graph import Graph
+from calcigraph.store.meta import schema
 
 
 class Played:
@@ -86,3 +89,29 @@ def test_the_default_database_of_another_program_is_left_alone(
     neo4j_environment.execute("MATCH (n) DETACH DELETE n")
     with Graph.open(tmp_path) as graph:
         assert graph.read("MATCH (m:Meta) RETURN count(m) AS n") == [{"n": 1}]
+
+
+OWN = "YIELD name, type WHERE type <> 'LOOKUP' RETURN name"
+
+
+@pytest.mark.neo4j
+def test_first_commands_at_once_all_make_the_graph_ready(
+    neo4j_server: Neo4jServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in neo4j_server.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def first(number: int) -> set[str]:
+        with Graph.open(tmp_path / str(number)) as graph:
+            return {row["name"] for row in graph.read(f"SHOW INDEX {OWN}")}
+
+    for _ in range(2):
+        for kind in ("CONSTRAINT", "INDEX"):
+            with Graph.open(tmp_path / "all") as graph:
+                names = [row["name"] for row in graph.read(f"SHOW {kind} {OWN}")]
+            for name in names:
+                neo4j_server.execute(f"DROP {kind} {name} IF EXISTS")
+        neo4j_server.execute("MATCH (n) DETACH DELETE n")
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(first, range(4)))
+        assert [len(names) for names in found] == 4 * [len(schema())]

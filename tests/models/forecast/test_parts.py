@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from calcigraph.errors import FitError, InputError
 from calcigraph.models import SyntheticOptions, make_culture
-from calcigraph.models.forecast.contacts import HELP, NOT, contact_gain, contact_nats
+from calcigraph.models.forecast.contacts import HELP, NOT, TOLD, contact_gain, contact_nats, told_by
 from calcigraph.models.forecast.lighting import (
     Rises,
     area_under_curve,
@@ -18,6 +20,7 @@ from calcigraph.models.forecast.lighting import (
     own_chances,
     rests,
 )
+from calcigraph.models.forecast.logit import PENALTY, learn
 from calcigraph.models.forecast.past import LAGS, Past, forgetting_mean, past_of, resting_level
 from calcigraph.models.forecast.past_events import COUNT, history
 from calcigraph.models.forecast.ridge import LEAST_SQUARE, RIDGE, coming, fitted, moments_of, solved
@@ -208,6 +211,47 @@ def test_contacts_of_independent_cells_do_not_help() -> None:
     assert 0.3 < np.mean(chances) < 0.75
 
 
+def test_exchanges_are_summed_together_as_well_as_one_by_one(
+    culture: ExcitableCulture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = past_of(culture.graph)
+    together = contact_gain(past, culture.graph.pairs, 19, np.random.default_rng(0))
+    monkeypatch.setattr("calcigraph.models.forecast.contacts.TOGETHER", 1)
+    alone = contact_gain(past, culture.graph.pairs, 19, np.random.default_rng(0))
+    assert together is not None
+    assert alone is not None
+    assert together.gain == pytest.approx(alone.gain, abs=1e-6)
+    assert together.by_chance == pytest.approx(alone.by_chance, abs=1e-6)
+    assert together.p == alone.p
+
+
+def test_what_neighbours_tell_is_of_the_past_and_of_no_one_else(culture: ExcitableCulture) -> None:
+    graph = replace(culture.graph, intensity_offset=0.0)
+    told = told_by(past_of(graph), graph.pairs)
+    assert told.shape == (49, 240, TOLD)
+    later, other = graph.intensity.copy(), graph.intensity.copy()
+    later[:, 200:] = np.random.default_rng(0).normal(size=later[:, 200:].shape)  # scales are learnt from 180 frames
+    assert np.array_equal(told_by(past_of(replace(graph, intensity=later)), graph.pairs)[:, :200], told[:, :200])
+    far = set(range(49)) - {7} - set(graph.pairs[(graph.pairs == 7).any(axis=1)].ravel().tolist())
+    beyond = {one for pair in graph.pairs.tolist() for one in pair if set(pair) - far}
+    other[7] += np.random.default_rng(0).normal(size=240)
+    changed = told_by(past_of(replace(graph, intensity=other)), graph.pairs)
+    assert np.array_equal(changed[sorted(far - beyond)], told[sorted(far - beyond)])
+
+
+def test_intervals_hold_what_changes_from_one_part_of_a_recording_to_the_next() -> None:
+    """Noise that comes and goes: a cell's own errors, all together, are narrower than those of its loudest part."""
+    graph = autoregressive(cells=20, frames=600)
+    loud = np.where(np.arange(600) // 50 % 3 == 0, 3.0, 1.0)
+    past = past_of(replace(graph, intensity=graph.intensity * loud))
+    skill = skill_of(past, fitted(moments_of(past, HORIZONS), []), HORIZONS)
+    assert (skill.held > 0.94).all()
+    expected = skill.coming[:, 0]
+    assert (skill.missed[0, :, 0] < 0).all()
+    assert (skill.missed[1, :, 0] > 0).all()
+    assert np.isfinite(expected).all()
+
+
 def test_what_cannot_be_told_of_contacts_is_none() -> None:
     graph = autoregressive(cells=7)
     assert contact_gain(past_of(graph), graph.pairs, 19, np.random.default_rng(0)) is None
@@ -220,6 +264,26 @@ def test_what_cannot_be_told_of_contacts_is_none() -> None:
     assert contact_nats(many, rise, none) is None
     assert contact_nats(many, rise, graph.pairs) is None  # a single event teaches nothing
     assert forecast_lighting(many, rise, [learnable(many, rise, rise.learnt)]) is None
+
+
+def test_the_regression_of_events_is_the_one_of_least_loss() -> None:
+    """Newton's steps in single precision end where scipy's search in double precision does."""
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((3000, 6)) * [1, 5, 0.1, 1, 1, 0] + 3
+    came = rng.random(3000) < expit(rows[:, 0] - 6 + 4 * (rows[:, 1] > 7))
+    found = learn([(rows[:1000], came[:1000]), (rows[1000:], came[1000:])])
+    assert found is not None
+    deviation = np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
+    ready = np.append(np.clip((rows - rows.mean(axis=0)) / deviation, -6, 6), np.ones((3000, 1)), axis=1)
+
+    def loss(weights: FloatArray) -> float:
+        odds = ready @ weights
+        return float((np.logaddexp(0, odds) - came * odds).sum() + PENALTY / 2 * (weights[:-1] ** 2).sum())
+
+    best = minimize(loss, np.zeros(7), tol=1e-10)
+    assert found.weights == pytest.approx(best.x, abs=2e-4)
+    assert found(rows) == pytest.approx(expit(ready @ best.x), abs=1e-4)
+    assert learn([(rows[:30], came[:30])]) is None
 
 
 def test_area_under_the_curve_counts_ties_by_half() -> None:
