@@ -33,6 +33,8 @@ MOST_TRIED = 400
 """Events by which it is judged where fits start: of more, so many evenly over the time. The fits use all."""
 SEARCHED = 200
 """Events from which circles are searched from coarse to fine: with few slopes, far events are told by none."""
+WIDE = 5.0
+"""Least deviations: of times that scatter more, circles that are wrong by a fifth tell a wave better than none."""
 EARLY = 3
 """The earliest of so many events are tried as an origin, at least."""
 MARGIN = 2.5
@@ -175,9 +177,13 @@ class Front:
 
 def fit_front(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
     """The best front of events, (e,), at cells `rows`, of which many may have nothing to do with it."""
-    fronts = [_flat(time, clutter)]
+    flat = _flat(time, clutter)
+    fronts = [flat]
     if len(rows) >= EARLY + 1:
-        fronts.append(_circles(places, rows, time, clutter))
+        many = len(rows) > SEARCHED
+        fronts.append(
+            _large_circles(places, rows, time, clutter, flat) if many else _circles(places, rows, time, clutter)
+        )
         plane = _plane(places, rows, time, clutter)
         if _enters(places, plane, rows, time):
             fronts.append(plane)
@@ -211,18 +217,26 @@ def _badness(gain: float, events: int, parameters: int) -> float:
     return float(parameters * np.log(events) - 2 * gain)
 
 
-def _slopes(clutter: Clutter, number: int) -> FloatArray:
+def _slopes(clutter: Clutter, number: int, quickest: float = QUICKEST) -> FloatArray:
     """Slopes that are tried, s/px: up to the longest time from cell to cell."""
-    return np.asarray(np.geomspace(1 / QUICKEST, 1, number) * clutter.lag / clutter.spacing)
+    return np.asarray(np.geomspace(1 / quickest, 1, number) * clutter.lag / clutter.spacing)
 
 
-def _large_circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
-    """Circles of many events: their start is searched from coarse to fine, with each kind of ways."""
+def _large_circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter, flat: Front) -> Front:
+    """Circles of many events: their start is searched from coarse to fine, with each kind of ways.
+
+    The flat front is the answer where it tells wide times better than all circles that may be wrong by a fifth: such
+    events are a flash, or have nothing to do with one another.
+    """
     some, loose, net = _some(time), LOOSE * places.spacing, places.net
     early = rows[np.argsort(time, kind="stable")[: len(rows) // 4]]
     early = early[np.linspace(0, len(early) - 1, large.ORIGINS).astype(np.int64)]
     search = large.Search(ways=_ways(places, STRAIGHT, rows, some), time=time[some], clutter=clutter, loose=loose)
-    start = search.coarse(np.unique(early), _slopes(clutter, large.SLOPES))
+    start = search.coarse(np.unique(early), _slopes(clutter, large.STEPS, large.QUICKEST))
+    if flat.scale > WIDE * clutter.least:
+        of_flat = clutter.gain((time[some] - flat.constant)[None], np.array([[flat.scale]]))
+        if start.gain < of_flat[0]:
+            return flat
     fronts = []
     for kind in (STRAIGHT, CONTACTS, FIRED):
         search = replace(search, ways=_ways(places, kind, rows, some))
@@ -254,8 +268,6 @@ def _ways(places: Places, kind: str, rows: IntArray, which: IntArray) -> large.W
 
 
 def _circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -> Front:
-    if len(rows) > SEARCHED:
-        return _large_circles(places, rows, time, clutter)
     tried = _origins(places, rows, time)
     away = np.concatenate([places.away(rows[tried], rows), places.away(rows[tried], rows, rows)])
     start = np.tile(time[tried], 2)

@@ -25,6 +25,8 @@ WRONG = (0.2, 0.07, 0.02, 0.0)
 """f: how wrong a front may be, in shares of the way."""
 SLOPES, FINE = 12, 48
 """Slopes that are tried at a step, and at the last one."""
+STEPS, QUICKEST = 24, 400.0
+"""Slopes that are tried at first, and the steepest of them in those of the flattest one."""
 ORIGINS = 120
 """Origins that are tried at first."""
 FULL = 4
