@@ -8,8 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import eval_legendre
 
-from calcigraph.models.events.shapes import Reals
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.scale import CONSISTENT, row_medians
 from calcigraph.store.types import FloatArray, IntArray
 
 BINS = 30
@@ -76,7 +75,7 @@ def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
     frames, busy = traces.shape[1], _busy(len(traces), active)
     bounds = np.linspace(0, frames, PIECES + 1).astype(int)
     share = BUSY * busy + RESTING * (1 - busy)
-    middle = row_median(traces)
+    middle = row_medians(traces)[:, None]
     low = np.stack([_quantile(traces[:, a:b], share) for a, b in pairwise(bounds.tolist())], axis=1) - middle
     degree = degree_for(frames)
     at = (bounds[:-1] + bounds[1:]) / 2 / frames * 2 - 1
@@ -89,7 +88,7 @@ def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
         factors = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
         curve = factors @ powers.T
         above = low - curve
-        spread = CONSISTENT * row_median(np.abs(above)) + 1e-12
+        spread = CONSISTENT * row_medians(np.abs(above))[:, None] + 1e-12
         # Cells at rest depart from the curve to both sides alike.
         off = np.where(above > 0, above, (1 - busy)[:, None] * above)
         weight = 1 / (1 + (off / (ABOVE * spread)) ** 4)
@@ -112,16 +111,6 @@ def _quantile(values: FloatArray, share: FloatArray) -> FloatArray:
     order = np.sort(values, axis=-1)
     place = np.rint(share * (order.shape[-1] - 1)).astype(int)
     return np.asarray(order[np.arange(len(order)), ..., place])
-
-
-def row_median(values: Reals) -> Reals:
-    """(n, 1), the median of each row, several times faster than np.median."""
-    middle = values.shape[1] // 2
-    if values.shape[1] % 2:
-        return np.asarray(np.partition(values, middle, axis=1)[:, middle, None])
-    # The lower of both middle values is the largest of the lower half.
-    parted = np.partition(values, middle, axis=1)
-    return np.asarray((parted[:, :middle].max(axis=1, keepdims=True) + parted[:, middle, None]) / 2)
 
 
 def _starts(bins: int, width: int, step: int) -> IntArray:

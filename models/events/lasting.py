@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-from calcigraph.models.events.baseline import row_median
 from calcigraph.models.events.shapes import Reals
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.scale import CONSISTENT, row_medians
 from calcigraph.store.types import FloatArray
 
 RISE_S, FEWEST_FRAMES = 90.0, 9
@@ -80,7 +79,7 @@ def lasting_rises(traces: FloatArray, noise: FloatArray, interval_s: float, stay
     # Centred windows, moved so that each begins after its rise.
     lowest = minimum_filter1d(mean, stay, axis=1)[:, rise + stay // 2 :]
     begin, up, top, low = (each[:, :last] for each in (mean, height, highest, lowest))
-    usual = UNUSUAL * CONSISTENT * row_median(np.abs(height))
+    usual = UNUSUAL * CONSISTENT * row_medians(np.abs(height))[:, None]
     found = ((up >= top) & (up > np.maximum(HIGH, usual)) & (low > begin + FALLEN * up)).sum(axis=1)
     return Lasting(int(found.sum()), int((found > 0).sum()), int(some.sum()))
 

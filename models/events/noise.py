@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calcigraph.models.events.baseline import row_median
 from calcigraph.models.events.shapes import Reals
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.scale import CONSISTENT, row_medians
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
 
 SCALES = (1, 2, 4, 8, 16, 32)
@@ -88,7 +87,7 @@ def held_down(noise: Noise, steps: FloatArray, busy: BoolArray, quiet: Quiet) ->
 def step_deviation(rest: Reals) -> FloatArray:
     """(n,), deviation of a frame if noise is white, from steps between the frames of traces, (n, T)."""
     steps = np.diff(rest, axis=1)
-    return np.asarray(CONSISTENT * row_median(np.abs(steps))[:, 0] / 2**0.5, dtype=np.float64)
+    return np.asarray(CONSISTENT * row_medians(np.abs(steps)) / 2**0.5, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import fft
 from scipy.linalg import cho_factor, cho_solve, toeplitz
 
-from calcigraph.models.events.baseline import degree_for, joined_lines, polynomials, row_median
-from calcigraph.models.scale import CONSISTENT
+from calcigraph.models.events.baseline import degree_for, joined_lines, polynomials
+from calcigraph.models.scale import CONSISTENT, row_medians
 from calcigraph.store.types import BoolArray, FloatArray
 
 Smoothers = tuple[FloatArray, ...]
@@ -57,7 +57,7 @@ def wandering_baseline(
     if bins < FEWEST_BINS or not len(quiet):
         return first, ()
     edges = np.linspace(0, frames, bins + 1).round().astype(int)
-    middle = row_median(first)
+    middle = row_medians(first)[:, None]
     binned, level = (np.add.reduceat(values - middle, edges[:-1], axis=1) / np.diff(edges) for values in (quiet, first))
     resting = np.add.reduceat(active, edges[:-1], axis=1, dtype=np.int64) <= np.diff(edges) / 2
     slow = min(int(frames / wave) + 1, bins // 2)
@@ -65,7 +65,7 @@ def wandering_baseline(
     used = []
     for number in range(ROUNDS):
         off = np.abs(binned - level)
-        spread = CONSISTENT * row_median(off)
+        spread = CONSISTENT * row_medians(off)[:, None]
         filled = np.where(resting & (off < AWAY * spread), binned, level)
         if smoothers is None:
             bent = filled @ curves
