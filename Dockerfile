@@ -1,7 +1,7 @@
 # calcigraph as a command and as a Dask worker; docker-compose.yml builds it. Every package has its hash in requirements.lock.
 FROM python:3.11-slim AS build
 # Extras of pyproject.toml. Without segment, cells have to come as masks, and the image lacks several GB (PyTorch).
-ARG EXTRAS="formats exchange segment"
+ARG EXTRAS="formats exchange segment s3"
 ENV UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1
 RUN python -m pip install --no-cache-dir uv==0.13.9
 WORKDIR /source

@@ -38,7 +38,7 @@ bench: $(STAMP)  ## every benchmark, and at the end the table of speed beside it
 
 BREAKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(PYTHON) -m
 
-soak: $(STAMP)  ## kill -9 of every command that writes, 200 times, on the embedded engine and on a real Neo4j
+soak: $(STAMP)  ## kill -9 of every command that writes, 200 times: embedded engine, real Neo4j, movies on object storage
 	$(BREAKING) breaking.kills --kills 200
 
 power: $(STAMP)  ## cut the power 40 times while commands write, and right after; needs root, for a disk of its own
@@ -73,6 +73,8 @@ tissue: $(STAMP)  ## fit the recordings of $$CALCIGRAPH_TEST_DATA/lymph_gland, a
 events: $(STAMP)  ## measure events and waves in simulations and in $$CALCIGRAPH_TEST_DATA/lymph_gland, and write the tables of docs/events.md
 	$(PYTHON) benchmarks/events.py --csv docs/events
 	$(PYTHON) benchmarks/waves.py --csv docs/events
+	$(PYTHON) benchmarks/waves_unordered.py --csv docs/events
+	$(PYTHON) benchmarks/waves_media.py --csv docs/events
 	$(PYTHON) benchmarks/own_share.py
 	$(PYTHON) benchmarks/events_tissue.py
 	$(PYTHON) benchmarks/events_page.py

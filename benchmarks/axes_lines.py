@@ -150,8 +150,13 @@ DRIVE_NAMES = {
     "blobs": "a smooth drive (blobs)",
     "paracrine": "paracrine waves",
 }
-DRIVEN = tuple(
-    Line(f"drive-{drive}", f"{what}, beside the coupling", {"drive": drive}) for drive, what in DRIVE_NAMES.items()
+SET_OFF: dict[str, Any] = {"contact_waves": 6, "spikes": 3, "leak": 1 / 100}
+"""Six waves in an hour that cells pass on over contacts: one that fires sets off the next a while later."""
+DRIVEN = (
+    *(Line(f"drive-{drive}", f"{what}, beside the coupling", {"drive": drive}) for drive, what in DRIVE_NAMES.items()),
+    Line("set-off", "waves in which cells set off the next, pump of 1/100 per s", SET_OFF),
+    Line("set-off-slow", "the same, 0.7 px/s", {**SET_OFF, "contact_wave_speed": 0.7}),
+    Line("set-off-spikes", "the same, 2 px/s, and 15 spikes an hour", {**SET_OFF, "spikes": 15}),
 )
 WITHOUT = (
     _uncoupled("zero-spikes", "spikes"),
@@ -171,6 +176,7 @@ WITHOUT = (
     _uncoupled("zero-crosstalk", "5 % of neighbours' light, pump of 1/100 per s", shares=True, crosstalk=0.05,
                leak=1 / 100),
     _uncoupled("zero-glow", "10 % glow, pump of 1/100 per s", shares=True, glow=0.1, leak=1 / 100),
+    _uncoupled("zero-set-off", "waves in which cells set off the next, pump of 1/100 per s", shares=True, **SET_OFF),
     _uncoupled("zero-flicker", "lamp flickers by 1 %", shares=True, flicker=0.01),
 )  # fmt: skip
 LINES = {line.name: line for line in (*ASSUMED, *ACTIVITY, *TISSUE, *LIGHT, *DRIVEN, *WITHOUT)}

@@ -160,7 +160,8 @@ def false() -> str:
 
 def waves() -> str:
     columns: dict[str, tuple[str, Write | None]] = {
-        "cultures": ("20 cultures each", None),
+        "cultures": ("cultures with waves", None),
+        "number": ("number", COUNT),
         "waves": ("waves of 6 cells or more", COUNT),
         "found": ("found", PERCENT),
         "origin": ("origin right or a neighbour", PERCENT),
@@ -178,7 +179,40 @@ def waves() -> str:
         "with a wave": ("of which a wave was reported", COUNT),
         "flashes a culture": ("flashes a culture", number(1)),
     }
-    return listed(table("waves_accuracy"), columns) + "\n\n" + listed(table("waves_without"), none)
+    sources = listed(table("waves_sources"), {name: none[name] for name in ("cultures", "number", "with a wave")})
+    return "\n\n".join([listed(table("waves_accuracy"), columns), listed(table("waves_without"), none), sources])
+
+
+def waves_chance() -> str:
+    return listed(
+        table("waves_chance"),
+        {
+            "cultures": ("nothing propagates", None),
+            "number": ("cultures", COUNT),
+            "with a wave": ("with a wave", COUNT),
+            "smallest q 0.05 or less": ("smallest q 0.05 or less", PERCENT),
+            "above uniform": ("most above a uniform p", TWO),
+            "p of that": ("p of that", TWO),
+            "links": ("links", COUNT),
+            "links 0.05 or less": ("links' p 0.05 or less", number(1, " %", 100)),
+        },
+    )
+
+
+def waves_media() -> str:
+    return listed(
+        table("waves_media"),
+        {
+            "medium": ("medium", None),
+            "cultures": ("cultures", COUNT),
+            "waves": ("waves", COUNT),
+            "found": ("found", PERCENT),
+            "origin": ("origin right or a neighbour", PERCENT),
+            "speed error": ("median error of the speed", number(1, " %", 100)),
+            "interval holds": ("95 % intervals that hold it", PERCENT),
+            "more than planted": ("waves more than planted", COUNT),
+        },
+    )
 
 
 def speed() -> str:
@@ -206,7 +240,7 @@ def _failed_events() -> list[str]:
         if row["calcigraph"] < LEAST_F1[row["snr"]]:
             told.append(f"{what}: F1 is {row['calcigraph']:.3f}, and {LEAST_F1[row['snr']]:g} was the goal.")
         if row["calcigraph"] < row[best] - 0.0005:
-            told.append(f"{what}: {best}, tuned on these cultures, has {row[best]:.3f}, ours {row['calcigraph']:.3f}.")
+            told.append(f"{what}: {best}, tuned on these cultures, has {row[best]:.4f}, ours {row['calcigraph']:.4f}.")
     for _, row in table("harder").iterrows():
         best = max(OTHERS, key=lambda name: row[name])
         if row["calcigraph"] < row[best] - 0.03:
@@ -241,7 +275,8 @@ def _failed_waves() -> list[str]:
             told.append(f"{what}: {row['called flash']:.0%} of the flashes are called so.")
     told += [
         f"{row['cultures']}, no wave: one is reported in {row['with a wave']:.0f} of {row['number']:.0f} cultures."
-        for _, row in table("waves_without").iterrows()
+        for name in ("waves_without", "waves_sources")
+        for _, row in table(name).iterrows()
         if row["with a wave"] > MOST_WITHOUT * row["number"]
     ]
     return told
@@ -249,6 +284,7 @@ def _failed_waves() -> list[str]:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "failures": failures, "accuracy": accuracy, "times": times, "false": false, "own": own, "waves": waves,
+    "waves_chance": waves_chance, "waves_media": waves_media,
     "tissue": tissue, "chance": chance, "arcos": arcos, "speed": speed,
 }  # fmt: skip
 

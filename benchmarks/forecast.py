@@ -1,6 +1,7 @@
 """Forecasts of recordings that nothing was learnt from, what contacts add where they matter, and where they do not.
 
-    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 16] [--null 100] [--single 6] [--csv FOLDER]
+    python benchmarks/forecast.py [--tissue FOLDER] [--cultures 16] [--null 100] [--single 6] [--only PART]
+        [--csv FOLDER]
 
 Tissue: each recording of FOLDER (by default $CALCIGRAPH_TEST_DATA/lymph_gland) is forecast by what the others and its
 own first three quarters teach, and by the others alone; the last quarter is judged. Beside it: forecasts that need no
@@ -30,8 +31,8 @@ from forecast_oracle import of_law
 from forecast_rivals import AHEAD, rivals
 from forecast_single import of_single
 
-from calcigraph.models.forecast.contacts import contact_gain, contact_nats
-from calcigraph.models.forecast.past import past_of
+from calcigraph.models.forecast.contact_events import contact_nats
+from calcigraph.models.forecast.contacts import contact_gain
 from calcigraph.models.forecast.ridge import Weights, fitted, solved
 from calcigraph.models.forecast.skill import RIVALS, Skill, skill_of
 from calcigraph.models.forecast_options import ForecastOptions
@@ -50,6 +51,8 @@ COUPLED = {
     "12 waves, SNR 5": replace(MEDIUM, snr=5),
     "4 waves": replace(MEDIUM, waves=4, own_rate=3),
 }
+TAUGHT = 7
+"""Other cultures that are learnt from."""
 UNCOUPLED = {
     "own events, 3 a cell an hour": WaveOptions(cells=60, waves=0, own_rate=3),
 }
@@ -112,27 +115,46 @@ def pooled_alone(moments: list[object]) -> Weights:
     return Weights(solved(gram, products), None)
 
 
+def lessons(options: WaveOptions, seed: int) -> list[Lesson]:
+    """Cultures that others learn from, none of which is judged."""
+    return [lesson(make_waves(replace(options, seed=seed + at)).graph, OPTIONS) for at in range(TAUGHT)]
+
+
 def of_medium(cultures: int, seed: int) -> Iterator[Row]:
-    """What contacts add where waves run over them."""
+    """What contacts add where waves run over them, as the culture teaches, others of its kind, others unlike it."""
+    unlike = lessons(replace(MEDIUM, waves=0, own_rate=3), seed + 3000)
     for name, options in COUPLED.items():
+        alike = lessons(options, seed + 2000)
         for at in range(cultures):
             culture = make_waves(replace(options, seed=seed + at))
             own = lesson(culture.graph, OPTIONS)
-            gained = contact_gain(own.past, culture.graph.pairs, 99, np.random.default_rng(at))
-            assert gained is not None
-            nats = contact_nats(own.past, own.where, culture.graph.pairs)
+            found = {"": added(own, [], at), "_trained": added(own, alike, at), "_unlike": added(own, unlike, at, 1)}
             law = dict(zip(("gain_of_law", "nats_of_law"), of_law(culture, own), strict=True))
-            yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word, "nats": nats} | law
+            yield (
+                {"cultures": name}
+                | {f"{key}{how}": one for how, row in found.items() for key, one in row.items()}
+                | law
+            )
 
 
 def of_null(cultures: int, seed: int) -> Iterator[Row]:
-    """What contacts seem to add where cells fire by themselves."""
+    """What contacts seem to add where cells fire by themselves, with what coupled cultures teach, too."""
+    coupled = lessons(MEDIUM, seed + 2000)
     for name, options in UNCOUPLED.items():
         for at in range(cultures):
-            culture = make_waves(replace(options, seed=seed + 1000 + at))
-            gained = contact_gain(past_of(culture.graph), culture.graph.pairs, 99, np.random.default_rng(at))
-            assert gained is not None
-            yield {"cultures": name, "gain": gained.gain, "p": gained.p, "word": gained.word}
+            own = lesson(make_waves(replace(options, seed=seed + 1000 + at)).graph, OPTIONS)
+            found = {"": added(own, [], at), "_trained": added(own, coupled, at)}
+            yield {"cultures": name} | {f"{key}{how}": one for how, row in found.items() for key, one in row.items()}
+
+
+def added(own: Lesson, others: list[Lesson], seed: int, exchanges: int = 99) -> Row:
+    """What contacts add to the forecast of a culture, as others and itself teach."""
+    traces = [each.contacts for each in others if each.contacts is not None]
+    events = [each.contact_events for each in others if each.contact_events is not None]
+    found = contact_gain(own.past, own.graph.pairs, exchanges, np.random.default_rng(seed), taught=traces)
+    assert found is not None
+    nats = contact_nats(own.past, own.where, own.graph.pairs, events)
+    return {"gain": found.gain, "p": found.p, "word": found.word, "nats": nats}
 
 
 def main() -> None:
@@ -144,15 +166,19 @@ def main() -> None:
     parser.add_argument("--single", type=int, default=6)
     parser.add_argument("--seed", type=int, default=8000)
     parser.add_argument("--csv", type=Path)
+    parser.add_argument("--only", choices=("tissue", "medium", "null", "single"))
     asked = parser.parse_args()
     parts: dict[str, Iterable[Row]] = {}
-    if asked.tissue is not None:
+    if asked.tissue is not None and asked.only in (None, "tissue"):
         read = list(lessons_of(asked.tissue))
         methods, tenths = of_events([own for own, _ in read])
         parts = {"events": methods, "tenths": tenths, "tissue": of_tissue(read)}
-    if asked.cultures:
-        parts |= {"medium": of_medium(asked.cultures, asked.seed), "null": of_null(asked.null, asked.seed)}
-        parts["single"] = of_single(asked.single, asked.seed)
+    simulated = {
+        "medium": of_medium(asked.cultures, asked.seed),
+        "null": of_null(asked.null, asked.seed),
+        "single": of_single(asked.single, asked.seed),
+    }
+    parts |= {name: rows for name, rows in simulated.items() if asked.only in (None, name)}
     for name, rows in parts.items():
         found = []
         for row in rows:

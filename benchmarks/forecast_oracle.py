@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from calcigraph.models.forecast.contacts import AHEAD, PARTS, nats_of, told_by
+from calcigraph.models.forecast.contact_events import nats_of
+from calcigraph.models.forecast.contacts import PARTS
+from calcigraph.models.forecast.neighbours import AHEAD, told_by
 from calcigraph.models.forecast.past import LAGS, Past, before
 from calcigraph.models.forecast.ridge import solved
 from calcigraph.models.forecast_run import Lesson

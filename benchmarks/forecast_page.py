@@ -31,6 +31,8 @@ AIMS = (
     ("nats", 0.1, "add less than 0.1 nats an event"),
 )
 """What contacts are to add in every culture with waves, and what is said where they do not."""
+HOWS = {"": "", "_trained": ", taught by others of its kind too"}
+NULLS = {"": "itself", "_trained": "7 cultures with 12 waves, too"}
 
 
 def table(name: str) -> pandas.DataFrame:
@@ -123,25 +125,31 @@ def network_gain(part: pandas.DataFrame, ahead: int) -> pandas.Series:
 
 
 def medium() -> str:
-    rows = []
+    """What contacts add, as the culture itself teaches."""
+    law = ("gain_of_law", "nats_of_law", "with the law known")
+    return added("", (law,))
+
+
+def taught() -> str:
+    """The same, as others of its kind teach too, and beside it as others without waves teach."""
+    return added("_trained", (("gain_unlike", "nats_unlike", "taught by cultures without waves"),))
+
+
+def added(how: str, beside: tuple[tuple[str, str, str], ...]) -> str:
+    share, rows = number(1, " %", 100), []
     for name, part in table("medium").groupby("cultures", sort=False):
-        helped = (part["word"] == "contacts help").mean()
-        gain, nats = part["gain"], part["nats"]
-        share = number(1, " %", 100)
-        known = [_span(part["gain_of_law"], share), _span(part["nats_of_law"], TWO)]
-        rows.append(
-            [str(name), str(len(part)), PERCENT(helped), _span(gain, share), known[0], _span(nats, TWO), known[1]]
+        helped = PERCENT((part[f"word{how}"] == "contacts help").mean())
+        gains, nats = (
+            [_span(part[column], write) for column in columns]
+            for columns, write in (
+                ([f"gain{how}", *(gain for gain, _, _ in beside)], share),
+                ([f"nats{how}", *(nats for _, nats, _ in beside)], TWO),
+            )
         )
-    head = [
-        "cultures of a kind",
-        "number",
-        "contacts help",
-        "they take from the error, median (least)",
-        "with the law known",
-        "nats an event, median (least)",
-        "with the law known",
-    ]
-    return markdown(head, rows)
+        rows.append([str(name), str(len(part)), helped, *gains, *nats])
+    more = [title for _, _, title in beside]
+    gain, nat = "they take from the error, median (least)", "nats an event, median (least)"
+    return markdown(["cultures of a kind", "number", "contacts help", gain, *more, nat, *more], rows)
 
 
 def _span(values: pandas.Series, write: Write) -> str:
@@ -151,13 +159,14 @@ def _span(values: pandas.Series, write: Write) -> str:
 def null() -> str:
     rows = []
     for name, part in table("null").groupby("cultures", sort=False):
-        p = part["p"]
-        words = [PERCENT((part["word"] == word).mean()) for word in ("contacts help", "contacts hardly help")]
-        rows.append(
-            [str(name), str(len(part)), PERCENT((p <= 0.05).mean()), TWO(float(kstest(p, "uniform").pvalue)), *words]
-        )
+        for how, by in NULLS.items():
+            p, word = part[f"p{how}"], part[f"word{how}"]
+            words = [PERCENT((word == each).mean()) for each in ("contacts help", "contacts hardly help")]
+            uniform = TWO(float(kstest(p, "uniform").pvalue))
+            rows.append([str(name), by, str(len(part)), PERCENT((p <= 0.05).mean()), uniform, *words])
     head = [
         "cultures without waves",
+        "taught by",
         "number",
         "p up to 0.05",
         "p of uniform p (Kolmogorov, Smirnov)",
@@ -192,17 +201,26 @@ def failures() -> str:
         if gain < asked
     ]
     lines += _events_that_fail()
-    for name, part in table("medium").groupby("cultures", sort=False):
-        missed = (part["word"] != "contacts help").mean()
-        lines += [f"{name}: that contacts help is missed in {missed:.0%} of the cultures."] if missed else []
-        for column, least, told in AIMS:
-            few, known = (part[column] < least).mean(), (part[f"{column}_of_law"] < least).mean()
-            line = f"{name}: contacts {told} in {few:.0%} of the cultures; with the law known they would in"
-            lines += [f"{line} {known:.0%}."] if few else []
-    for name, part in table("null").groupby("cultures", sort=False):
-        wrong = (part["word"] == "contacts help").mean()
-        lines += [f"{name}: contacts are wrongly said to help in {wrong:.0%} of the cultures."] if wrong else []
+    lines += _contacts_that_fail()
     return "\n".join(f"* {line}" for line in lines)
+
+
+def _contacts_that_fail() -> list[str]:
+    lines = []
+    for name, part in table("medium").groupby("cultures", sort=False):
+        for how, by in HOWS.items():
+            missed = (part[f"word{how}"] != "contacts help").mean()
+            lines += [f"{name}{by}: that contacts help is missed in {missed:.0%} of the cultures."] if missed else []
+            for column, least, told in AIMS:
+                few, known = (part[f"{column}{how}"] < least).mean(), (part[f"{column}_of_law"] < least).mean()
+                line = f"{name}{by}: contacts {told} in {few:.0%} of the cultures; with the law known they would in"
+                lines += [f"{line} {known:.0%}."] if few else []
+    for name, part in table("null").groupby("cultures", sort=False):
+        for how, by in NULLS.items():
+            wrong = (part[f"word{how}"] == "contacts help").mean()
+            line = f"{name}, taught by {by}: contacts are wrongly said to help in {wrong:.0%} of the cultures."
+            lines += [line] if wrong else []
+    return lines
 
 
 def _events_that_fail() -> list[str]:
@@ -224,7 +242,7 @@ def _events_that_fail() -> list[str]:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "failures": failures, "errors": errors, "recordings": recordings, "events": events, "tenths": tenths,
-    "network": network, "medium": medium, "null": null, "single": single,
+    "network": network, "medium": medium, "taught": taught, "null": null, "single": single,
     "speed": speed,
 }  # fmt: skip
 

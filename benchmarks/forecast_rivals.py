@@ -13,7 +13,7 @@ from scipy.linalg import expm
 
 from calcigraph.models import FitOptions, fit, operator
 from calcigraph.models.contacts import default_weights
-from calcigraph.models.forecast.contacts import averaging
+from calcigraph.models.forecast.neighbours import averaging
 from calcigraph.models.forecast.past import Past
 from calcigraph.models.forecast.ridge import solved
 from calcigraph.models.forecast_run import Lesson

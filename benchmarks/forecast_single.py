@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from calcigraph.models.forecast.contacts import AHEAD, KINDS, VALUES, own_state, shown
 from calcigraph.models.forecast.lighting import area_under_curve
+from calcigraph.models.forecast.neighbours import AHEAD, KINDS, VALUES, own_state, shown
 from calcigraph.models.forecast.past import LAGS, Past, past_of
 from calcigraph.models.forecast.ridge import coming, fitted, moments_of
 from calcigraph.models.synthetic import excitable

@@ -148,9 +148,9 @@ def near_origin(graph: Subgraph, planted: PlantedWave, wave: Wave) -> bool:
     return set(wave.starts.tolist()) <= near
 
 
-def count(tally: Tally, options: WaveOptions) -> None:
+def count(tally: Tally, culture: ExcitableCulture) -> None:
     """Find the waves of one culture and count."""
-    culture = make_waves(options)
+    options = culture.options
     events = detect_events(culture.graph).events
     start = time.process_time()
     found = find_waves(culture.graph, events)
@@ -191,10 +191,11 @@ def accuracy(cultures: int, seed: int) -> list[Row]:
     for line, (name, options) in enumerate(PLANTED):
         tally = Tally()
         for number in range(cultures):
-            count(tally, replace(options, seed=seed + 1000 * line + number))
+            count(tally, make_waves(replace(options, seed=seed + 1000 * line + number)))
         rows.append(
             {
                 "cultures": name,
+                "number": cultures,
                 "waves": tally.planted,
                 "found": share(tally.found, tally.planted),
                 "origin": share(tally.near, tally.found),
@@ -313,6 +314,16 @@ def line_of(row: Row) -> str:
     return "  ".join(f"{name} {value}" for name, value in row.items())
 
 
+def write(folder: Path | None, name: str, rows: list[Row]) -> None:
+    """A table into a folder, if one was asked for."""
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"waves_{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cultures", type=int, default=20)
@@ -327,13 +338,7 @@ def main() -> None:
     }
     for name, measure in tables.items():
         if arguments.only in (None, name):
-            rows = measure()
-            if arguments.csv:
-                arguments.csv.mkdir(parents=True, exist_ok=True)
-                with open(arguments.csv / f"waves_{name}.csv", "w", newline="") as file:
-                    writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-                    writer.writeheader()
-                    writer.writerows(rows)
+            write(arguments.csv, name, measure())
 
 
 if __name__ == "__main__":

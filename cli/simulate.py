@@ -27,6 +27,11 @@ def simulate(
     counts = f"{len(truth['border'])} cells and {len(truth['contacts'])} contacts{_waves(truth['contact_waves'])}"
     spoilt = f", and {len(truth['masks'])} spoilt masks" if options.spoils_masks else ""
     note(f"wrote {out} with {counts}, and its labels and truth beside it{spoilt}")
+    if truth["contact_waves"] and options.leak == 0:
+        note(
+            "nothing takes the calcium away, so levels rise and stay, and `events` finds few of these events and "
+            "waves: give the cells pumps, such as --leak 0.01"
+        )
 
 
 def _waves(planted: list[dict[str, Any]]) -> str:

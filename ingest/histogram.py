@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +24,11 @@ VALUES = 1 << 16
 """Of 16 bits: values of a uint16 pixel, and bins of a histogram."""
 SIGN_BIT = 0x80000000
 """Of a float32."""
+
+FEW = 4096
+"""Values for which OpenCV counts faster than NumPy; it takes longer the more there are."""
+EXACT = 1 << 24
+"""Pixels that OpenCV can count: its counts are float32."""
 
 Counts = NDArray[np.uint64]
 """(VALUES,), a histogram."""
@@ -47,6 +53,10 @@ def count(frame: NDArray[Any], counts: Counts, prefix: int | None = None) -> Non
         Count the lower 16 bits instead, of the pixels whose upper ones are these.
     """
     if frame.dtype == np.uint16:
+        bins = int(frame.max()) + 1
+        if bins <= FEW and frame.size <= EXACT:
+            counts[:bins] += cv2.calcHist([frame], [0], None, [bins], [0, bins]).ravel().astype(np.uint64)
+            return
         keys = frame.ravel()
     else:
         bits = frame.ravel().view(np.uint32)

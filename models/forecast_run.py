@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from calcigraph.errors import InputError
 from calcigraph.models.even import at_even_frames
 from calcigraph.models.events import detect_events
-from calcigraph.models.forecast.contacts import UNKNOWN, contact_gain, contact_nats
+from calcigraph.models.forecast.contact_events import contact_nats, event_lesson
+from calcigraph.models.forecast.contacts import UNKNOWN, contact_gain, contact_lesson
 from calcigraph.models.forecast.lighting import (
     MOST_ROWS,
     Lighting,
@@ -22,6 +24,7 @@ from calcigraph.models.forecast.lighting import (
     rests,
     thinned,
 )
+from calcigraph.models.forecast.logit import Taught
 from calcigraph.models.forecast.network import additions, known, train
 from calcigraph.models.forecast.past import Past, past_of
 from calcigraph.models.forecast.ridge import Moments, Weights, fitted, moments_of
@@ -50,6 +53,16 @@ class Lesson:
     """Features of resting cells and what came, in the part that may be learnt from."""
     later: tuple[FloatArray, BoolArray]
     """The same of the rest, which other cultures learn from."""
+
+    @cached_property
+    def contacts(self) -> Taught | None:
+        """What it teaches others of what neighbours tell of traces; None without contacts."""
+        return contact_lesson(self.past, self.graph.pairs)
+
+    @cached_property
+    def contact_events(self) -> Taught | None:
+        """The same of events; None where hardly anything lights up."""
+        return event_lesson(self.past, self.where, self.graph.pairs)
 
 
 def lesson(
@@ -104,7 +117,7 @@ def make_forecast(
     Traces: ridge regression on the last 16 frames, long means, hinges, the cells' own events and the culture's mean,
     for each horizon by itself. It is learnt from the first three quarters of the culture and from the others, and
     judged in the last quarter. With the model `graph`, a network over contacts adds to it. Events: a logistic
-    regression on the same features. Contacts: `contact_gain`.
+    regression on the same features. Contacts: `contact_gain`; the others teach what neighbours tell, too.
 
     Parameters
     ----------
@@ -134,7 +147,10 @@ def make_forecast(
     expected, low, high = _next(past, skill)
     taught = [own.rows, *(rows for each in others for rows in (each.rows, each.later))]
     lighting = forecast_lighting(past, own.where, taught)
-    gained = contact_gain(past, own.graph.pairs, options.exchanges, np.random.default_rng(options.seed), progress)
+    traces = [each.contacts for each in others if each.contacts is not None]
+    events = [each.contact_events for each in others if each.contact_events is not None]
+    rng = np.random.default_rng(options.seed)
+    gained = contact_gain(past, own.graph.pairs, options.exchanges, rng, progress, traces)
     nothing = np.full(len(labels), np.nan)
     return ForecastRun(
         culture=own.graph.culture,
@@ -161,7 +177,7 @@ def make_forecast(
         contact_gain=None if gained is None else gained.gain,
         contact_gain_by_chance=None if gained is None else gained.by_chance,
         contact_p=None if gained is None else gained.p,
-        contact_nats=None if gained is None else contact_nats(past, own.where, own.graph.pairs),
+        contact_nats=None if gained is None else contact_nats(past, own.where, own.graph.pairs, events),
         contact_word=UNKNOWN if gained is None else gained.word,
         facts={"logarithm": past.logarithm, "strength_of_others": weights.strength, "ridge": weights.ridge} | facts,
         advice=_advice(own, skill, lighting),

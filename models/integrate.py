@@ -11,15 +11,15 @@ serves larger cultures, and cells of which some have k = 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, factorial
 from typing import Any
 
 import numpy as np
 
 from calcigraph.store.types import FloatArray, IntArray
 
-TAYLOR_TERMS = 19
-"""With substeps of norm <= 1 the remainder is below 1 / 20!, 4e-19 of the state: under rounding."""
+REMAINDER = 5e-19
+"""Of the Taylor series, as a share of the state: under rounding. Substeps of norm 1 take 19 terms."""
 SERIES_BELOW = 0.5
 """|a| below which (e^a - 1) / a is summed as a series, because the quotient cancels."""
 SERIES_TERMS = 16
@@ -167,28 +167,45 @@ def by_taylor(matrix: Any, rate: FloatArray, k: FloatArray, forcing: Forcing) ->
     dt, drive = forcing.dt, forcing.drive
     system = diags_array(k) @ matrix - diags_array(np.full(len(k), forcing.leak))
     # No row of the system has magnitudes that sum to more than 2 k rate + leak. Substeps in which that sum stays
-    # below 1 let the series converge to rounding in TAYLOR_TERMS terms.
-    steps = max(1, ceil((2 * float(np.max(k * rate)) + forcing.leak) * dt))
-    h = dt / steps
+    # below 1 let the series converge.
+    most = (2 * float(np.max(k * rate)) + forcing.leak) * dt
+    steps = max(1, ceil(most))
+    h, terms = dt / steps, _terms(most / steps)
     course = np.empty_like(drive)
     course[:, 0] = state = forcing.first
     for frame in range(drive.shape[1] - 1):
         slope = (drive[:, frame + 1] - drive[:, frame]) / dt
         start = drive[:, frame] + forcing.source[:, frame]
         for step in range(steps):
-            state = _taylor_step(system, state, start + slope * (step * h), slope, h)
+            state = _taylor_step(system, state, start + slope * (step * h), slope, h, terms)
         course[:, frame + 1] = state
     return course
 
 
-def _taylor_step(system: Any, state: FloatArray, push: FloatArray, slope: FloatArray, h: float) -> FloatArray:
+def _terms(norm: float) -> int:
+    """Terms of a series whose remainder does not show, where h A has at most this norm.
+
+    Examples
+    --------
+    >>> _terms(1.0), _terms(0.2)
+    (19, 12)
+    """
+    terms = 2
+    while norm ** (terms + 1) / factorial(terms + 1) > REMAINDER:
+        terms += 1
+    return terms
+
+
+def _taylor_step(
+    system: Any, state: FloatArray, push: FloatArray, slope: FloatArray, h: float, terms: int
+) -> FloatArray:
     """y after h seconds of y' = A y + push + slope t, (p,)."""
     # The n-th derivative of y is A y^(n-1), plus the slope at n = 2.
     term: FloatArray = h * (system @ state + push)
     total = state + term
     term = (h / 2) * (system @ term + h * slope)
     total = total + term
-    for n in range(3, TAYLOR_TERMS + 1):
+    for n in range(3, terms + 1):
         term = (h / n) * (system @ term)
         total = total + term
     return total

@@ -1,7 +1,8 @@
 """Lists of numbers that one expression makes: too long ones are refused, for no time limit ends them.
 
 An engine looks at its time limit between rows, not inside an expression. [x IN range(1, 100000000) | x] fills the
-memory of a Neo4j, which then answers nobody; reduce over range(1, 1000000000) keeps it busy for nobody.
+memory of a Neo4j, which then answers nobody; reduce over range(1, 1000000000) keeps it busy for nobody. So does a
+reduce that adds to itself what it has: 30 turns of reduce(s = [1], x IN l | s + s) make a thousand million numbers.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ MOST_ITEMS = 1_000_000
 """Numbers of a range, times the turns of the loops around it."""
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
 SIZES = frozenset({"size", "length"})
+APART = frozenset({",", "|", ":", "=", "<", ">", "<=", ">=", "<>", "AND", "OR", "XOR", "WHEN", "THEN", "ELSE"})
+"""Between what is not added to one another."""
 
 
 def check_ranges(text: str, values: Mapping[str, Any]) -> None:
-    """Raise InputError for a range inside an expression that no engine can make in good time.
+    """Raise InputError for a range inside an expression that no engine can make in good time, or a reduce that doubles.
 
     A range counts as often as the loops around it turn: list comprehensions, reduce, any, all, none and single.
     UNWIND range(...) gives one number after the other until the time limit, so it is free. What only the data tell,
@@ -51,6 +54,8 @@ def check_ranges(text: str, values: Mapping[str, Any]) -> None:
             turns.append(1)
         elif token.text in CLOSING:
             turns = turns[:-1] or [1]
+        elif token.name == "reduce":
+            _check_doubling(tokens[index + 1 :])
         elif token.name == "range" and not (index and tokens[index - 1].word == "UNWIND"):
             items = sum(_most(bound, largest) for bound in _bounds(tokens[index + 1 :]))
             if prod(turns) * items > MOST_ITEMS:
@@ -59,6 +64,49 @@ def check_ranges(text: str, values: Mapping[str, Any]) -> None:
                     "UNWIND the range, or take a shorter one"
                 )
             turns[-1] *= max(items, 1)
+
+
+def _check_doubling(tokens: Sequence[Token]) -> None:
+    """Raise InputError where the reduce whose bracket begins here adds what it has to itself, at too many turns."""
+    parts: list[list[Token]] = [[]]  # the name of what it has and the list, then what a turn makes of it
+    for token, depth in zip(tokens, depths_of(tokens), strict=True):
+        if depth < 1 and token.text != "(":
+            break
+        if token.text == "|" and depth == 1:
+            parts.append([])
+        elif depth:
+            parts[-1].append(token)
+    if len(parts) != 2 or not parts[0]:
+        return
+    (held, *source), made = parts
+    before = next((index for index, token in enumerate(source) if token.word == "IN"), len(source)) + 1
+    bounds = _bounds(source[before + 1 :]) if [token.name for token in source[before : before + 1]] == ["range"] else []
+    few = bool(bounds) and all(len(bound) == 1 and bound[0].kind == "number" for bound in bounds)
+    if few and 2 ** min(sum(_number(bound[0]) for bound in bounds), 99) <= MOST_ITEMS:
+        return
+    if _adds_itself(made, held.name):
+        raise InputError(
+            f"the query's reduce adds {held.text} to itself at every turn, which no time limit would end: name it once"
+        )
+
+
+def _adds_itself(made: Sequence[Token], name: str) -> bool:
+    """Whether an expression adds what has this name to itself; its elements and its keys may be added."""
+    last: int | None = None
+    for index, token in enumerate(made):
+        before, after = (made[place].text if 0 <= place < len(made) else "" for place in (index - 1, index + 1))
+        if token.name != name or before == "." or after in (".", "[", ":"):
+            continue
+        if last is not None:
+            between = made[last + 1 : index]
+            depths = depths_of(between)
+            apart = any(
+                (each.word or each.text) in APART and depth <= 0 for each, depth in zip(between, depths, strict=True)
+            )
+            if not apart and any(each.text == "+" for each in between):
+                return True
+        last = index
+    return False
 
 
 def _number(token: Token) -> int:

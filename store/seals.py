@@ -101,7 +101,12 @@ def spelt(value: Any) -> Any:
     if kind is int:
         return float(value) if abs(value) < 2**53 else str(value)
     if isinstance(value, dict):
-        return {name: each for name, item in value.items() if (each := spelt(item)) is not None}
+        found = {}
+        for name, item in value.items():
+            each = item if type(item) is float and -(2**53) < item < 2**53 else spelt(item)
+            if each is not None:
+                found[name] = each
+        return found
     if isinstance(value, Moment):
         return datetime.fromisoformat(value.text).astimezone(UTC).isoformat(timespec="milliseconds")
     if isinstance(value, Place):

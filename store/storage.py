@@ -50,6 +50,8 @@ def bucket(name: str) -> Any:
 def _opened(name: str, retry_s: float, settings: _Pairs, said: _Pairs) -> Any:
     """Made once for what the environment says, which the library reads by itself."""
     library()
+    for variable in [name for name, value in said if not value]:
+        os.environ.pop(variable, None)  # it means "not set", which the library does not know: it would panic
     chosen = dict(settings)
     return extra_module("obstore.store", "a workspace on object storage is read", EXTRA).S3Store(
         name,

@@ -8,23 +8,18 @@ user's environment may be somebody's real graph and is never used.
 from __future__ import annotations
 
 import os
-import secrets
-import socket
-import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from event_runs import build_event_run, build_run, build_wave
-from jars import Unavailable, fetched
+from jars import Unavailable
+from neo4j_server import Neo4jServer, container, fetched_jars, java_server
 
-from calcigraph.store.endpoint import import_driver
 from calcigraph.store.event_types import EventRun, Wave
 from calcigraph.store.graph import Graph
 from calcigraph.store.types import Cells, Contacts, Culture, CultureData, Fit
@@ -32,42 +27,6 @@ from calcigraph.store.units import INNER_CONTACTS
 
 for name in [name for name in os.environ if name.startswith("NEO4J_")]:
     del os.environ[name]
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-RECIPE = Path(__file__).resolve().parent / "neo4j"
-JARS = REPOSITORY / ".cache" / "neo4j-5.26.12"
-JAVA_OPTIONS = [
-    "-Xmx1g",
-    "--add-opens=java.base/java.nio=ALL-UNNAMED",
-    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-]
-
-
-@dataclass(frozen=True)
-class Neo4jServer:
-    """A Neo4j that the tests may wipe."""
-
-    uri: str
-    username: str
-    password: str = field(repr=False)
-    database: str = "neo4j"
-    process: JavaProcess | None = field(default=None, repr=False)
-    """Where the tests started it themselves: they may kill it too."""
-
-    def environment(self) -> dict[str, str]:
-        return {
-            "NEO4J_URI": self.uri,
-            "NEO4J_USERNAME": self.username,
-            "NEO4J_PASSWORD": self.password,
-            "NEO4J_DATABASE": self.database,
-        }
-
-    def execute(
-        self, text: str, database: str | None = None, password: str | None = None, **parameters: object
-    ) -> None:
-        login = (self.username, password or self.password)
-        with import_driver().GraphDatabase.driver(self.uri, auth=login) as driver:
-            driver.execute_query(text, parameters, database_=database or self.database)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +43,7 @@ def neo4j_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServ
         return
     with ExitStack() as stack:
         reasons = []
-        for start in (_container, lambda: java_server(tmp_path_factory.mktemp("neo4j"))):
+        for start in (container, lambda: java_server(tmp_path_factory.mktemp("neo4j"))):
             try:
                 server = stack.enter_context(start())
                 break
@@ -129,108 +88,11 @@ def embedded_graph(tmp_path: Path) -> Iterator[Graph]:
         yield graph
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _container() -> Iterator[Neo4jServer]:
-    """Neo4j from docker-compose.yml under a project name of the tests' own, volumes removed at the end."""
-    try:
-        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        raise Unavailable("no docker engine runs here") from None
-    password, port = secrets.token_hex(12), free_port()
-    environment = os.environ | {
-        "NEO4J_PASSWORD": password,
-        "NEO4J_BOLT_PORT": str(port),
-        "NEO4J_HTTP_PORT": str(free_port()),
-    }
-    compose = ["docker", "compose", "-p", f"calcigraph-tests-{port}", "-f", str(REPOSITORY / "docker-compose.yml")]
-    try:
-        up = subprocess.run([*compose, "up", "-d", "--wait"], env=environment, capture_output=True, text=True)
-        if up.returncode:
-            raise Unavailable(f"docker compose failed: {up.stderr.strip()[-300:]}")
-        yield Neo4jServer(f"bolt://127.0.0.1:{port}", "neo4j", password)
-    finally:
-        subprocess.run([*compose, "down", "-v"], env=environment, capture_output=True)
-
-
-class JavaProcess:
-    """A Neo4j of its own on the databases below a folder, as a Java process that ends with the tests."""
-
-    def __init__(self, home: Path, jars: Path) -> None:
-        self.port = free_port()
-        self._home, self._jars = home, jars
-        self._process: subprocess.Popen[str] | None = None
-        self._drain: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Return when it has started. Raises Unavailable."""
-        classes = [*JAVA_OPTIONS, "-cp", f"{self._jars}/*", str(RECIPE / "Server.java")]
-        command = ["java", *classes, str(self._home), str(self.port)]
-        with (self._home / "server.log").open("w") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self._home
-            )
-        self._process = process
-        assert process.stdout is not None
-        watchdog = threading.Timer(120, process.kill)
-        watchdog.start()
-        try:
-            if not any(line.strip() == "started" for line in process.stdout):
-                raise Unavailable(f"Neo4j did not start: {(self._home / 'server.log').read_text()[-300:]}")
-        finally:
-            watchdog.cancel()
-        self._drain = threading.Thread(target=process.stdout.read, daemon=True)
-        self._drain.start()
-
-    def kill(self) -> None:
-        """End it at once, as `kill -9` does."""
-        if self._process is not None:
-            self._process.kill()
-        self.stop()
-
-    def stop(self) -> None:
-        """Have it end, and wait for that."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if self._drain is not None:
-            self._drain.join()
-        process.stdout.close()
-
-
-@contextmanager
-def java_server(home: Path) -> Iterator[Neo4jServer]:
-    """Neo4j as a Java process that ends with the tests, its jars fetched by Maven once."""
-    process, password = JavaProcess(home, _jars()), secrets.token_hex(12)
-    try:
-        process.start()
-        server = Neo4jServer(f"bolt://127.0.0.1:{process.port}", "neo4j", password, process=process)
-        change = "ALTER CURRENT USER SET PASSWORD FROM 'neo4j' TO $new"
-        server.execute(change, database="system", password="neo4j", new=password)
-        _wait_for(server)
-        yield server
-    finally:
-        process.stop()
-
-
 @pytest.fixture(scope="session")
 def neo4j_jars() -> Path:
     """The folder of Neo4j's jars, neo4j-admin among them; where there can be none, the test skips."""
     try:
-        return _jars()
+        return fetched_jars()
     except Unavailable as error:
         pytest.skip(f"no Neo4j jars: {error}")
 
@@ -239,20 +101,6 @@ def neo4j_jars() -> Path:
 def start_neo4j(neo4j_jars: Path) -> Callable[[Path], AbstractContextManager[Neo4jServer]]:
     """Starts a Neo4j of its own on the databases below a folder; use as a context manager."""
     return java_server
-
-
-def _wait_for(server: Neo4jServer) -> None:
-    for _ in range(100):
-        try:
-            return server.execute("RETURN 1")
-        except import_driver().exceptions.Neo4jError:
-            time.sleep(0.1)
-    raise Unavailable("Neo4j started but its database did not come up")
-
-
-def _jars() -> Path:
-    """The folder of Neo4j's jars, fetched on first use."""
-    return fetched(RECIPE, JARS)
 
 
 # Small cultures on a grid and their fits, stored on each engine in turn; one engine start per test module.

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from forecast_runs import build_forecast
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from writers import written_all_the_time
 
 from calcigraph import Workspace
 from calcigraph.cli.app import run
@@ -251,24 +251,10 @@ def test_a_backup_of_a_workspace_in_use_is_of_one_moment(
     original: Path, tmp_path: Path, make_fit: Callable[..., Fit]
 ) -> None:
     shutil.copytree(original / "ws", tmp_path / "ws")
-    stop = threading.Event()
     with Workspace(tmp_path / "ws") as workspace:
-        graph = workspace.graph
-
-        def write() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                graph.annotate("a", {"number": number})
-
-        thread = threading.Thread(target=write)
-        thread.start()
-        try:
-            with contextlib.suppress(ConflictError):  # "is being written all the time"
-                workspace.backup(tmp_path / "first")
-        finally:
-            stop.set()
-            thread.join()
+        # Where no moment was quiet: "is being written all the time".
+        with written_all_the_time(workspace.graph, "a"), contextlib.suppress(ConflictError):
+            workspace.backup(tmp_path / "first")
         workspace.backup(tmp_path / "last")
     assert run(["--workspace", str(tmp_path / "new"), "restore", str(tmp_path / "last")]) == 0
     assert everything(tmp_path / "new") == everything(tmp_path / "ws")

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Neo4jServer, free_port
 from jars import Unavailable
+from neo4j_server import Neo4jServer, free_port
 from s3_server import SECRET, S3Server
 
 from calcigraph import FitOptions, IngestOptions, Workspace
@@ -307,6 +307,14 @@ def test_who_may_not_or_cannot_is_told_in_one_line(
         assert told.count("\n") == 1
         assert not {SECRET, value} & set(told.split()) or variable != "AWS_SECRET_ACCESS_KEY"
     assert objects(bucket) == []
+
+
+def test_an_empty_variable_is_one_that_is_not_set(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "")
+    place = ObjectPath(BUCKET, f"{PREFIX}/a")
+    place.write_bytes(b"here")
+    assert place.read_bytes() == b"here"
 
 
 def while_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from writers import written_all_the_time
 
 from calcigraph import IngestOptions, SyntheticOptions, Workspace
 from calcigraph.cli.app import run
@@ -81,21 +82,8 @@ def test_an_address_is_no_folder(
 
 
 def test_a_copy_of_a_workspace_in_use_is_whole_or_named_as_damaged(home: Path, tmp_path: Path) -> None:
-    stop = threading.Event()
-    with Workspace(home) as workspace:
-        graph = workspace.graph
-
-        def write() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                graph.annotate("a", {"number": number})
-
-        thread = threading.Thread(target=write)
-        thread.start()
+    with Workspace(home) as workspace, written_all_the_time(workspace.graph, "a"):
         shutil.copytree(home, tmp_path / "copy", copy_function=_copied_if_there)
-        stop.set()
-        thread.join()
     assert wrong(home) == []
     found = wrong(tmp_path / "copy")
     if not found:

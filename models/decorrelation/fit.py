@@ -11,9 +11,10 @@ import numpy as np
 from calcigraph.errors import FitError
 from calcigraph.models.consensus import Operator
 from calcigraph.models.decorrelation.inversion import FASTEST_FILM, SHARED, Decorrelated, estimate
+from calcigraph.models.decorrelation.meeting import cuts
 from calcigraph.models.decorrelation.noise import measurement_noise
 from calcigraph.models.decorrelation.pairs import Contacts
-from calcigraph.models.decorrelation.residuals import Sources, sources, whitener
+from calcigraph.models.decorrelation.residuals import Sources, source_parts, sources, whitener
 from calcigraph.models.decorrelation.sensitivity import LINEAR, Alternative, alternatives
 from calcigraph.models.estimate import Estimate, same_for_all
 from calcigraph.models.scale import NORMAL
@@ -104,6 +105,12 @@ def reasons(task: Task, found: Decorrelated, others: Sequence[Alternative]) -> t
         said.append(
             f"cells that do not touch are active together too ({checked.shared_drive:.1f} deviations from chance, two "
             "contacts apart): what drives them in common cannot be told from coupling"
+        )
+    if found.following.shows:
+        said.append(
+            f"neighbours' own activity follows on each other {found.following.after_s:.3g} s later "
+            f"(p {found.following.p:.1g}), as where a cell that fires sets off the next: that looks like coupling, and "
+            "makes the k at which sources are independent too large"
         )
     better = [each for each in others if each.against > PREFERRED]
     if better:
@@ -199,16 +206,17 @@ def feeds(task: Task, found: Decorrelated) -> Estimate[FloatArray]:
         nothing = np.full(len(task.op.inner), np.nan)
         return Estimate(value=nothing, low=nothing, high=nothing)
     k, leak = found.k.value, found.leak
-    raw = sources(task.op, task.train, task.dt, 0)
+    raw = source_parts(task.op, task.train, task.dt, 0)
     traces = task.train
     first_last = (traces[task.op.inner, -1] - traces[task.op.inner, 0]) / (traces.shape[1] - 1)
     mean = first_last - task.dt * (k * task.op.apply(traces) - leak * traces[task.op.inner]).mean(axis=1)
-    residual = raw.residual(k, leak)
-    white = whitener(residual)
+    residual = raw[0] + k * raw[1] + leak * raw[2]
+    whites = [whitener(residual[cells]) for cells in cuts(*residual.shape)]
     # The variance of a mean of F values is their spectrum at frequency 0 over F.
-    gain = np.abs(white.coefficients.sum(axis=1))
-    innovations = np.sqrt((np.asarray(residual) ** 2).mean(axis=1))
-    spread = np.where(gain > 0, white.scale / np.maximum(gain, 1e-3), innovations)
+    gain = np.abs(np.concatenate([white.coefficients.sum(axis=1) for white in whites]))
+    scale = np.concatenate([white.scale for white in whites])
+    innovations = np.sqrt((residual**2).mean(axis=1))
+    spread = np.where(gain > 0, scale / np.maximum(gain, 1e-3), innovations)
     half = NORMAL * np.maximum(spread, innovations) / np.sqrt(residual.shape[1])
     each = Estimate.around(mean / task.dt, half / task.dt)
     if task.options.case != "shared":
@@ -230,7 +238,8 @@ def facts(contacts: Contacts, found: Decorrelated, others: Sequence[Alternative]
 
     estimator; leak (1/s) and leak_score (deviations), if the data ask for one; trace_noise (intensity); pairs (contacts
     between inner cells); shared_drive (deviations, of cells two contacts apart); at_once
-    (deviations, of neighbours within a frame); k_statistical (1/s, the interval
+    (deviations, of neighbours within a frame); following_p (of neighbours' sources that follow on each other) and
+    following_s (after how long); k_statistical (1/s, the interval
     without other assumptions); k_if (1/s, k under each assumption that the data
     allow too).
     """
@@ -241,6 +250,8 @@ def facts(contacts: Contacts, found: Decorrelated, others: Sequence[Alternative]
         "pairs": len(contacts.weight) // 2,
         "shared_drive": found.checks.shared_drive,
         "at_once": found.checks.at_once,
+        "following_p": found.following.p,
+        "following_s": found.following.after_s,
         "k_statistical": [found.k.low, found.k.high],
         "k_if": {each.name: each.k for each in others},
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from calcigraph.models.decorrelation.lags import Following, following
 from calcigraph.models.decorrelation.pair_moments import Checks, Forms, Moments, checks, forms, moments
 from calcigraph.models.decorrelation.pairs import Contacts
 from calcigraph.models.decorrelation.residuals import Sources
@@ -62,6 +63,8 @@ class Decorrelated:
     """The moments at the estimate."""
     checks: Checks
     """What else the sources tell at the estimate."""
+    following: Following
+    """Whether neighbours' sources follow on each other."""
 
 
 def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
@@ -78,7 +81,11 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
     now = _best_start(parts, contacts, float(np.sqrt(parts.slowest * FASTEST / parts.dt / 2)))
     k, leak = now.k, now.leak
     # What the moments are without this leak, in deviations: one that does not show is not told.
-    score = float(np.sqrt(max(_tested(moments(parts, contacts, k, 0.0), np.zeros(1))[1][0], 0.0))) if leak > 0 else 0.0
+    score = (
+        float(np.sqrt(max(_tested(moments(parts, contacts, k, 0.0, one_k=True), np.zeros(1))[1][0], 0.0)))
+        if leak > 0
+        else 0.0
+    )
     if 0 < score < LEAK_SHOWS:
         k, leak, score = _without_leak(parts, contacts, k), 0.0, 0.0
         now = moments(parts, contacts, k, leak)
@@ -87,7 +94,8 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
         low, high = pool.map(lambda side: _end(parts, contacts, now, limit, side), (-1, 1))
     # A drive that neighbours share makes k too large, and what is left of it may be all that there is.
     checked = checks(parts, contacts, k, leak)
-    low = 0.0 if checked.shared_drive > SHARED else low
+    after = following(parts, contacts, k, leak)
+    low = 0.0 if checked.shared_drive > SHARED or after.shows else low
     unexplained = abs(_score(parts, contacts, k, leak, now)[0]) > limit
     # Light of a cell in its neighbour's mask makes it too: what comes and goes within a frame looks the same. And where
     # no k and leak make the sources independent, nothing is told.
@@ -100,6 +108,7 @@ def estimate(parts: Sources, contacts: Contacts) -> Decorrelated:
         unexplained=unexplained,
         at=now,
         checks=checked,
+        following=after,
     )
 
 
@@ -183,7 +192,7 @@ def _score(
     """
     leaks = LEAKS / parts.dt
     for _ in range(LEAK_ROUNDS):
-        at = known if known and known.leak == leak else moments(parts, contacts, k, leak)
+        at = known if known and known.leak == leak else moments(parts, contacts, k, leak, one_k=True)
         values, squares = _tested(at, leaks)
         best = int(np.argmin(squares))
         before, leak = leak, float(leaks[best])

@@ -9,6 +9,7 @@ conjugate is taken.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,8 +29,10 @@ LEAST_RATE = 0.01
 class Sent:
     """What the sources of p cells make of their traces at one k and leak, at f frequencies."""
 
-    theta: FloatArray
-    """(3,): 1, k, r."""
+    k: float
+    leak: float
+    fold: FloatArray
+    """(n, 3), which n sums of the parts of the sources are passed on."""
     kd: float
     """k dt, at least that of the slowest coupling that shows."""
     rd: float
@@ -37,11 +40,16 @@ class Sent:
     to_rest: ComplexArray
     """(p, f), 1 / (D + kappa_j Q)."""
     passed: ComplexArray
-    """(3, p + 1, f), the parts of the sources times that; in the last place, their sum over cells."""
+    """(n, p + 1, f), these sums times that; in the last place, their sum over cells."""
+
+    @property
+    def theta(self) -> FloatArray:
+        """(n,), times which the n sums are the sources: 1, k, r, or 1, r."""
+        return np.array([1.0, self.k, self.leak] if len(self.fold) == 3 else [1.0, self.leak])
 
     @cached_property
     def together(self) -> FloatArray:
-        """Their sum times (1, k, r), (p + 1, 2 f)."""
+        """The sources as they are passed on, (p + 1, 2 f)."""
         return _together(self.theta, self.passed)
 
 
@@ -51,16 +59,21 @@ class Received:
 
     block: Block
     theta: FloatArray
-    """(3,): 1, k, r."""
+    """(n,), see `Sent`."""
     white: Whitener
     weighted: FloatArray
-    """(3, b, F), the whitened parts times the weights of their frames over the square of the cell's scale."""
+    """(n, b, F), the whitened parts times the weights of their frames over the square of the cell's scale."""
     spectra: ComplexArray
-    """(3, b, f), of these."""
-    whitening: ComplexArray
-    """(b, f), F_i."""
+    """(n, b, f), of these."""
+    delays: ComplexArray
+    """(lags + 1, f), what each lag of the autoregression does."""
     to_rest: ComplexArray
     """(b, f), 1 / (D + kappa_i Q)."""
+
+    @cached_property
+    def whitening(self) -> ComplexArray:
+        """(b, f), F_i."""
+        return np.asarray((self.white.coefficients @ reals(self.delays)).view(np.complex128))
 
     @property
     def used(self) -> FloatArray:
@@ -74,7 +87,7 @@ class Received:
 
     @property
     def together(self) -> FloatArray:
-        """The spectra of the sum of the parts times (1, k, r), (b, 2 f)."""
+        """The spectra of the sources, (b, 2 f)."""
         return _together(self.theta, self.spectra)
 
     def instruments(self, spectra: FloatArray, gain: ComplexArray) -> FloatArray:
@@ -93,27 +106,48 @@ def reals(values: ComplexArray) -> FloatArray:
 
 
 def _together(theta: FloatArray, parts: ComplexArray) -> FloatArray:
-    total = parts[0] + theta[1] * parts[1]
-    if theta[2]:
-        total += theta[2] * parts[2]
+    total = parts[0].copy() if len(parts) == 2 else parts[0] + theta[1] * parts[1]
+    if theta[-1]:
+        total += theta[-1] * parts[-1]
     return reals(total)
 
 
-def sent(parts: Sources, contacts: Contacts, k: float, leak: float) -> Sent:
-    """What the cells pass on at one k and leak, both in 1/s."""
+@contextmanager
+def sent(parts: Sources, contacts: Contacts, k: float, leak: float, folded: bool = False) -> Iterator[Sent]:
+    """What the cells pass on at one k and leak, both in 1/s.
+
+    `folded` if the first part and k times the second are passed on as one: enough where k is not varied.
+    """
     kd, rd = max(k, parts.slowest) * parts.dt, max(leak, 0.0) * parts.dt
     # A cell without contacts, or a leak, never comes back to rest: then its trace has no mean.
     rate = kd * np.maximum(contacts.rate, LEAST_RATE) + rd
-    to_rest = np.empty((contacts.cells, len(parts.step)), dtype=np.complex128)
-    passed = np.empty((3, contacts.cells + 1, len(parts.step)), dtype=np.complex128)
+    fold = np.array([[1.0, k, 0.0], [0.0, 0.0, 1.0]]) if folded else np.eye(3)
+    try:
+        memory = parts.spare.pop()
+    except IndexError:  # none, or other threads have it
+        memory = np.empty((4, contacts.cells + 1, len(parts.step)), dtype=np.complex128)
+    to_rest, passed = memory[3, :-1], memory[: len(fold)]
+    _pass_on(parts, rate, k if folded else None, to_rest, passed)
+    yield Sent(k=k, leak=leak, fold=fold, kd=kd, rd=rd, to_rest=to_rest, passed=passed)
+    parts.spare.append(memory)
+
+
+def _pass_on(
+    parts: Sources, rate: FloatArray, folded_k: float | None, to_rest: ComplexArray, passed: ComplexArray
+) -> None:
+    """Fill in what `Sent` holds, from kappa of each cell, (p,)."""
     passed[:, -1] = 0
-    for cells in cuts(contacts.cells, len(parts.step)):
+    for cells in cuts(len(rate), len(parts.step)):
         back = to_rest[cells]
         _inverse(parts.step, parts.mean, rate[cells, None], back)
-        for part in range(3):
-            np.multiply(parts.spectra[part, cells], back, out=passed[part, cells])
-            passed[part, -1] += passed[part, cells].sum(axis=0)
-    return Sent(theta=np.array([1.0, k, leak]), kd=kd, rd=rd, to_rest=to_rest, passed=passed)
+        if folded_k is None:
+            np.multiply(parts.spectra[:, cells], back, out=passed[:, cells])
+        else:
+            both = folded_k * parts.spectra[1, cells]
+            both += parts.spectra[0, cells]
+            np.multiply(both, back, out=passed[0, cells])
+            np.multiply(parts.spectra[2, cells], back, out=passed[1, cells])
+        passed[:, -1] += passed[:, cells].sum(axis=1)
 
 
 def gains(parts: Sources, at: Sent) -> ComplexArray:
@@ -129,23 +163,30 @@ def received(parts: Sources, contacts: Contacts, at: Sent) -> Iterator[Received]
     size = cell_count(len(parts.step))
     for block in contacts.blocks(size):
         cells = block.cells
-        white = whitener(parts.residual(at.theta[1], at.theta[2], cells))
-        weighted = np.empty((3, *white.white.shape))
-        for part in (1, 2):
-            weighted[part] = filtered(white.coefficients, parts.parts[part, cells])
-        # The first part is what the other two leave of the whole.
-        weighted[0] = white.white - at.theta[1] * weighted[1] - at.theta[2] * weighted[2]
-        weighted *= white.weights / (white.scale**2)[:, None]
-        delays = (parts.step + 1) ** -np.arange(white.coefficients.shape[1])[:, None]
+        white, weighted = whitened(parts, at, cells)
         yield Received(
             block=block,
             theta=at.theta,
             white=white,
             weighted=weighted,
             spectra=rfft(weighted, parts.length, axis=2),
-            whitening=(white.coefficients @ reals(delays)).view(np.complex128),
+            delays=(parts.step + 1) ** -np.arange(white.coefficients.shape[1])[:, None],
             to_rest=at.to_rest[cells],
         )
+
+
+def whitened(parts: Sources, at: Sent, cells: slice) -> tuple[Whitener, FloatArray]:
+    """What whitens the sources of some cells, and `Received.weighted`."""
+    white = whitener(parts.residual(at.k, at.leak, cells))
+    weighted = np.empty((len(at.fold), *white.white.shape))
+    for place in range(1, len(weighted)):
+        weighted[place] = filtered(white.coefficients, parts.parts[place + 3 - len(weighted), cells])
+    # The first part is what the others leave of the whole.
+    weighted[0] = white.white
+    for place in range(1, len(weighted)):
+        weighted[0] -= at.theta[place] * weighted[place]
+    weighted *= white.weights / (white.scale**2)[:, None]
+    return white, weighted
 
 
 def cell_count(frequencies: int) -> int:

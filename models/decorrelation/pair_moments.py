@@ -93,58 +93,68 @@ class Checks:
 
 def forms(parts: Sources, contacts: Contacts, k: float, leak: float) -> Forms:
     """The moments at one k and leak, both in 1/s, as polynomials; how well they are known takes as long again."""
-    at = sent(parts, contacts, k, leak)
-    total = _Sum(parts, at)
-    for got in received(parts, contacts, at):
-        total.add(got)
-    return Forms(k=k, leak=leak, forms=total.forms())
+    with sent(parts, contacts, k, leak) as at:
+        total = _Sum(parts, at)
+        for got in received(parts, contacts, at):
+            total.add(got)
+        return Forms(k=k, leak=leak, forms=total.forms())
 
 
-def moments(parts: Sources, contacts: Contacts, k: float, leak: float) -> Moments:
-    """The moments at one k and leak, both in 1/s."""
-    at = sent(parts, contacts, k, leak)
-    total, sources, gain = _Sum(parts, at), at.together, gains(parts, at)
-    pairs, others = np.zeros((2, len(contacts.weight))), np.zeros((2, contacts.cells))
-    for got in received(parts, contacts, at):
-        total.add(got)
-        block = got.block
-        to_neighbours = got.instruments(got.together, gain)
-        pairs[:, block.edges] = block.pairs(to_neighbours, sources)
-        others[:, block.cells] = np.einsum("pmf,pf->mp", to_neighbours, block.far @ sources)
-    both = np.stack([_of_both(contacts, values) for values in pairs])
-    return Moments(
-        k=k,
-        leak=leak,
-        forms=total.forms(),
-        pairs=both[:, contacts.receiver < contacts.sender],
-        others=others,
-    )
+def moments(parts: Sources, contacts: Contacts, k: float, leak: float, one_k: bool = False) -> Moments:
+    """The moments at one k and leak, both in 1/s; `one_k` if they are asked for other leaks, but for no other k.
+
+    Then the parts that do not depend on the leak go together, which saves a third.
+    """
+    with sent(parts, contacts, k, leak, folded=one_k) as at:
+        total, sources, gain = _Sum(parts, at), at.together, gains(parts, at)
+        pairs, others = np.zeros((2, len(contacts.weight))), np.zeros((2, contacts.cells))
+        for got in received(parts, contacts, at):
+            total.add(got)
+            block = got.block
+            to_neighbours = got.instruments(got.together, gain)
+            pairs[:, block.edges] = block.pairs(to_neighbours, sources)
+            others[:, block.cells] = np.einsum("pmf,pf->mp", to_neighbours, block.far @ sources)
+        both = np.stack([_of_both(contacts, values) for values in pairs])
+        return Moments(
+            k=k,
+            leak=leak,
+            forms=total.forms(),
+            pairs=both[:, contacts.receiver < contacts.sender],
+            others=others,
+        )
 
 
 class _Sum:
-    """The forms, added up over blocks of cells."""
+    """The forms, added up over blocks of cells.
+
+    The gains are the same for all cells, so the products are summed over cells at each frequency, and over frequencies
+    last.
+    """
 
     def __init__(self, parts: Sources, at: Sent) -> None:
         self._parts, self._at = parts, at
-        self._gain = gains(parts, at)
-        self._sum = np.zeros((2, 3, 3))
+        self._cross = np.zeros((len(at.fold), len(at.fold), len(parts.step)), dtype=np.complex128)
         self._noise = np.zeros((3, len(parts.step)), dtype=np.complex128)
 
     def add(self, got: Received) -> None:
         """Products of the parts of these cells with those of the others."""
-        spectra, gained = reals(got.spectra), np.empty_like(got.filters)
+        product = np.empty_like(got.spectra)
         for part, passed in enumerate(self._at.passed):
             near = (got.block.against @ reals(passed)).view(np.complex128)
             near *= got.filters
-            for moment, gain in enumerate(self._gain):
-                np.multiply(near, gain, out=gained)
-                # Without a BLAS, as all long sums here: what it gives depends on the number of its threads.
-                self._sum[moment, :, part] += np.einsum("apf,pf->ap", spectra, reals(gained)).sum(axis=1)
+            np.multiply(got.spectra, np.conj(near, out=near), out=product)
+            self._cross[:, part] += product.sum(axis=1)
         self._noise += _noise_met(got, got.to_rest, self._at.to_rest)
 
     def forms(self) -> FloatArray:
-        """(2, 3, 3), noise taken out."""
-        return np.asarray(self._sum - _noise_forms(self._parts, self._gain, self._noise))
+        """(2, 3, 3), noise taken out. Of folded parts the row and column of k hold nothing."""
+        gain, fold = gains(self._parts, self._at), self._at.fold
+        # Without a BLAS, as all long sums here: what it gives depends on the number of its threads.
+        total = np.einsum("mf,abf->mab", np.conj(gain), self._cross).real
+        total -= fold @ _noise_forms(self._parts, gain, self._noise) @ fold.T
+        result, kept = np.zeros((2, 3, 3)), [0, 1, 2] if len(fold) == 3 else [0, 2]
+        result[np.ix_([0, 1], kept, kept)] = total
+        return result
 
 
 def _noise_met(got: Received, to_rest: ComplexArray, passed: ComplexArray) -> ComplexArray:
@@ -176,34 +186,34 @@ def _noise_forms(parts: Sources, gain: ComplexArray, met: ComplexArray) -> Float
 
 def checks(parts: Sources, contacts: Contacts, k: float, leak: float) -> Checks:
     """See `Checks`, at one k and leak, both in 1/s."""
-    at = sent(parts, contacts, k, leak)
-    gain, sources = gains(parts, at)[:1], at.together
-    second, right, slope, variance = np.zeros((4, contacts.cells))
-    once = _AtOnce(parts, contacts, at)
-    for got in received(parts, contacts, at):
-        block, cells = got.block, got.block.cells
-        from_far = block.far @ sources
-        second[cells] = np.einsum(
-            "pf,pf->p", got.instruments(got.together, gain)[:, 0], block.second @ sources[:-1] + from_far
+    with sent(parts, contacts, k, leak) as at:
+        gain, sources = gains(parts, at)[:1], at.together
+        second, right, slope, variance = np.zeros((4, contacts.cells))
+        once = _AtOnce(parts, contacts, at)
+        for got in received(parts, contacts, at):
+            block, cells = got.block, got.block.cells
+            from_far = block.far @ sources
+            second[cells] = np.einsum(
+                "pf,pf->p", got.instruments(got.together, gain)[:, 0], block.second @ sources[:-1] + from_far
+            )
+            # Each cell alone: its equation for k with the whitened residual as it is, its neighbours as the instrument.
+            instrument = got.filters * (gain[0] / parts.weight)
+            instrument *= (block.matrix @ sources[:-1] + from_far).view(np.complex128)
+            power = np.einsum("pf,f->p", instrument.real**2 + instrument.imag**2, parts.weight)
+            instrument *= parts.weight
+            right[cells] = np.einsum("pf,pf->p", reals(got.spectra[0] + leak * got.spectra[2]), reals(instrument))
+            slope[cells] = np.einsum("pf,pf->p", reals(got.spectra[1]), reals(instrument))
+            variance[cells] = power * (np.einsum("a,apf->pf", at.theta, got.weighted) ** 2).mean(axis=1)
+            once.add(got)
+        second *= contacts.beyond  # of the others nothing but rounding is left
+        return Checks(
+            shared_drive=float(second.sum() / max(np.sqrt((second**2).sum()), TINY)),
+            at_once=once.deviations(),
+            cell_right=right,
+            cell_slope=slope,
+            cell_variance=variance,
+            contacts=(once.of_k[0], once.of_k[1] + once.of_changed),
         )
-        # Each cell alone: its equation for k with the whitened residual as it is and its neighbours as the instrument.
-        instrument = got.filters * (gain[0] / parts.weight)
-        instrument *= (block.matrix @ sources[:-1] + from_far).view(np.complex128)
-        power = np.einsum("pf,f->p", instrument.real**2 + instrument.imag**2, parts.weight)
-        instrument *= parts.weight
-        right[cells] = np.einsum("pf,pf->p", reals(got.spectra[0] + leak * got.spectra[2]), reals(instrument))
-        slope[cells] = np.einsum("pf,pf->p", reals(got.spectra[1]), reals(instrument))
-        variance[cells] = power * (np.einsum("a,apf->pf", at.theta, got.weighted) ** 2).mean(axis=1)
-        once.add(got)
-    second *= contacts.beyond  # of the others nothing but rounding is left
-    return Checks(
-        shared_drive=float(second.sum() / max(np.sqrt((second**2).sum()), TINY)),
-        at_once=once.deviations(),
-        cell_right=right,
-        cell_slope=slope,
-        cell_variance=variance,
-        contacts=(once.of_k[0], once.of_k[1] + once.of_changed),
-    )
 
 
 class _AtOnce:
@@ -248,16 +258,16 @@ class _AtOnce:
 
 def contact_moments(parts: Sources, contacts: Contacts, k: float, leak: float) -> tuple[FloatArray, FloatArray]:
     """The moment for k of every contact in each direction, without its weight, and its derivative in k, (e,) each."""
-    at = sent(parts, contacts, k, leak)
-    value, slope = np.zeros((2, len(contacts.weight)))
-    gain, sources, changed = gains(parts, at)[:1], at.together, reals(at.passed[1])
-    for got in received(parts, contacts, at):
-        block = got.block
-        own = got.instruments(got.together, gain)
-        both = np.concatenate([own, got.instruments(reals(got.spectra[1]), gain)], axis=1)
-        value[block.edges], slope[block.edges] = block.pairs(both, sources)
-        slope[block.edges] += block.pairs(own, changed)[0]
-    return value, slope
+    with sent(parts, contacts, k, leak) as at:
+        value, slope = np.zeros((2, len(contacts.weight)))
+        gain, sources, changed = gains(parts, at)[:1], at.together, reals(at.passed[1])
+        for got in received(parts, contacts, at):
+            block = got.block
+            own = got.instruments(got.together, gain)
+            both = np.concatenate([own, got.instruments(reals(got.spectra[1]), gain)], axis=1)
+            value[block.edges], slope[block.edges] = block.pairs(both, sources)
+            slope[block.edges] += block.pairs(own, changed)[0]
+        return value, slope
 
 
 def _of_both(contacts: Contacts, products: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ which is linear in (1, k, r). A polynomial in time is taken out of every cell: i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Sources:
     """Seconds between frames."""
     drift_order: int
     """Degree of the polynomial that was taken out."""
+    spare: list[ComplexArray] = field(default_factory=list)
+    """(4, p + 1, f) each, memory that moments are made in, for the next ones: a system clears what it hands out."""
 
     @property
     def length(self) -> int:
@@ -98,34 +100,62 @@ def sources(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> So
     drift_order
         Degree of the polynomial in time that is taken out.
     """
-    from scipy.fft import next_fast_len, rfft
+    from scipy.fft import next_fast_len
 
-    # What all cells share in a frame (lamp, glow) is no difference between neighbours, and the contrast of the moments
-    # takes out what this leaves.
-    traces = traces - traces.mean(axis=0)
-    own = traces[op.inner]
-    parts = np.stack([np.diff(own, axis=1), -dt * frame_means(op.apply(traces)), dt * frame_means(own)])
+    parts = source_parts(op, traces, dt, drift_order)
     frames = parts.shape[2]
-    powers = np.linspace(-1, 1, frames)[:, None] ** np.arange(drift_order + 1)
-    trend = np.linalg.qr(powers)[0]
-    parts = parts - (parts @ trend) @ trend.T
     length = 2 * next_fast_len(frames + 4, real=True)  # even, and twice the frames, so that no end meets the start
     turn = np.exp(2j * np.pi * np.fft.rfftfreq(length))
-    spectra = np.empty((*parts.shape[:2], len(turn)), dtype=np.complex128)
-    for first in range(0, len(own), CELLS_AT_ONCE):
-        cells = slice(first, first + CELLS_AT_ONCE)
-        spectra[:, cells] = rfft(parts[:, cells], length, axis=2)
     weight = np.full(len(turn), 2.0)
     weight[[0, -1]] = 1.0
     return Sources(
         parts=parts,
-        spectra=spectra,
+        spectra=_spectra(parts, length),
         step=turn - 1,
         mean=(-1 / turn + 13 + 13 * turn - turn**2) / 24,
         weight=weight / length,
         dt=dt,
         drift_order=drift_order,
     )
+
+
+def of_other_law(known: Sources, op: Operator, traces: FloatArray) -> Sources:
+    """The residual sources of the same traces with other weights of the contacts: only the pull differs."""
+    pull = _trendless(_pull(op, traces - traces.mean(axis=0), known.dt)[None], known.drift_order)
+    parts, spectra = known.parts.copy(), known.spectra.copy()
+    parts[1], spectra[1] = pull[0], _spectra(pull, known.length)[0]
+    return replace(known, parts=parts, spectra=spectra)
+
+
+def source_parts(op: Operator, traces: FloatArray, dt: float, drift_order: int) -> FloatArray:
+    """`Sources.parts` from what `sources` is given."""
+    # What all cells share in a frame (lamp, glow) is no difference between neighbours, and the contrast of the moments
+    # takes out what this leaves.
+    traces = traces - traces.mean(axis=0)
+    own = traces[op.inner]
+    parts = np.stack([np.diff(own, axis=1), _pull(op, traces, dt), dt * frame_means(own)])
+    return _trendless(parts, drift_order)
+
+
+def _pull(op: Operator, traces: FloatArray, dt: float) -> FloatArray:
+    return -dt * frame_means(op.apply(traces))
+
+
+def _trendless(parts: FloatArray, order: int) -> FloatArray:
+    powers = np.linspace(-1, 1, parts.shape[-1])[:, None] ** np.arange(order + 1)
+    trend = np.linalg.qr(powers)[0]
+    return np.asarray(parts - (parts @ trend) @ trend.T)
+
+
+def _spectra(parts: FloatArray, length: int) -> ComplexArray:
+    """Fourier transforms of (n, p, F), padded to a length."""
+    from scipy.fft import rfft
+
+    spectra = np.empty((*parts.shape[:2], length // 2 + 1), dtype=np.complex128)
+    for first in range(0, parts.shape[1], CELLS_AT_ONCE):
+        cells = slice(first, first + CELLS_AT_ONCE)
+        spectra[:, cells] = rfft(parts[:, cells], length, axis=2)
+    return spectra
 
 
 def whitener(residual: FloatArray) -> Whitener:

@@ -19,7 +19,7 @@ from calcigraph.models.decorrelation.inversion import FASTEST, Decorrelated, set
 from calcigraph.models.decorrelation.noise import measurement_noise
 from calcigraph.models.decorrelation.pair_moments import contact_moments
 from calcigraph.models.decorrelation.pairs import Contacts
-from calcigraph.models.decorrelation.residuals import Sources, sources
+from calcigraph.models.decorrelation.residuals import Sources, of_other_law, sources
 from calcigraph.models.indicator import HILL, LOG, SCALE, Indicator, Scale
 from calcigraph.models.indicator import LINEAR as BRIGHTNESS
 from calcigraph.models.laws import WEIGHTS
@@ -57,7 +57,7 @@ def alternatives(task: Task, parts: Sources, contacts: Contacts, found: Decorrel
     """The assumptions beside those of the task that the data do not reject, and k under each."""
     laws = [law for law in WEIGHTS if law != task.options.weights] if task.subgraph.has_borders else []
     with ThreadPoolExecutor(2) as pool:
-        tried = [pool.submit(_law, law, task, parts.drift_order, contacts, found) for law in laws]
+        tried = [pool.submit(_law, law, task, parts, contacts, found) for law in laws]
         for indicator, widens in other_indicators(Scale.of(task.recorded, Indicator.of(task.options.indicator))):
             tried.append(pool.submit(_scale, indicator, widens, task, parts, found))
         return tuple(each for one in tried if (each := one.result()) is not None)
@@ -84,14 +84,14 @@ def other_indicators(scale: Scale) -> list[tuple[Indicator, bool]]:
     return [(each, True) for each in widening] + [(each, False) for each in told if each not in known]
 
 
-def _law(law: str, task: Task, drift_order: int, contacts: Contacts, found: Decorrelated) -> Alternative | None:
+def _law(law: str, task: Task, parts: Sources, contacts: Contacts, found: Decorrelated) -> Alternative | None:
     """Another law of weights, unless it is rejected."""
     try:
         op = operator(task.subgraph, law, task.options.setup)
     except FitError:  # this law needs what the culture has not
         return None
     other = Contacts(op, np.full(op.cells, float(np.median(contacts.variance))))
-    of_law = sources(op, task.train, task.dt, drift_order)
+    of_law = of_other_law(parts, op, task.train)
     k, leak = settled(of_law, other, found.k.value, found.leak, within=ROUGHLY)
     if abs(departure(other, contact_moments(of_law, other, k, leak), contacts.weight)) > REJECTED:
         return None
@@ -151,7 +151,7 @@ def _scale(indicator: Indicator, widens: bool, task: Task, parts: Sources, found
         traces = Scale.of(recorded, indicator).applied(recorded.intensity, recorded.labels)[:, : task.split.train]
     except FitError:
         return None
-    other = sources(task.op, traces, task.dt, parts.drift_order)
+    other = replace(sources(task.op, traces, task.dt, parts.drift_order), spare=parts.spare)
     contacts = Contacts(task.op, np.full(task.op.cells, measurement_noise(traces) ** 2))
     k = settled(other, contacts, found.k.value, found.leak, within=ROUGHLY)[0]
     return Alternative(name=f"{indicator}{SCALE}", k=k, widens=widens)

@@ -81,13 +81,12 @@ def bleaching(traces: FloatArray, active: FloatArray | None) -> FloatArray:
     at = (bounds[:-1] + bounds[1:]) / 2 / frames * 2 - 1
     powers = polynomials(at, degree)
     weight = np.ones_like(low)
-    curve = low
+    products = (powers[:, :, None] * powers[:, None, :]).reshape(PIECES, -1)
     for _ in range(ROUNDS):
-        normal = np.einsum("pi,np,pj->nij", powers, weight, powers) + 1e-9 * np.eye(degree + 1)
-        right = np.einsum("pi,np->ni", powers, weight * low)
+        normal = (weight @ products).reshape(-1, degree + 1, degree + 1) + 1e-9 * np.eye(degree + 1)
+        right = (weight * low) @ powers
         factors = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
-        curve = factors @ powers.T
-        above = low - curve
+        above = low - factors @ powers.T
         spread = CONSISTENT * row_medians(np.abs(above))[:, None] + 1e-12
         # Cells at rest depart from the curve to both sides alike.
         off = np.where(above > 0, above, (1 - busy)[:, None] * above)
@@ -122,21 +121,24 @@ def _resting(windows: FloatArray, busy: FloatArray) -> FloatArray:
     """The level around which the values of each window gather, (n, w)."""
     within = (NEAR * busy + WIDE * (1 - busy)).astype(np.float32)
     level = _quantile(windows, BUSY * busy + RESTING * (1 - busy))
+    ones = np.ones(windows.shape[2], dtype=np.float32)
     for _ in range(ROUNDS):
         below = level[:, :, None] - windows
-        near = np.abs(below) <= (within * _lower_deviation(below))[:, None, None]
-        count = near.sum(axis=2, dtype=np.int32)
-        moved = np.where(near, windows, np.float32(0)).sum(axis=2) / np.maximum(count, 1).astype(np.float32)
-        level = np.where(count > 0, moved, level)
+        far = (within * _lower_deviation(below))[:, None, None]
+        near = (np.abs(below, out=below) <= far).astype(np.float32)
+        count = near @ ones
+        near *= windows
+        level = np.where(count > 0, near @ ones / np.maximum(count, 1), level)
     return np.asarray(level)
 
 
 def _lower_deviation(below: FloatArray) -> FloatArray:
     """Deviation of the values under the level, one for each cell."""
     flat = below.reshape(len(below), below.shape[1] * below.shape[2])
-    order = np.sort(np.where(flat > 0, flat, np.float32(np.inf)), axis=1)
-    count = np.isfinite(order).sum(axis=1)
-    median = order[np.arange(len(order)), np.maximum(count - 1, 0) // 2]
+    order = np.sort(flat, axis=1)
+    count = np.count_nonzero(flat > 0, axis=1)
+    place = flat.shape[1] - count + np.maximum(count - 1, 0) // 2
+    median = order[np.arange(len(order)), np.minimum(place, flat.shape[1] - 1)]
     return np.asarray(np.where(count > 0, median, 0) / np.float32(0.6745), dtype=np.float32)
 
 

@@ -61,7 +61,8 @@ def detect_events(graph: Subgraph, options: EventOptions | None = None, *, progr
        the trace as well, and events that the others explain are left out. Where a long event fits badly, several of the
        culture's usual shape are tried in its place (`unmixing.py`).
     4. The same search in the traces with their residuals turned upside down counts what chance gives. Events are
-       accepted down to the score at which half are chance, but not below `min_snr` (`chance.py`).
+       accepted down to the score at which half are chance, but not below `min_snr` (`chance.py`). Few that are far
+       lower than the others are left out as what a drift leaves (`leftovers.py`).
 
     With `method="threshold"`, events are runs of frames above the baseline by `min_snr` deviations of a frame's noise.
 

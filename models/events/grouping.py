@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-GROUP = 2500
+GROUP = 5000
 """Cells that are worked on together, at most."""
 SMALLEST = 100
 """Fewer cells are not shared among workers."""

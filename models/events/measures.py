@@ -11,7 +11,7 @@ import numpy as np
 
 from calcigraph.models.events.grouping import WORKERS, groups
 from calcigraph.models.events.refinement import WEIGHT, Candidates, Expected, extent, model, windows
-from calcigraph.models.events.shapes import RISE, Landmarks, Reals, derivatives, heights, landmarks, reach
+from calcigraph.models.events.shapes import RISE, Landmarks, Reals, derivatives, heights, landmarks, reach, rises
 
 CELLS = 500
 """Cells whose events are measured together."""
@@ -141,8 +141,8 @@ def _moves(events: Candidates, marks: Landmarks) -> Reals:
     for column in range(1, 5):
         changed = events.shape.copy()
         changed[:, column] += NUDGE
-        new = landmarks(sharpened(changed))
-        moves[:, column + 1] = np.stack([new.onset - marks.onset, new.half - marks.half], axis=1) / NUDGE
+        onset, half = rises(sharpened(changed))
+        moves[:, column + 1] = np.stack([onset - marks.onset, half - marks.half], axis=1) / NUDGE
     return moves
 
 

@@ -17,6 +17,8 @@ LEAST = 6.0
 """What two events must explain better than one, at least, however usual they are."""
 RARER = 2.0
 """Twice the logarithm of how much rarer a shape is that counts as unusual beside two others."""
+LITTLE = 0.1
+"""Share of what is forgiven the shape of one event that is left where it is unusual."""
 AT_ONCE = 0.7
 """Frames: no cell begins two events closer together, whose sum is one of an unusual shape."""
 STEPS = 5
@@ -86,8 +88,8 @@ def _merged(
         pair = np.stack([expected.usual(events.shape[at]) for at in (one, two)])
         usual = expected.usual(best.shape)
         needed = np.maximum(needed + usual - pair.sum(axis=0), LEAST)
-        # Two of the culture's usual shape need no excuse by a shape that is not quite of the family.
-        excused = usual >= pair.min(axis=0) - RARER
+        # Two of the culture's usual shape need little excuse by a shape that is not quite of the family.
+        excused = np.where(usual >= pair.min(axis=0) - RARER, 1.0, LITTLE)
         same = single - both < needed + excused * misfit**2 * (own**2).sum(axis=1)
         same |= np.abs(events.shape[one, START] - events.shape[two, START]) < AT_ONCE
         at = one[same]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calcigraph.models.events.shapes import Reals
 from calcigraph.models.scale import CONSISTENT, row_medians
-from calcigraph.store.types import BoolArray, FloatArray, IntArray
+from calcigraph.store.types import BoolArray, FloatArray
 
 SCALES = (1, 2, 4, 8, 16, 32)
 """Frames over which sums are taken."""
@@ -115,7 +116,7 @@ def measure_sums(rest: Reals, active: BoolArray | None = None) -> Sums:
     np.cumsum(rest, axis=1, out=sums[:, 1:])
     busy = None
     if active is not None:
-        busy = np.zeros((cells, frames + 1), dtype=np.int64)
+        busy = np.zeros((cells, frames + 1), dtype=np.int32)
         np.cumsum(active, axis=1, out=busy[:, 1:])
     measured = [_at_scale(sums, busy, scale) for scale in scales.tolist()]
     deviation, error = (np.stack(column, axis=1).astype(np.float64) for column in zip(*measured, strict=True))
@@ -139,23 +140,24 @@ def pooled(parts: Sequence[Sums]) -> Noise:
     return Noise(frame, scales, np.maximum.accumulate(np.maximum(ratio, 1.0), axis=1))
 
 
-def _at_scale(sums: Reals, busy: IntArray | None, scale: int) -> tuple[FloatArray, FloatArray]:
+def _at_scale(sums: Reals, busy: NDArray[np.int32] | None, scale: int) -> tuple[FloatArray, FloatArray]:
     """Deviation of sums over so many frames, over its root, and the standard error of its logarithm, each (n,)."""
     step = max(1, scale // 4)
-    values = (sums[:, scale::step] - sums[:, :-scale:step]) / scale**0.5
-    below, used = values < 0, np.ones(values.shape, dtype=bool)
+    values = sums[:, scale::step] - sums[:, :-scale:step]
+    values *= values.dtype.type(scale**-0.5)
+    below = values < 0
     if busy is not None:
         free = busy[:, scale::step] == busy[:, :-scale:step]
-        enough = ((below & free).sum(axis=1) >= FEWEST_FREE * step)[:, None]
-        below, used = below & (free | ~enough), free | ~enough
-    count = np.maximum(below.sum(axis=1), 1)
-    deviation = ONE_SIDED * np.where(below, -values, values.dtype.type(0)).sum(axis=1) / count
+        free |= (np.count_nonzero(below & free, axis=1) < FEWEST_FREE * step)[:, None]
+        values *= free
+        below &= free
+    count = np.maximum(np.count_nonzero(below, axis=1), 1)
+    deviation = ONE_SIDED * -np.minimum(values, 0).sum(axis=1) / count
     if busy is not None:
         # What rises above the baseline once events are known is mostly noise too; what is left of events is cut.
-        above = used & (values > 0)
-        capped = np.minimum(values, HIGHEST * deviation[:, None])
-        more = above.sum(axis=1)
-        upper = ONE_SIDED * np.where(above, capped, values.dtype.type(0)).sum(axis=1) / np.maximum(more, 1)
+        more = np.count_nonzero(values > 0, axis=1)
+        np.clip(values, 0, (HIGHEST * deviation).astype(values.dtype)[:, None], out=values)
+        upper = ONE_SIDED * values.sum(axis=1) / np.maximum(more, 1)
         deviation = (count * deviation + more * upper) / (count + more)
         count = count + more
     return deviation, RELATIVE_ERROR / np.sqrt(np.maximum(count * step / scale, 1))

@@ -36,7 +36,7 @@ WEIGHT = np.concatenate([[1e-6, 1e-3], SPREAD**-2.0])
 SHORTEST_WINDOW = 24
 FEWEST_ROWS = 40
 """Events of like length that are worth a pass of their own; fewer go with longer ones."""
-MOST_NUMBERS = 100_000
+MOST_NUMBERS = 25_000
 """Frames of all windows of a pass: more would leave the processor's cache."""
 AROUND = 0.5
 """Share of its length by which the window of an event reaches beyond it, so that a shape can grow."""
@@ -174,7 +174,7 @@ class Fitted:
     height: Reals
     """(e,)."""
     misfit: Reals
-    """(e,), sum of squares that is left, with the prior."""
+    """(e,), sum of squares that is left, less that of the target, with the prior."""
     value: Reals
     """(e, w), the shapes at the frames of their windows."""
     first: Reals
@@ -239,7 +239,7 @@ def _left(
     energy = np.maximum(np.einsum("ew,ew->e", value, value), 1e-6)
     height = np.maximum(np.einsum("ew,ew->e", value, target), 0) / energy
     prior = (((shape[:, RISE:] - template[:, RISE:]) / SPREAD) ** 2).sum(axis=1)
-    misfit = np.einsum("ew,ew->e", target, target) - height**2 * energy + prior
+    misfit = prior - height**2 * energy
     return Fitted(shape, height, misfit, value, misfit.copy())
 
 
@@ -250,8 +250,9 @@ def _step(target: Reals, window: Windows, best: Fitted, template: Reals, some: I
     )
     rows = derivatives(shape, frame)
     height = height[:, None].astype(np.float32)
-    rows[:, 1:] *= height[:, :, None]
-    rows *= good[:, None]
+    # The value was cut to the window before.
+    rows[:, 0] = value
+    rows[:, 1:] *= (height * good)[:, None]
     residual = target - height * value
     normal = (rows @ rows.transpose(0, 2, 1)).astype(float)
     right = (rows @ residual[:, :, None])[:, :, 0].astype(float)

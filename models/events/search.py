@@ -20,6 +20,8 @@ AT_ONCE = 24
 """Steps of a search: each gives a cell an event, or a shorter template."""
 CELLS = 128
 """Cells whose scores are computed together."""
+SMALL = 0.1
+"""Share of the recording by which short templates reach beyond it, at most: their spectra are on a smaller circle."""
 SHORTER = 0.7
 """Of the width of a template that does not fit, where shorter ones are tried."""
 CORE = 0.1
@@ -38,8 +40,10 @@ class Filters:
     """Templates as spectra, for traces of one length."""
 
     shapes: Bank
-    spectra: Spectra
-    size: int
+    spectra: tuple[Spectra, ...]
+    """One each."""
+    sizes: tuple[int, ...]
+    """Frames of the circle on which each stands."""
     root_energy: Reals
     """(k, T), root of the energy that lies within the recording for a middle at each frame; infinite if too little."""
     over_root_energy: Reals
@@ -56,24 +60,32 @@ def filters(shapes: Bank, frames: int) -> Filters:
     """Spectra of the templates."""
     # Frames beyond the recording are 0, on either side of the circle.
     size = fft.next_fast_len(frames + shapes.middle + 1, real=True)
-    circle = np.zeros((len(shapes), size), dtype=np.float32)
-    places = np.arange(shapes.values.shape[1]) - shapes.middle
-    short = np.abs(places) < size / 2
-    circle[:, places[short] % size] = shapes.values[:, short]
     inside = np.zeros(size, dtype=np.float32)
     inside[:frames] = 1
-    squares = np.conj(fft.rfft(circle**2, axis=1))
+    squares = np.conj(fft.rfft(_on_circle(shapes, size) ** 2, axis=1))
     energy = fft.irfft(fft.rfft(inside) * squares, size, axis=1)[:, :frames]
     whole = (shapes.values**2).sum(axis=1)[:, None]
     root = np.where(energy >= LEAST_INSIDE * whole, np.sqrt(np.maximum(energy, 1e-9)), np.inf).astype(np.float32)
+    most = int(SMALL * frames)
+    sizes = np.where(shapes.reach <= most, min(fft.next_fast_len(frames + most + 1, real=True), size), size).tolist()
+    circles = {size: _on_circle(shapes, size) for size in set(sizes)}
     return Filters(
         shapes=shapes,
-        spectra=np.conj(fft.rfft(circle, axis=1)),
-        size=size,
+        spectra=tuple(np.conj(fft.rfft(circles[size][k])) for k, size in enumerate(sizes)),
+        sizes=tuple(sizes),
         root_energy=root,
         over_root_energy=1 / root,
         bonus=np.zeros(len(shapes)),
     )
+
+
+def _on_circle(shapes: Bank, size: int) -> Reals:
+    """(k, size), the templates around frame 0 of a circle of frames."""
+    circle = np.zeros((len(shapes), size), dtype=np.float32)
+    places = np.arange(shapes.values.shape[1]) - shapes.middle
+    short = np.abs(places) < size / 2
+    circle[:, places[short] % size] = shapes.values[:, short]
+    return circle
 
 
 @dataclass(frozen=True)
@@ -130,9 +142,9 @@ def _squares(left: Reals, ratio: Reals, least: Reals, given: Filters) -> Iterato
     frames = left.shape[1]
     over_noise, bonus = (1 / ratio).astype(np.float32), given.bonus.astype(np.float32)
     lowest = (ALMOST * least) ** 2
-    every, spectra = slice(None), fft.rfft(left, given.size, axis=1)
-    for k, spectrum in enumerate(given.spectra):
-        values = fft.irfft(spectra * spectrum, given.size, axis=1)[:, :frames]
+    every, spectra = slice(None), {size: fft.rfft(left, size, axis=1) for size in set(given.sizes)}
+    for k, (spectrum, size) in enumerate(zip(given.spectra, given.sizes, strict=True)):
+        values = fft.irfft(spectra[size] * spectrum, size, axis=1)[:, :frames]
         values *= given.over_root_energy[k]
         highest = np.maximum(values.max(axis=1) * over_noise[:, k], 0)
         at = np.flatnonzero(highest**2 + bonus[k] > lowest)
@@ -185,10 +197,11 @@ def picks(left: Reals, ratio: Reals, floor: Reals, given: Filters) -> Picks:
     rows = np.arange(len(left))
     found = []
     for _ in range(AT_ONCE):
-        rows = rows[np.isfinite(over[rows]).any(axis=1)]
+        at = over[rows].argmax(axis=1)
+        more = np.isfinite(over[rows, at])
+        rows, at = rows[more], at[more]
         if not len(rows):
             break
-        at = over[rows].argmax(axis=1)
         k = template[rows, at]
         wrong = _overshoots(left[rows], at, k, score[rows, at], ratio[rows], given)
         fine = ~wrong

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calcigraph.store.types import IntArray
+
 Reals = NDArray[np.floating[Any]]
 """Numbers of either precision."""
 START, RISE, PLATEAU, FALL, POWER = range(5)
@@ -41,9 +43,23 @@ def heights(shape: Reals, frame: Reals) -> Reals:
     kind = frame.dtype
     start = shape[:, START, None].astype(kind)
     rise, plateau, fall, power = np.exp(shape[:, RISE:].T).astype(kind)[:, :, None]
-    late = np.maximum((frame - start - plateau) / fall, kind.type(TINY))
-    rising = 1 / (1 + np.exp(np.minimum(-(frame - start) * (kind.type(SLOPE) / rise), kind.type(60))))
-    return np.asarray(rising * np.exp(-np.exp(np.minimum(power * np.log(late), kind.type(5)))))
+    # In place: these are most of what detection computes.
+    value = frame - start
+    over = value * (kind.type(-SLOPE) / rise)
+    np.minimum(over, kind.type(60), out=over)
+    np.exp(over, out=over)
+    over += 1
+    value -= plateau
+    value /= fall
+    np.maximum(value, kind.type(TINY), out=value)
+    np.log(value, out=value)
+    value *= power
+    np.minimum(value, kind.type(5), out=value)
+    np.exp(value, out=value)
+    np.negative(value, out=value)
+    np.exp(value, out=value)
+    value /= over
+    return np.asarray(value)
 
 
 def derivatives(shape: Reals, frame: Reals) -> Reals:
@@ -51,21 +67,37 @@ def derivatives(shape: Reals, frame: Reals) -> Reals:
     kind = frame.dtype
     start = shape[:, START, None].astype(kind)
     rise, plateau, fall, power = np.exp(shape[:, RISE:].T).astype(kind)[:, :, None]
-    early = (frame - start) * (kind.type(SLOPE) / rise)
-    late = np.maximum((frame - start - plateau) / fall, kind.type(TINY))
+    late = frame - start
+    early = late * (kind.type(SLOPE) / rise)
+    late -= plateau
+    late /= fall
+    np.maximum(late, kind.type(TINY), out=late)
     logs = np.log(late)
-    raised = np.exp(np.minimum(power * logs, kind.type(5)))
-    rising = 1 / (1 + np.exp(np.minimum(-early, kind.type(60))))
+    raised = logs * power
+    np.minimum(raised, kind.type(5), out=raised)
+    np.exp(raised, out=raised)
+    rising = np.exp(np.minimum(-early, kind.type(60)))
+    rising += 1
+    np.divide(1, rising, out=rising)
     result = np.empty((len(shape), 6, frame.shape[1]), dtype=kind)
-    value = result[:, 0] = rising * np.exp(-raised)
-    edge = value * (1 - rising)
-    slope = value * power * raised
-    by_time = slope / (np.maximum(late, kind.type(1e-3)) * fall)
-    result[:, 1] = by_time - edge * (kind.type(SLOPE) / rise)
-    result[:, 2] = -edge * early
-    result[:, 3] = plateau * by_time
-    result[:, 4] = slope
-    result[:, 5] = -slope * logs
+    value, by_start, by_rise, by_plateau, by_fall, by_power = result.transpose(1, 0, 2)
+    np.exp(-raised, out=value)
+    value *= rising
+    np.multiply(value, power, out=by_fall)
+    by_fall *= raised
+    # Time passes: down the fall, and up the rise.
+    np.maximum(late, kind.type(1e-3), out=late)
+    late *= fall
+    np.divide(by_fall, late, out=by_start)
+    np.multiply(plateau, by_start, out=by_plateau)
+    np.subtract(1, rising, out=rising)
+    rising *= value
+    np.multiply(rising, early, out=by_rise)
+    np.negative(by_rise, out=by_rise)
+    rising *= kind.type(SLOPE) / rise
+    by_start -= rising
+    np.multiply(by_fall, logs, out=by_power)
+    np.negative(by_power, out=by_power)
     return result
 
 
@@ -108,17 +140,7 @@ class Landmarks:
 
 def landmarks(shape: Reals) -> Landmarks:
     """Where shapes pass shares of their height."""
-    before, after = reach(shape)
-    # Points lie densely in the rise and sparsely in the fall.
-    rise = np.exp(shape[:, RISE])
-    turn = np.minimum(shape[:, START] + 3 * rise + 0.5, after)
-    share = np.linspace(0, 1, FINE // 2)
-    early = before[:, None] - rise[:, None] + (turn - before + rise)[:, None] * share
-    late = turn[:, None] + (after - turn)[:, None] * share[1:]
-    frame = np.concatenate([early, late], axis=1)
-    value = heights(shape, frame)
-    top = value.max(axis=1)
-    at = value.argmax(axis=1)
+    frame, value, at, top = _curves(shape)
     # The middle of what is nearly as high: a plateau has no peak of its own.
     high = value >= 0.98 * top[:, None]
     first, last = high.argmax(axis=1), high.shape[1] - 1 - high[:, ::-1].argmax(axis=1)
@@ -137,7 +159,28 @@ def landmarks(shape: Reals) -> Landmarks:
     )
 
 
-def _crossing(frame: Reals, value: Reals, level: Reals, top: Reals, *, up: bool) -> Reals:
+def rises(shape: Reals) -> tuple[Reals, Reals]:
+    """Onset and half rise alone, as in `landmarks`."""
+    frame, value, at, top = _curves(shape)
+    return _crossing(frame, value, 0.1 * top, at, up=True), _crossing(frame, value, 0.5 * top, at, up=True)
+
+
+def _curves(shape: Reals) -> tuple[Reals, Reals, IntArray, Reals]:
+    """Frames, (e, p), and the shapes there; the column of the highest value, and that value."""
+    before, after = reach(shape)
+    # Points lie densely in the rise and sparsely in the fall.
+    rise = np.exp(shape[:, RISE])
+    turn = np.minimum(shape[:, START] + 3 * rise + 0.5, after)
+    share = np.linspace(0, 1, FINE // 2)
+    early = before[:, None] - rise[:, None] + (turn - before + rise)[:, None] * share
+    late = turn[:, None] + (after - turn)[:, None] * share[1:]
+    frame = np.concatenate([early, late], axis=1)
+    value = heights(shape, frame)
+    at = value.argmax(axis=1)
+    return frame, value, at, value[np.arange(len(value)), at]
+
+
+def _crossing(frame: Reals, value: Reals, level: Reals, top: IntArray, *, up: bool) -> Reals:
     """Where each row passes a level before (up) or after its highest point, by straight lines."""
     columns = np.arange(frame.shape[1])
     rows = np.arange(len(frame))
@@ -172,6 +215,12 @@ class Bank:
 
     def __len__(self) -> int:
         return len(self.width)
+
+    @property
+    def reach(self) -> IntArray:
+        """(k,), frames from the middle to the farthest end."""
+        places = np.abs(np.arange(self.values.shape[1]) - self.middle)
+        return np.asarray(np.where(self.values > 0, places, 0).max(axis=1))
 
 
 def bank(longest: float) -> Bank:

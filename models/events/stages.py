@@ -17,6 +17,7 @@ import numpy as np
 from calcigraph.models.events.baseline import running_baseline
 from calcigraph.models.events.chance import Share, chance_share, least_score, silent_below
 from calcigraph.models.events.grouping import WORKERS, groups
+from calcigraph.models.events.leftovers import drifting
 from calcigraph.models.events.noise import (
     Noise,
     Quiet,
@@ -59,6 +60,8 @@ TOO_LONG = 3.0
 """Lengths of a long event: what is longer is weighed against a wandering baseline."""
 FEWEST_LEARNT = 10
 """Well fitted events from which usual shapes are learnt once more."""
+FEW = 250
+"""Cells whose levels are measured together, so that they stay in the processor's cache."""
 MOST_SEARCHED = 500
 """Cells in which chance events are counted and the wandering of baselines is measured, at most."""
 
@@ -150,6 +153,7 @@ class _Stages:
         chance, searched = self._chance(level, events)
         least = least_score(events.score, chance, searched, cells, frames, self._least)
         events = events.chosen(events.score >= least)
+        events = events.chosen(~drifting(events))
         self._told()
         by_chance = round((chance >= least).sum() * cells / max(searched, 1))
         return Found(level, events, self._expected(level), window, least, by_chance)
@@ -177,7 +181,7 @@ class _Stages:
             steps[rows] = step_deviation(left)
             return measure_sums(left, None if known is None else known.active[rows])
 
-        noise = pooled(list(self._pool.map(measured, groups(cells))))
+        noise = pooled(list(self._pool.map(measured, groups(cells, FEW))))
         if active is not None:
             busy = active > BUSY
             # Set where all cells are at hand, and used again for the busy ones alone.
@@ -193,7 +197,7 @@ class _Stages:
         def scaled(rows: slice) -> None:
             rest[rows] = (traces[rows] - baseline[rows]) / scale[rows, None]
 
-        list(self._pool.map(scaled, groups(cells)))
+        list(self._pool.map(scaled, groups(cells, FEW)))
         return Level(baseline, noise, rest)
 
     def _baseline(self, quiet: FloatArray, active: BoolArray | None, window: int) -> FloatArray:
@@ -204,7 +208,7 @@ class _Stages:
         def running(rows: slice) -> None:
             baseline[rows] = running_baseline(quiet[rows], window, None if share is None else share[rows])
 
-        list(self._pool.map(running, groups(len(quiet))))
+        list(self._pool.map(running, groups(len(quiet), FEW)))
         if active is None:
             return baseline
         known, some = active, spread(len(quiet))
@@ -213,7 +217,7 @@ class _Stages:
         def followed(rows: slice) -> None:
             baseline[rows], _ = wandering_baseline(quiet[rows], baseline[rows], known[rows], self._wave, smoothers)
 
-        list(self._pool.map(followed, groups(len(quiet))))
+        list(self._pool.map(followed, groups(len(quiet), FEW)))
         return baseline
 
     def _expected(self, level: Level) -> Expected:

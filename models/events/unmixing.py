@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from calcigraph.models.events.search import Filters, Picks
+from calcigraph.models.events.search import CELLS, Filters, Picks, Spectra
 from calcigraph.models.events.shapes import START, Reals
 
 STEPS = 150
@@ -20,23 +20,35 @@ def unmixed(left: Reals, ratio: Reals, given: Filters, least: float) -> Picks:
     Teboulle 2009). Neighbouring frames are one event. Those with a score of less than `least` are left out.
     """
     usual = int(given.bonus.argmax())
-    frames = left.shape[1]
     kernel = given.shapes.values[usual].astype(np.float32)
-    spectrum, size = given.spectra[usual], given.size
     root = float(np.sqrt((kernel**2).sum()))
-    step = 1 / float((np.abs(spectrum) ** 2).max())
-    error = (ratio[:, usual] * root).astype(np.float32)[:, None]
-    toward = fft.irfft(fft.rfft(left.astype(np.float32), size, axis=1) * spectrum, size, axis=1)[:, :frames]
-    toward = toward - THIN * error
+    thin = (THIN * ratio[:, usual] * root).astype(np.float32)[:, None]
+    height = np.empty(left.shape, dtype=np.float32)
+    for first in range(0, len(left), CELLS):
+        some = slice(first, first + CELLS)
+        height[some] = _heights(left[some].astype(np.float32), thin[some], given.spectra[usual], given.sizes[usual])
+    return _gathered(height, ratio, given, usual, root, least)
+
+
+def _heights(left: Reals, thin: Reals, spectrum: Spectra, size: int) -> Reals:
+    """(n, T), of the shape at every frame; `thin`, (n, 1), makes each lower."""
+    frames = left.shape[1]
+    toward = fft.irfft(fft.rfft(left, size, axis=1) * spectrum, size, axis=1)[:, :frames] - thin
     power = (np.abs(spectrum) ** 2).astype(np.float32)
+    step = 1 / float(power.max())
     height, ahead, pace = np.zeros_like(toward), np.zeros_like(toward), 1.0
     for _ in range(STEPS):
-        slope = fft.irfft(fft.rfft(ahead, size, axis=1) * power, size, axis=1)[:, :frames] - toward
-        new = np.maximum(ahead - step * slope, 0)
+        new = fft.irfft(fft.rfft(ahead, size, axis=1) * power, size, axis=1)[:, :frames]
+        new -= toward
+        new *= -step
+        new += ahead
+        np.maximum(new, 0, out=new)
         later = (1 + np.sqrt(1 + 4 * pace**2)) / 2
-        ahead = new + (pace - 1) / later * (new - height)
+        np.subtract(new, height, out=ahead)
+        ahead *= np.float32((pace - 1) / later)
+        ahead += new
         height, pace = new, later
-    return _gathered(height, ratio, given, usual, root, least)
+    return height
 
 
 def _gathered(height: Reals, ratio: Reals, given: Filters, usual: int, root: float, least: float) -> Picks:

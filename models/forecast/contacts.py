@@ -1,23 +1,19 @@
-"""What the contacts add to a forecast, against cells that have exchanged their places."""
+"""What the contacts add to a forecast of traces, against cells that have exchanged their places."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import sparse
 
-from calcigraph.models.forecast.lighting import Rests, learnable, learnable_count, thinned
-from calcigraph.models.forecast.logit import learn
-from calcigraph.models.forecast.past import LAGS, Past, before, own_events
-from calcigraph.models.forecast.ridge import solved
+from calcigraph.models.forecast.logit import Taught, pooled
+from calcigraph.models.forecast.neighbours import AHEAD, TOLD, Rings, neighbourhoods, own_state, shown, told
+from calcigraph.models.forecast.past import LAGS, Past, before
+from calcigraph.models.forecast.ridge import penalised
 from calcigraph.store.types import FloatArray, IntArray, Progress, silent
 
-AHEAD = 2
-"""Frames: the horizon at which contacts are judged."""
 LEVEL = 0.05
 """p up to which contacts are said to help."""
 LEAST = 0.005
@@ -27,28 +23,12 @@ PARTS = 4
 """Parts of a recording, each of which is judged by what the others teach."""
 FEWEST_CELLS = 8
 """With fewer cells hardly any two exchanges differ."""
-VALUES, RISES = 4, ((0, 1), (1, 1), (2, 1), (0, 2), (2, 2))
-"""How many values a cell shows, and the rises: how many frames ago, and frames of the means before and after."""
-KINDS = (slice(0, 3), slice(3, 5))
-"""Of the rises: of single frames, and of means of two."""
-TOLD = VALUES + 2 * len(RISES) + len(KINDS) + 2 + 3
-"""How many numbers a cell is told: of its neighbours, of the rises of those beyond, of both together, and of these what
-it means to a cell that rises itself, and to one that has long been quiet."""
+RIDGE = 0.1
+"""Penalty of what neighbours tell, relative to its own squares."""
+STRENGTHS = (0.0, 1.0, 10.0)
+"""How much the other cultures together count against the culture itself."""
 TOGETHER, TOLD_NUMBERS = 8, 20_000_000
 """Exchanges whose sums are made at once, at most, and how many numbers they may hold."""
-BEYOND_NOISE = 2.0
-"""Deviations of its noise from which a step counts as a rise."""
-WHOLE_RISE = 1.0
-"""Deviations of the cell at which it counts no more: that a cell fires tells more than how brightly."""
-QUIET = 0.5
-"""Deviations above the level below which a cell is quiet."""
-RECOVERED = 60.0
-"""Frames since its last own event after which a cell counts as wholly recovered."""
-Real = npt.NDArray[np.floating[Any]]
-Rings = tuple[sparse.csr_array, sparse.csr_array]
-"""Means over cells in contact, and over cells in contact with these."""
-NATS_ROWS = 30_000
-"""Frames of resting cells from which what contacts add to events is learnt, four times."""
 MOST_CELLS = 1000
 """Cells that are forecast, evenly chosen: their neighbours are told whole."""
 
@@ -77,15 +57,20 @@ class ContactGain:
 
 
 def contact_gain(
-    past: Past, pairs: IntArray, exchanges: int, rng: np.random.Generator, progress: Progress = silent
+    past: Past,
+    pairs: IntArray,
+    exchanges: int,
+    rng: np.random.Generator,
+    progress: Progress = silent,
+    taught: Sequence[Taught] = (),
 ) -> ContactGain | None:
     """How much better cells are forecast with their neighbours' past than with their own alone.
 
     Both are regressions fitted to three quarters of the frames and judged in the other, each quarter in turn. The
     neighbours are cells in contact, and those in contact with these. In an exchange, each cell's traces are put in the
-    place of another's: the neighbours are then any cells. So p holds for
-    whatever the cells do, as long as they do it independently. A drive that reaches cells near each other makes
-    neighbours informative without any coupling.
+    place of another's: the neighbours are then any cells. So p holds for whatever the cells do, as long as they do it
+    independently, and for whatever others teach. A drive that reaches cells near each other makes neighbours
+    informative without any coupling.
 
     Parameters
     ----------
@@ -99,6 +84,9 @@ def contact_gain(
         Draws them.
     progress
         Called with the stage "exchanging cells".
+    taught
+        Of other cultures, what neighbours tell there. It counts (STRENGTHS) as serves the culture best, in each
+        exchange too.
 
     Returns
     -------
@@ -113,84 +101,32 @@ def contact_gain(
     for place in range(0, len(orders), sums.together):
         progress("exchanging cells", place, len(orders))
         some = slice(place, place + sums.together)
-        gains[some] = sums.gains(orders[some])
+        gains[some] = [sums.gain(beyond, taught) for beyond in sums.told(orders[some])]
     progress("exchanging cells", len(orders), len(orders))
     return ContactGain(float(gains[0]), float(gains[1:].mean()), float((gains >= gains[0]).mean()))
 
 
-def contact_nats(past: Past, where: Rests, pairs: IntArray) -> float | None:
-    """What the neighbours' past adds to the forecast of events: log-likelihood per event.
-
-    Both forecasts, with and without it, are learnt from three quarters of the frames and judged in the other, each
-    quarter in turn.
+def contact_lesson(past: Past, pairs: IntArray) -> Taught | None:
+    """What a culture teaches others of what neighbours tell beyond the own past, a row; None without contacts.
 
     Parameters
     ----------
-    past, where
-        The culture, where its cells rest and light up.
-    pairs
-        (m, 2), contacts.
-
-    Returns
-    -------
-    None without contacts, and where hardly anything lights up.
+    past, pairs
+        As for `contact_gain`.
     """
     if not len(pairs):
         return None
-    return nats_of(past, where, told_by(past, pairs))
+    sums = _Sums(past, neighbourhoods(pairs, len(past.values)))
+    crossed, squares, products = (each.sum(axis=0) for each in sums.told(np.arange(len(past.values))[None])[0])
+    own = np.column_stack([crossed, np.sum(sums.products, axis=0)])
+    explained = np.linalg.solve(penalised(np.sum(sums.grams, axis=0)), own)
+    gram, left = squares - crossed.T @ explained[:, :-1], products - crossed.T @ explained[:, -1]
+    return Taught(gram / sums.rows, left / sums.rows)
 
 
-def told_by(past: Past, pairs: IntArray) -> FloatArray:
-    """(n, T, TOLD), what each cell is told by its neighbours."""
-    rings = neighbourhoods(pairs, len(past.values))
-    return np.moveaxis(_told(shown(past), own_state(past), rings), 1, 2)
-
-
-def nats_of(past: Past, where: Rests, told: FloatArray) -> float | None:
-    """What some further features of each cell, (n, T, q), add to the forecast of events: as `contact_nats`."""
-    edges = np.linspace(LAGS, past.values.shape[1] - where.ahead, PARTS + 1).astype(int)
-    parts = [learnable(past, where, slice(*span), told) for span in pairwise(edges)]
-    gained = came = 0.0
-    for place, (rows, lit) in enumerate(parts):
-        rest = [part for at, part in enumerate(parts) if at != place]
-        known, after = (np.concatenate(each) for each in zip(*rest, strict=True))
-        known, after = thinned(known, after, NATS_ROWS)
-        for sign, count in ((-1, learnable_count()), (1, rows.shape[1])):
-            chance = learn([(known[:, :count], after)])
-            if chance is None:
-                return None
-            p = chance(rows[:, :count])
-            gained += sign * float(np.where(lit, np.log(p), np.log1p(-p)).sum())
-        came += float(lit.sum())
-    return gained / came if came else None
-
-
-def averaging(pairs: IntArray, count: int) -> sparse.csr_array:
-    """(n, n), takes the mean over each cell's neighbours; 0 for a cell that has none.
-
-    >>> averaging(np.array([[0, 1], [1, 2]]), 3).toarray().tolist()
-    [[0.0, 1.0, 0.0], [0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]
-    """
-    one, two = np.concatenate([pairs, pairs[:, ::-1]]).T
-    neighbours = np.bincount(one, minlength=count)
-    return sparse.csr_array((1 / neighbours[one], (one, two)), shape=(count, count))
-
-
-def neighbourhoods(pairs: IntArray, count: int) -> Rings:
-    """(n, n) twice: the mean over each cell's neighbours, and over their neighbours that are not among them.
-
-    >>> neighbourhoods(np.array([[0, 1], [1, 2]]), 3)[1].toarray().tolist()
-    [[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
-    """
-    near = averaging(pairs, count)
-    one, two = near.nonzero()
-    touching = sparse.csr_array((np.ones(len(one), np.int64), (one, two)), shape=near.shape)
-    ways = (touching @ touching).tocoo()
-    further = np.asarray(touching[ways.row, ways.col]).ravel() == 0
-    further &= ways.row != ways.col
-    one, two = ways.row[further], ways.col[further]
-    number = np.bincount(one, minlength=count)
-    return near, sparse.csr_array((1 / number[one], (one, two)), shape=near.shape)
+Products = tuple[FloatArray, FloatArray, FloatArray]
+"""Of what neighbours tell, (PARTS, f, TOLD) with own features, (PARTS, TOLD, TOLD) with itself, (PARTS, TOLD) with what
+came."""
 
 
 class _Sums:
@@ -209,87 +145,69 @@ class _Sums:
         self._spans = [slice(first, last) for first, last in pairwise(edges)]
         rows = [_rows(np.concatenate(own)[:, span]) for span in self._spans]
         came = (before(past.values[:, ::-1], AHEAD)[:, ::-1] - past.level) / past.scale
-        self._came = [came[self._chosen, span].ravel() for span in self._spans]
-        self._grams = [own.T @ own for own in rows]
-        self._products = [own.T @ came for own, came in zip(rows, self._came, strict=True)]
-        self._own = [np.column_stack(each).astype(np.float32) for each in zip(rows, self._came, strict=True)]
+        known = [came[self._chosen, span].ravel() for span in self._spans]
+        self.grams = [own.T @ own for own in rows]
+        self.products = [own.T @ came for own, came in zip(rows, known, strict=True)]
+        self.rows = float(sum(map(len, known)))
+        self._own = [np.column_stack(each).astype(np.float32) for each in zip(rows, known, strict=True)]
         """Own features, and last what came."""
-        self._alone = self._error(self._grams, self._products)
+        self._inverse = [np.linalg.inv(penalised(np.sum(self.grams, axis=0) - mine)) for mine in self.grams]
+        """Of each part, of the moments of the others, with the penalty; beside it their products and weights."""
+        self._came = [np.sum(self.products, axis=0) - mine for mine in self.products]
+        self._weights = [inverse @ came for inverse, came in zip(self._inverse, self._came, strict=True)]
+        errors = zip(known, self._weights, self.grams, self.products, strict=True)
+        self._alone = sum(float(c @ c - 2 * w @ product + w @ gram @ w) for c, w, gram, product in errors)
         self.together = int(np.clip(TOLD_NUMBERS // (TOLD * self._state[:, 0].size), 1, TOGETHER))
         """Exchanges whose sums are made at once."""
 
-    def gains(self, orders: IntArray) -> list[float]:
-        """Share of the error that neighbours take away, for each order of the cells (o, n)."""
-        told = np.concatenate([_told(self._shown[order], self._state, self._rings) for order in orders], axis=1)
-        parts = [np.moveaxis(told[..., span], 1, 0).reshape(told.shape[1], -1) for span in self._spans]
-        across = [(more @ own).T for own, more in zip(self._own, parts, strict=True)]
-        squares = [more @ more.T for more in parts]
-        found = []
-        for place in range(len(orders)):
-            at = slice(TOLD * place, TOLD * (place + 1))
-            grams = [
-                np.block([[gram, crossed[:-1, at]], [crossed[:-1, at].T, square[at, at]]])
-                for gram, crossed, square in zip(self._grams, across, squares, strict=True)
-            ]
-            products = [np.append(own, crossed[-1, at]) for own, crossed in zip(self._products, across, strict=True)]
-            found.append(1 - self._error(grams, products) / self._alone)
-        return found
+    def told(self, orders: IntArray) -> list[Products]:
+        """Of each order of the cells, (o, n), the products of what neighbours tell."""
+        numbers = np.concatenate([told(self._shown[order], self._state, self._rings) for order in orders], axis=1)
+        parts = [np.moveaxis(numbers[..., span], 1, 0).reshape(numbers.shape[1], -1) for span in self._spans]
+        across = [(more @ own).T.astype(np.float64) for own, more in zip(self._own, parts, strict=True)]
+        squares = [(more @ more.T).astype(np.float64) for more in parts]
+        places = [slice(TOLD * place, TOLD * (place + 1)) for place in range(len(orders))]
+        return [
+            (
+                np.stack([each[:-1, at] for each in across]),
+                np.stack([each[at, at] for each in squares]),
+                np.stack([each[-1, at] for each in across]),
+            )
+            for at in places
+        ]
 
-    def _error(self, grams: list[FloatArray], products: list[FloatArray]) -> float:
-        """Squared error of each part, forecast by what the others teach."""
-        gram, product = np.sum(grams, axis=0), np.sum(products, axis=0)
-        error = sum(float(came @ came) for came in self._came)
-        for mine, came in zip(grams, products, strict=True):
-            weights = solved(gram - mine, product - came)
-            error += float(weights @ mine @ weights - 2 * weights @ came)
-        return error
+    def gain(self, found: Products, taught: Sequence[Taught]) -> float:
+        """Share of the error that neighbours take away.
+
+        What they tell is regressed on beyond the own past (Frisch, Waugh): the moments of what own features leave of
+        it are few, and those of other cultures are added to them.
+        """
+        crossed, squares, products = found
+        rows = self.rows * (1 - 1 / PARTS)
+        known = [pooled(taught, rows * strength) for strength in STRENGTHS] if taught else [None]
+        changes = np.empty((len(known), PARTS))
+        for part, inverse in enumerate(self._inverse):
+            other = crossed.sum(axis=0) - crossed[part]
+            explained = inverse @ other
+            gram = squares.sum(axis=0) - squares[part] - other.T @ explained
+            mine = products.sum(axis=0) - products[part] - explained.T @ self._came[part]
+            # What the other parts' regressions leave of this one: own features give told - own @ explained.
+            across = crossed[part] - self.grams[part] @ explained
+            judged = squares[part] - explained.T @ crossed[part] - across.T @ explained
+            came = products[part] - explained.T @ self.products[part] - across.T @ self._weights[part]
+            for row, beforehand in enumerate(known):
+                weights = _weights(gram, mine, beforehand)
+                changes[row, part] = weights @ judged @ weights - 2 * weights @ came
+        return -float(changes.sum(axis=1).min()) / self._alone
+
+
+def _weights(gram: FloatArray, products: FloatArray, known: Taught | None) -> FloatArray:
+    """(TOLD,), of a ridge regression."""
+    if known is not None:
+        gram, products = gram + known.gram, products + known.products
+    penalty = RIDGE * np.diag(gram) + 1e-9 * np.trace(gram) + np.finfo(float).tiny
+    return np.asarray(np.linalg.solve(gram + np.diag(penalty), products))
 
 
 def _rows(values: FloatArray) -> FloatArray:
     return values.reshape(-1, values.shape[-1])
-
-
-def _told(shown: Real, own: Real, rings: Rings) -> Real:
-    """(m, TOLD, T), what m cells are told by their neighbours, and by these cells' neighbours.
-
-    A rise tells most to a cell that is quiet, and has been for long: one that is lit has had its part of the wave. It
-    also tells whether a small rise of the cell itself is more than noise. Where both neighbours and cells beyond rise,
-    a wave may come; a neighbour that rises alone may have an event of its own. So the geometric mean of both is told.
-    """
-    near, beyond = (
-        (ring @ part.reshape(len(part), -1)).reshape(ring.shape[0], *part.shape[1:])
-        for ring, part in zip(rings, (shown, shown[:, VALUES:]), strict=True)
-    )
-    values, risen = near[:, :VALUES], near[:, VALUES:]
-    single = risen[:, KINDS[0]].sum(axis=1)
-    both = [np.sqrt(risen[:, kind].sum(axis=1) * beyond[:, kind].sum(axis=1)) for kind in KINDS]
-    together = np.stack([single, *both], axis=1)
-    quiet, rises, recovered = (own[:, [at]] for at in range(3))
-    told = [values, quiet * risen, quiet * beyond, quiet * together[:, 1:], rises * together[:, :2]]
-    return np.asarray(np.concatenate([*told, recovered * together], axis=1))
-
-
-def shown(past: Past) -> FloatArray:
-    """(n, VALUES + len(RISES), T), what a cell shows to others: its value, now and before, and how it rose.
-
-    A rise is a step, of a frame or of a mean of two, beyond 2 deviations of its noise, and up to WHOLE_RISE.
-    """
-    now = past.relative
-    values = [now, before(now, 1), np.maximum(now - 0.5, 0), np.maximum(before(now, 3) - 0.5, 0)]
-    return np.stack([*values, *(_rise(past, lag, frames) for lag, frames in RISES)], axis=1)
-
-
-def _rise(past: Past, lag: int, frames: int) -> FloatArray:
-    after, earlier = (
-        np.mean([before(past.relative, first + at) for at in range(frames)], axis=0) for first in (lag, lag + frames)
-    )
-    return np.asarray(np.clip(after - earlier - BEYOND_NOISE * np.sqrt(2 / frames) * past.noise, 0, WHOLE_RISE))
-
-
-def own_state(past: Past) -> FloatArray:
-    """(n, 3, T), from 0 to 1: that a cell is near its level, over two frames; its own step up; how recovered it is."""
-    now = past.relative
-    quiet = now + before(now, 1) < 2 * QUIET
-    step = np.clip(now - before(now, 1), 0, WHOLE_RISE)
-    recovered = quiet * np.minimum(own_events(now)[0] / RECOVERED, 1)
-    return np.stack([quiet.astype(np.float64), step, recovered], axis=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcigraph.models.forecast.logit import Taught, learn
+from calcigraph.models.forecast.logit import Part, learn
 from calcigraph.models.forecast.past import LAGS, LIT, Past, feature_count
 from calcigraph.models.forecast.past_events import COUNT, history
 from calcigraph.store.types import BoolArray, FloatArray, IntArray
@@ -130,7 +130,7 @@ def thinned(rows: FloatArray, came: BoolArray, most: int) -> tuple[FloatArray, B
     return rows[::step], came[::step]
 
 
-def forecast_lighting(past: Past, where: Rests, learnt: Sequence[Taught]) -> Lighting | None:
+def forecast_lighting(past: Past, where: Rests, learnt: Sequence[Part]) -> Lighting | None:
     """Learn when cells light up, and judge it in the held-out part of a culture.
 
     A logistic regression on the features of `past.py`, hinges included, and of `past_events.py`, with a ridge.

@@ -13,7 +13,7 @@ from scipy.special import expit
 from calcigraph.store.types import BoolArray, FloatArray
 
 Rows = npt.NDArray[np.floating[Any]]
-Taught = tuple[Rows, BoolArray]
+Part = tuple[Rows, BoolArray]
 """(r, f) features and (r,) whether an event came."""
 FARTHEST = 6.0
 """Deviations to which features are clipped."""
@@ -29,6 +29,22 @@ MANY, EVERY = 50_000, 8
 """Rows from which the search begins where that among every so manyth row ends."""
 ROUNDING = 1e-8
 """Share of the loss that single precision may get wrong."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What is known of the weights of q features beforehand: w gram w / 2 - products w is added to the loss."""
+
+    gram: FloatArray
+    """(q, q), of weights of features as they are, not in units of their deviations."""
+    products: FloatArray
+    """(q,)."""
+
+
+def pooled(taught: Sequence[Taught], strength: float) -> Taught:
+    """The mean of what several teach, so many times."""
+    gram, products = (np.mean(each, axis=0) for each in zip(*((one.gram, one.products) for one in taught), strict=True))
+    return Taught(strength * gram, strength * products)
 
 
 @dataclass(frozen=True)
@@ -51,8 +67,18 @@ class Logit:
         np.clip((rows - self.middle) / self.deviation, -FARTHEST, FARTHEST, out=ready[:, :-1])
         return ready
 
+    def _prior(self, known: Taught | None) -> Taught:
+        """Of all weights, in units of the deviations: the ridge, and what is known of the last."""
+        gram, products = np.diag(np.append(np.full(len(self.middle), PENALTY), 0.0)), np.zeros(len(self.weights))
+        if known is not None:
+            last = slice(-1 - len(known.products), -1)
+            unit = self.deviation[-len(known.products) :]
+            gram[last, last] += known.gram / (unit * unit[:, None])
+            products[last] = known.products / unit
+        return Taught(gram, products)
 
-def learn(taught: Sequence[Taught]) -> Logit | None:
+
+def learn(taught: Sequence[Part], known: Taught | None = None) -> Logit | None:
     """The regression that fits best, with a ridge.
 
     It lessens - log-likelihood + PENALTY / 2 x sum of w^2, with features in single precision, summed in double.
@@ -61,6 +87,8 @@ def learn(taught: Sequence[Taught]) -> Logit | None:
     ----------
     taught
         Parts of what is learnt from.
+    known
+        Of the weights of the last features; None: nothing.
 
     Returns
     -------
@@ -85,34 +113,56 @@ def learn(taught: Sequence[Taught]) -> Logit | None:
     ready, place = np.empty((len(came), len(start)), np.float32), 0
     for block in (block for rows, _ in taught for block in _blocks(rows)):
         ready[place : (place := place + len(block))] = found._ready(block)
-    return replace(found, weights=_least_loss(ready, came.astype(np.float64), start))
+    return replace(found, weights=_least_loss(ready, came.astype(np.float64), start, found._prior(known)))
 
 
-def _least_loss(rows: Rows, came: FloatArray, start: FloatArray) -> FloatArray:
+def teaching(found: Logit, part: Part, last: int) -> Taught:
+    """What a regression teaches others of the weights of its last features: its loss, near them, is a quadratic.
+
+    Parameters
+    ----------
+    found
+        The regression.
+    part
+        What it was learnt from.
+    last
+        How many features.
+    """
+    own, ready = slice(-1 - last, -1), found._ready(part[0])
+    curvature = _curvature(ready, expit(ready @ found.weights)) + found._prior(None).gram
+    rest = np.delete(np.arange(len(found.weights)), np.arange(len(found.weights))[own])
+    crossed = curvature[rest, own]
+    whole = curvature[own, own] - crossed.T @ np.linalg.solve(curvature[np.ix_(rest, rest)], crossed)
+    unit = found.deviation[-last:]
+    gram = (whole - PENALTY * np.eye(last)) * unit * unit[:, None]
+    return Taught(gram, unit * (whole @ found.weights[own]))
+
+
+def _least_loss(rows: Rows, came: FloatArray, start: FloatArray, prior: Taught) -> FloatArray:
     if len(came) > MANY:
-        start = _newton(np.ascontiguousarray(rows[::EVERY]), came[::EVERY], start, PENALTY / EVERY)
-    return _newton(rows, came, start, PENALTY)
+        few = Taught(prior.gram / EVERY, prior.products / EVERY)
+        start = _newton(np.ascontiguousarray(rows[::EVERY]), came[::EVERY], start, few)
+    return _newton(rows, came, start, prior)
 
 
 def _blocks(rows: Rows) -> Iterator[Rows]:
     return (rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER))
 
 
-def _newton(rows: Rows, came: FloatArray, weights: FloatArray, penalty: float) -> FloatArray:
+def _newton(rows: Rows, came: FloatArray, weights: FloatArray, prior: Taught) -> FloatArray:
     """Weights of the least loss. A step that does not lessen it is halved."""
-    ridge = np.append(np.full(len(weights) - 1, penalty), 0.0)
     least, step, curvature = np.inf, np.full(len(weights), np.inf), np.zeros((0, 0))
     for _ in range(MOST_STEPS):
         loss, gradient, chance = _slope(rows, came, weights)
-        loss += float(ridge @ weights**2) / 2
-        if loss > least * (1 + ROUNDING):
+        loss += float(weights @ prior.gram @ weights / 2 - prior.products @ weights)
+        if loss > least + ROUNDING * abs(least):
             step = step / 2
             weights = weights - step
             continue
         least = min(least, loss)
         if np.abs(step).max() > NEAR:
-            curvature = _curvature(rows, chance) + np.diag(ridge)
-        step = -np.linalg.solve(curvature, gradient + ridge * weights)
+            curvature = _curvature(rows, chance) + prior.gram
+        step = -np.linalg.solve(curvature, gradient + prior.gram @ weights - prior.products)
         weights = weights + step
         if np.abs(step).max() < REACHED:
             break

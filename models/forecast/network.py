@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from calcigraph.errors import InputError, MissingExtraError
-from calcigraph.models.forecast.contacts import averaging
+from calcigraph.models.forecast.neighbours import averaging
 from calcigraph.models.forecast.past import LAGS, Past
 from calcigraph.models.forecast.ridge import Moments, Weights, coming, solved
 from calcigraph.store.types import FloatArray, IntArray, Progress, silent

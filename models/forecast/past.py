@@ -39,6 +39,12 @@ WINDOWS = ((0, 2), (0, 4), (0, 8), (0, 16), (2, 4), (4, 8), (8, 16))
 WINDOW_HINGES = (0.0, 0.5, 1.0, 2.0)
 WINDOW_LOW = 0.5
 """Deviations below the level from which a mean counts once more."""
+ONSET_FRAMES = 4
+"""Frames before a step up whose mean it is measured from: that has less noise than a single one."""
+BEYOND_NOISE = 2.0
+"""Deviations of its noise from which a step up counts as a rise."""
+WHOLE_RISE = 1.0
+"""Deviations of the cell at which it counts no more: that a cell fires tells more than how brightly."""
 LIT = 2.0
 """Deviations above the level at which a cell is taken as lit, for the time since and the rate of its own events."""
 LONGEST_SINCE = 200
@@ -122,6 +128,7 @@ class Past:
         now, speed = lags[0], np.log(self.frame_interval_s)
         hinges = {at: [np.maximum(lag - at, 0) for lag in lags[:HINGED_LAGS]] for at in HINGES}
         since, rate = own_events(now)
+        begins = onsets(now, noise)
         parts = [
             np.ones_like(now),
             *lags,
@@ -134,6 +141,8 @@ class Past:
             np.log1p(since),
             np.exp(-since / 10),
             rate,
+            begins,
+            before(begins, 1),
             *(np.broadcast_to(part, now.shape) for part in together),
             np.full_like(now, speed),
             now * speed,
@@ -155,7 +164,7 @@ def feature_count() -> int:
     """The number of features of a frame."""
     hinges = HINGED_LAGS * (len(HINGES) + len(NOISE_HINGES)) + len(REST_HINGES)
     bent = len(WINDOWS) * (len(WINDOW_HINGES) + 1)
-    return 1 + LAGS + len(MEAN_FRAMES) + 1 + hinges + bent + 3 + 2 + 4
+    return 1 + LAGS + len(MEAN_FRAMES) + 1 + hinges + bent + 3 + 2 + 2 + 4
 
 
 def _bent(mean: FloatArray) -> list[FloatArray]:
@@ -252,3 +261,19 @@ def own_events(relative: FloatArray) -> tuple[FloatArray, FloatArray]:
     frame = np.arange(relative.shape[1])
     last = np.maximum.accumulate(np.where(rises, frame, -LONGEST_SINCE), axis=1)
     return np.minimum(frame - last, float(LONGEST_SINCE)), LONGEST_SINCE * np.cumsum(rises, axis=1) / (frame + 1)
+
+
+def step_up(relative: FloatArray) -> FloatArray:
+    """(n, T), a frame less the mean of the ONSET_FRAMES before it."""
+    return np.asarray(relative - np.mean([before(relative, lag) for lag in range(1, ONSET_FRAMES + 1)], axis=0))
+
+
+def onsets(relative: FloatArray, noise: FloatArray) -> FloatArray:
+    """(n, T), from 0 to WHOLE_RISE: how far a cell begins to rise beyond its noise; once a rise, in its first frame.
+
+    >>> onsets(np.array([[0.0, 0.0, 0.0, 0.0, 3.0, 6.0, 6.0]]), np.array([[0.1]])).tolist()
+    [[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]]
+    """
+    beyond = BEYOND_NOISE * np.sqrt(1 + 1 / ONSET_FRAMES) * noise
+    risen = np.clip(step_up(relative) - beyond, 0, WHOLE_RISE)
+    return np.asarray(np.maximum(risen - np.maximum(before(risen, 1), before(risen, 2)), 0))

@@ -128,7 +128,12 @@ def _held_out(learnt: Moments, gram: FloatArray, products: FloatArray, ridge: fl
 
 def solved(gram: FloatArray, products: FloatArray, ridge: float = RIDGE) -> FloatArray:
     """The weights of a ridge regression, from the products of its features with each other and with what came."""
+    return np.asarray(np.linalg.solve(penalised(gram, ridge), products))
+
+
+def penalised(gram: FloatArray, ridge: float = RIDGE) -> FloatArray:
+    """(f, f), the products of features with each other, and the penalty."""
     # What hardly moved where it was learnt may move far where it is used: it is penalised like what moved by a third.
     penalty = ridge * np.maximum(np.diag(gram), LEAST_SQUARE * gram[0, 0]) + 1e-12 * np.trace(gram)
     penalty[0] = min(penalty[0], RIDGE * gram[0, 0])  # of the constant: what is left of a large penalty is the mean
-    return np.asarray(np.linalg.solve(gram + np.diag(penalty), products))
+    return np.asarray(gram + np.diag(penalty))

@@ -4,7 +4,8 @@
 cells are active all the time, or drift, nothing tells it so from inside but its interval, which widens, and a k that
 decorrelation rejects. So it answers only if its interval is the narrower one, relative to its k, if its k is not far
 outside the interval of decorrelation, which needs only that cells' own sources are independent, and if no leak shows
-that it does not fit.
+that it does not fit. Where neighbours' own sources follow on each other, because a cell that fires sets off the next,
+decorrelation has no say: `robust`, which sets events aside, then answers if it tells a k at all.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ TOLD = 1 / 2
 OF_LEAK = ("leak", "leak_error")
 LIKE = 0.5
 """Share of the k of decorrelation from which the k of robust, if it is certain, shows that brief events do describe
-most of these cells. Then its doubts count too. Where cells are active all the time it is 0.1 or less, where contacts
-have conductances of their own 0.5 to 0.75."""
+most of these cells. Then its doubts count too, and its interval. Where cells are active all the time it is 0.1 or less,
+where contacts have conductances of their own 0.5 to 0.75."""
 TINY = 1e-9
 """1/s, below which there is no k to speak of."""
 
@@ -51,12 +52,13 @@ def protected(task: Task, robust: Solved) -> Solved:
         return alone
     found = estimate(parts, contacts)
     leaks = found.leak_score > LEAKS and not robust.leak and not narrower(robust.culture_k, found, MUCH)
-    if leaks or not holds(robust.culture_k, found):
-        return _given_way(robust, solved(task, parts, contacts, found))
+    brief = tells_alike(robust.culture_k, found.k)
+    if leaks or not (holds(robust.culture_k, found) or (found.following.shows and brief)):
+        return _given_way(task, robust, solved(task, parts, contacts, found), brief)
     return _kept(task, robust, found, alternatives(task, parts, contacts, found))
 
 
-def _given_way(robust: Solved, other: Solved) -> Solved:
+def _given_way(task: Task, robust: Solved, other: Solved, brief: bool) -> Solved:
     """What `decorrelation` found, with what `robust` tells of the traces and of its own k."""
     advice = (
         "brief events do not describe these cells, so k is the one at which their own activity is independent "
@@ -65,9 +67,20 @@ def _given_way(robust: Solved, other: Solved) -> Solved:
     kept = {name: value for name, value in robust.facts.items() if name not in OF_LEAK}
     k = robust.culture_k
     facts = kept | dict(other.facts) | {"robust_k": [k.low, k.value, k.high]}
-    like = k.half <= CERTAIN * k.value and k.value >= LIKE * other.culture_k.value
-    doubts = (*other.culture_reasons, *(robust.culture_reasons if like else ()))
-    return replace(other, facts=facts, advice=(*robust.advice, advice), culture_reasons=doubts)
+    other = replace(other, facts=facts, advice=(*robust.advice, advice))
+    if not brief:
+        return other
+    apart = f"with the cells' events set aside k is another, {k.value:.3g} 1/s ({k.low:.3g} to {k.high:.3g})"
+    found = other.culture_k
+    if found.low <= k.value <= found.high:
+        return replace(other, culture_reasons=(*other.culture_reasons, *robust.culture_reasons))
+    both = Estimate(value=found.value, low=min(found.low, k.low), high=max(found.high, k.high))
+    return replace(
+        other,
+        culture_k=both,
+        k=same_for_all(both, task.op.coupled) if task.options.common_k else other.k,
+        culture_reasons=(apart, *other.culture_reasons, *robust.culture_reasons),
+    )
 
 
 def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alternative]) -> Solved:
@@ -85,6 +98,9 @@ def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alte
         apart = (
             f"model decorrelation gives another k, {found.k.value:.3g} 1/s ({found.k.low:.3g} to {found.k.high:.3g})",
         )
+    if found.following.shows and robust.culture_reasons:
+        # Nothing checks this k then: contacts that differ make it too small, what follows makes the other too large.
+        k = Estimate(value=k.value, low=k.low, high=max(k.high, found.k.high))
     if found.checks.shared_drive > SHARED or outweighed(found, robust.culture_k):
         k = Estimate(value=k.value, low=0.0, high=max(k.high, found.k.high))
     known = {
@@ -92,6 +108,8 @@ def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alte
         "decorrelation_k": [found.k.low, found.k.value, found.k.high],
         "shared_drive": found.checks.shared_drive,
         "at_once": found.checks.at_once,
+        "following_p": found.following.p,
+        "following_s": found.following.after_s,
         "k_statistical": [robust.culture_k.low, robust.culture_k.high],
         "k_if": {each.name: each.k for each in moved},
     }
@@ -102,6 +120,11 @@ def _kept(task: Task, robust: Solved, found: Decorrelated, others: Sequence[Alte
         culture_reasons=(*robust.culture_reasons, *apart, *reasons(task, found, moved)),
         facts=dict(robust.facts) | known,
     )
+
+
+def tells_alike(robust: Estimate[float], k: Estimate[float]) -> bool:
+    """Whether brief events describe most of the cells: robust is certain of a k that is not far below the other."""
+    return bool(robust.half <= CERTAIN * robust.value and robust.value >= LIKE * k.value)
 
 
 def holds(robust: Estimate[float], found: Decorrelated) -> bool:

@@ -140,14 +140,35 @@ def make_waves(options: WaveOptions | None = None) -> ExcitableCulture:
     >>> [wave.kind for wave in culture.waves], len(culture.events) == len(culture.waves[0].labels)
     (['wave'], True)
     """
+    options = options or WaveOptions()
+    geometry, rng = geometry_of(options), np.random.default_rng([options.seed, MEDIUM])
+    plans = planned(options, geometry, rng)
+    return culture_of(options, geometry, plans, spread(options, geometry, plans, rng))
+
+
+def geometry_of(options: WaveOptions) -> LabelGeometry:
+    """The cells of a culture with these options."""
     from calcigraph.models.synthetic.tissue import confluent_labels
 
-    options = options or WaveOptions()
-    rng = [np.random.default_rng([options.seed, number]) for number in (TISSUE, MEDIUM, LIGHT)]
-    geometry = measure_labels(confluent_labels((options.size_px, options.size_px), options.cells, rng[TISSUE]))
-    plans = planned(options, geometry, rng[MEDIUM])
-    fired = spread(options, geometry, plans, rng[MEDIUM])
-    events, traces = _seen(options, geometry, fired, rng[LIGHT])
+    rng = np.random.default_rng([options.seed, TISSUE])
+    return measure_labels(confluent_labels((options.size_px, options.size_px), options.cells, rng))
+
+
+def culture_of(options: WaveOptions, geometry: LabelGeometry, plans: list[Plan], fired: Fired) -> ExcitableCulture:
+    """What is seen of cells that fired, whatever made them.
+
+    Parameters
+    ----------
+    options
+        Of which those of shapes, light and frames are used.
+    geometry
+        The cells.
+    plans
+        What the events' `wave` counts in; empty if no event has any.
+    fired
+        The events, in any order.
+    """
+    events, traces = _seen(options, geometry, fired, np.random.default_rng([options.seed, LIGHT]))
     number, waves = numbered(geometry.cells, plans, events.label, events.wave)
     events = replace(events, wave=number)
     like = SyntheticOptions(frame_interval_s=options.frame_interval_s)

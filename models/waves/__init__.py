@@ -12,6 +12,7 @@ front.py     circles, plane fronts and flat ones
 large.py     the front of a large wave is searched from coarse to fine
 fitting.py   lines fitted among events that have nothing to do with them
 chance.py    how unlikely waves are: closeness and order
+nearby.py    and order among all events near them, chosen or not
 kinds.py     wave or not: whether a front orders the events from cell to cell
 speed.py     speed, with its interval
 """

@@ -180,3 +180,25 @@ def _log_p(explained: FloatArray, freedom: int, number: FloatArray) -> FloatArra
     share = np.clip(explained, 0, 1 - 1e-12)
     ratio = share / (1 - share) * np.maximum(left, 1) / freedom
     return np.where(left >= 1, -np.log(np.maximum(fdtrc(freedom, np.maximum(left, 1), ratio), SMALLEST)), 0.0)
+
+
+def both_by_chance(one: FloatArray, two: FloatArray) -> FloatArray:
+    """p of two independent tests together (Fisher 1932).
+
+    >>> both_by_chance(np.array([0.1, 1.0]), np.array([0.1, 0.01])).round(3).tolist()
+    [0.056, 0.056]
+    """
+    product = np.maximum(one * two, SMALLEST)
+    return np.asarray(product * (1 - np.log(product)))
+
+
+def benjamini_hochberg(p: FloatArray) -> FloatArray:
+    """q-values (Benjamini and Hochberg 1995).
+
+    >>> benjamini_hochberg(np.array([0.01, 0.5, 0.02])).tolist()
+    [0.03, 0.5, 0.03]
+    """
+    order = np.argsort(p)[::-1]
+    q = np.empty(len(p))
+    q[order] = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1)) if len(p) else []
+    return q

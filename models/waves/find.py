@@ -12,19 +12,19 @@ from scipy.special import betainc
 from calcigraph.models.event_options import EventOptions
 from calcigraph.models.scale import NORMAL
 from calcigraph.models.waves.basins import Basins, cut, surface_of
-from calcigraph.models.waves.chance import SMALLEST, Scores, scores
+from calcigraph.models.waves.chance import Scores, benjamini_hochberg, both_by_chance, scores
 from calcigraph.models.waves.contacts import net_of, reach_of
 from calcigraph.models.waves.fitting import Clutter
 from calcigraph.models.waves.flashes import NONE, flashes_among, flashes_of
 from calcigraph.models.waves.front import CIRCLES, PLANE, Places
-from calcigraph.models.waves.kinds import Task, at_once, order_of_waves, runs
+from calcigraph.models.waves.kinds import Task, at_once, nearby_of_waves, order_of_waves, runs
 from calcigraph.models.waves.lag import lag_of
 from calcigraph.models.waves.pairs import Pairs, Train, nearest_pairs
 from calcigraph.models.waves.settling import Field, Settled, settle
 from calcigraph.models.waves.shifts import shifted
 from calcigraph.models.waves.speed import Speed, speed_of, tortuosity_of
 from calcigraph.store.event_types import FLASH, WAVE, Events, Links, Wave
-from calcigraph.store.types import FloatArray, IntArray, Progress, Subgraph, silent
+from calcigraph.store.types import BoolArray, FloatArray, IntArray, Progress, Subgraph, silent
 
 LEVEL = 0.05
 """A flash is reported at this p of its closeness, which holds for all of a culture together; a wave at this q."""
@@ -90,13 +90,21 @@ def find_waves(
     >>> len(found.links), found.waves
     (0, ())
     """
+    return candidates(graph, events, options, progress=progress)[0]
+
+
+def candidates(
+    graph: Subgraph, events: Events, options: EventOptions | None = None, *, progress: Progress = silent
+) -> tuple[Found, FloatArray]:
+    """The same, and the q of every set of events that may be a wave, reported or not: whether q means what it says."""
     options = options or EventOptions()
     rng = np.random.default_rng(options.seed)
     task, order, told = _task(graph, events, options, rng)
     seen = _cut(task, task.train, task.se)
     progress("waves", 0, options.exchanges)
     chance, pair_p = _by_chance(task, seen, rng, progress)
-    waves = _waves(task, seen, chance, order, rng)
+    judged = _judged(task, seen, chance, rng)
+    waves = _waves(task, seen, chance, order, judged)
     links = _links(task, events, seen, pair_p, order)
     facts = {
         "max_lag_s": task.lag,
@@ -105,7 +113,7 @@ def find_waves(
         "exchanges": _random_cultures(task),
         "control": "false-discovery",
     }
-    return Found(links=links, waves=waves, facts=facts)
+    return Found(links=links, waves=waves, facts=facts), benjamini_hochberg(judged.p)
 
 
 def _task(
@@ -209,8 +217,22 @@ def _in_order(task: Task, train: Train, pairs: Pairs, se: FloatArray) -> FloatAr
     return np.bincount(way, minlength=len(task.net.to)).astype(np.float64)
 
 
-def _waves(task: Task, seen: _Cut, chance: FloatArray, order: IntArray, rng: np.random.Generator) -> tuple[Wave, ...]:
-    """The waves and flashes, by their first half rise."""
+@dataclass(frozen=True)
+class _Judged:
+    """The sets of events that may be waves, and what chance says of them, (w,) each."""
+
+    rest: Task
+    """Without the events of flashes."""
+    field: Field
+    settled: list[Settled]
+    close: FloatArray
+    """p of closeness."""
+    p: FloatArray
+    rare: BoolArray
+    """Whether chance seldom gives such an order."""
+
+
+def _judged(task: Task, seen: _Cut, chance: FloatArray, rng: np.random.Generator) -> _Judged:
     close_p = _p(chance, seen.scores.close)
     calm = np.flatnonzero(seen.flash == NONE)
     rest = replace(task, train=task.train.chosen(calm), se=task.se[calm])
@@ -221,11 +243,22 @@ def _waves(task: Task, seen: _Cut, chance: FloatArray, order: IntArray, rng: np.
     close = _p(chance, np.array([_closeness(seen, calm[wave.events]) for wave in settled]))
     ordered = order_of_waves(rest, field_.places, settled, rng)
     p = np.maximum(both_by_chance(close, ordered), ordered)
-    ran = np.array([runs(rest, field_, wave) for wave in settled], np.bool_)
-    ran = ran & (benjamini_hochberg(p) <= np.where(close <= LEVEL, LEVEL, LIKELY_LEVEL))
+    rare = benjamini_hochberg(p) <= np.where(close <= LEVEL, LEVEL, LIKELY_LEVEL)
+    # Its events were chosen as those that fit a front: the choice is left to chance as well.
+    p = np.maximum(p, nearby_of_waves(rest, field_, settled, rng))
+    rare = rare & (benjamini_hochberg(p) <= LEVEL)
+    return _Judged(rest=rest, field=field_, settled=settled, close=close, p=p, rare=rare)
+
+
+def _waves(task: Task, seen: _Cut, chance: FloatArray, order: IntArray, judged: _Judged) -> tuple[Wave, ...]:
+    """The waves and flashes, by their first half rise."""
+    close_p = _p(chance, seen.scores.close)
+    calm = np.flatnonzero(seen.flash == NONE)
+    rest, field_, settled, close = judged.rest, judged.field, judged.settled, judged.close
+    ran = judged.rare & np.array([runs(rest, field_, wave) for wave in settled], np.bool_)
     flashes = [flash for flash in np.unique(seen.flash[seen.flash != NONE]).tolist() if close_p[flash] <= LEVEL]
     # Told is no smaller p than so many random cultures can show.
-    p = np.maximum(p, 1 / (1 + len(chance)))
+    p = np.maximum(judged.p, 1 / (1 + len(chance)))
     q = benjamini_hochberg(np.concatenate([p, close_p[np.array(flashes, np.int64)]]))
     tortuosity = tortuosity_of(task.net, field_.places)
     waves = [
@@ -327,28 +360,6 @@ def _starts(task: Task, wave: Settled) -> IntArray:
     origin, net = wave.front.origin, task.net
     near = np.intersect1d(first, net.to[net.first[origin] : net.first[origin + 1]])
     return np.asarray(np.union1d(near, [origin]) if origin in first else [origin], np.int64)
-
-
-def both_by_chance(one: FloatArray, two: FloatArray) -> FloatArray:
-    """p of two independent tests together (Fisher 1932).
-
-    >>> both_by_chance(np.array([0.1, 1.0]), np.array([0.1, 0.01])).round(3).tolist()
-    [0.056, 0.056]
-    """
-    product = np.maximum(one * two, SMALLEST)
-    return np.asarray(product * (1 - np.log(product)))
-
-
-def benjamini_hochberg(p: FloatArray) -> FloatArray:
-    """q-values (Benjamini and Hochberg 1995).
-
-    >>> benjamini_hochberg(np.array([0.01, 0.5, 0.02])).tolist()
-    [0.03, 0.5, 0.03]
-    """
-    order = np.argsort(p)[::-1]
-    q = np.empty(len(p))
-    q[order] = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1)) if len(p) else []
-    return q
 
 
 def _links(task: Task, events: Events, seen: _Cut, pair_p: FloatArray, order: IntArray) -> Links:

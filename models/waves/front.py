@@ -217,7 +217,7 @@ def _badness(gain: float, events: int, parameters: int) -> float:
     return float(parameters * np.log(events) - 2 * gain)
 
 
-def _slopes(clutter: Clutter, number: int, quickest: float = QUICKEST) -> FloatArray:
+def slopes_of(clutter: Clutter, number: int, quickest: float = QUICKEST) -> FloatArray:
     """Slopes that are tried, s/px: up to the longest time from cell to cell."""
     return np.asarray(np.geomspace(1 / quickest, 1, number) * clutter.lag / clutter.spacing)
 
@@ -232,7 +232,7 @@ def _large_circles(places: Places, rows: IntArray, time: FloatArray, clutter: Cl
     early = rows[np.argsort(time, kind="stable")[: len(rows) // 4]]
     early = early[np.linspace(0, len(early) - 1, large.ORIGINS).astype(np.int64)]
     search = large.Search(ways=_ways(places, STRAIGHT, rows, some), time=time[some], clutter=clutter, loose=loose)
-    start = search.coarse(np.unique(early), _slopes(clutter, large.STEPS, large.QUICKEST))
+    start = search.coarse(np.unique(early), slopes_of(clutter, large.STEPS, large.QUICKEST))
     if flat.scale > WIDE * clutter.least:
         of_flat = clutter.gain((time[some] - flat.constant)[None], np.array([[flat.scale]]))
         if start.gain < of_flat[0]:
@@ -271,7 +271,7 @@ def _circles(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter)
     tried = _origins(places, rows, time)
     away = np.concatenate([places.away(rows[tried], rows), places.away(rows[tried], rows, rows)])
     start = np.tile(time[tried], 2)
-    slopes = _slopes(clutter, SLOPES)
+    slopes = slopes_of(clutter, SLOPES)
     # Every origin with every slope: the front passes the origin with its event.
     wide = np.maximum(2 * clutter.least, LOOSE * slopes * clutter.spacing)
     some = _some(time)
@@ -320,7 +320,7 @@ def _plane(places: Places, rows: IntArray, time: FloatArray, clutter: Clutter) -
     middle_x, middle_y = float(places.x[rows].mean()), float(places.y[rows].mean())
     x, y = places.x[rows] - middle_x, places.y[rows] - middle_y
     angle = np.arange(ANGLES) * 2 * np.pi / ANGLES
-    slopes = np.repeat(_slopes(clutter, PLANE_SLOPES), ANGLES)
+    slopes = np.repeat(slopes_of(clutter, PLANE_SLOPES), ANGLES)
     slope = slopes[:, None] * np.tile(np.stack([np.cos(angle), np.sin(angle)], axis=1), (PLANE_SLOPES, 1))
     some = _some(time)
     start = np.sort(time[some] - slope[:, :1] * x[some] - slope[:, 1:] * y[some], axis=1)

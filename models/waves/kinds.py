@@ -12,6 +12,7 @@ from calcigraph.models.waves.chance import Asked, order_p
 from calcigraph.models.waves.contacts import Net, Reach, spans
 from calcigraph.models.waves.flashes import NONE
 from calcigraph.models.waves.front import FLAT, Places
+from calcigraph.models.waves.nearby import Nearby, nearby_p
 from calcigraph.models.waves.pairs import Train
 from calcigraph.models.waves.settling import Field, Settled
 from calcigraph.store.types import FloatArray, IntArray, Subgraph
@@ -22,6 +23,8 @@ FEWEST_EXCHANGES, MOST_EXCHANGED = 79, 2_000_000
 """Exchanges there, and how many events are exchanged in all."""
 MOST = 300
 """Events of a wave whose order is asked for, at most."""
+FEWEST_NEARBY, MOST_NEARBY = 39, 1_000_000
+"""The same, with all events near waves."""
 EXPLAINED, STEPPED = 0.5, 0.6
 """Least share of the spread of a wave's times that its front explains, and least lower bound of the correlation of the
 times from cell to cell with the front's. Patches that fire in turn have correlations of about 0.35, waves 0.9."""
@@ -158,3 +161,28 @@ def _asked(task: Task, wave: Settled) -> IntArray:
     near = (train.time[other] >= time[0]) & (train.time[other] <= time[-1])
     asked = np.concatenate([wave.events, other[near]])
     return np.asarray(asked[np.unique(np.linspace(0, len(asked) - 1, min(MOST, len(asked))).astype(np.int64))])
+
+
+def nearby_of_waves(task: Task, field_: Field, settled: list[Settled], rng: np.random.Generator) -> FloatArray:
+    """(waves,), p of the best front among all events near each wave."""
+    train, places, near = task.train, field_.places, [_near(task, wave) for wave in settled]
+    exchanges = MOST_NEARBY // max(sum(map(len, near)), 1)
+    exchanges = max(min(max(task.options.exchanges, LEAST_EXCHANGES), exchanges), FEWEST_NEARBY)
+    p = np.ones(len(settled))
+    for number, events in enumerate(near):
+        rows = train.row[events]
+        found = Nearby(time=train.time[events], x=places.x[rows], y=places.y[rows], away=places.away(rows, rows))
+        p[number] = nearby_p(found, field_.clutter, exchanges, rng)
+    return p
+
+
+def _near(task: Task, wave: Settled) -> IntArray:
+    """The events of a wave's cells and of those two contacts far at most, from a lag before it to a lag after it."""
+    train, reach = task.train, task.reach
+    rows = train.row[wave.events]
+    cells = np.union1d(rows, reach.to[spans(reach.first[rows], reach.first[rows + 1] - reach.first[rows])])
+    first, last = np.searchsorted(train.row, cells), np.searchsorted(train.row, cells, side="right")
+    event, time = spans(first, last - first), train.time[wave.events]
+    at = train.time[event]
+    event = event[(at >= time[0] - task.lag) & (at <= time[-1] + task.lag)]
+    return np.asarray(event[np.unique(np.linspace(0, len(event) - 1, min(MOST, len(event))).astype(np.int64))])

@@ -46,7 +46,8 @@ def path_of(thread: int, where: str, registers: Any) -> str | None:
             if registers[15] == 326:  # copy_file_range: the second file is the one written
                 place = int(arguments[2])
             path = os.readlink(f"/proc/{thread}/fd/{place}")
-            return path if (where == FILE) == path.startswith("/") else None
+            sent = path.startswith("socket:") and registers[15] == 20  # obstore sends its requests by writev
+            return path if (where == FILE) == path.startswith("/") or sent else None
         if where == OPEN:
             text = _text(thread, arguments[0 if registers[15] == 2 else 1])
             base = -100 if registers[15] == 2 else ctypes.c_int(arguments[0] & 0xFFFFFFFF).value

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
-from breaking.kills import Soak
+from breaking.kills import Soak, object_storage
 from breaking.stage import make_stage
 from breaking.traced import Server, why_not
+from jars import Unavailable
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +32,20 @@ def embedded_soak(server: Server, tmp_path_factory: pytest.TempPathFactory) -> S
 def neo4j_soak(server: Server, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Soak:
     neo4j = request.getfixturevalue("neo4j_server")
     return Soak(make_stage(tmp_path_factory.mktemp("soaked"), neo4j), server, random.Random(2))
+
+
+@pytest.fixture(scope="session")
+def s3_soak(server: Server, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Soak]:
+    """A workspace on object storage, its graph on a Neo4j."""
+    if os.environ.get("CALCIGRAPH_REQUIRE_NEO4J") != "1":
+        pytest.importorskip("obstore")
+    neo4j = request.getfixturevalue("neo4j_server")
+    home = tmp_path_factory.mktemp("stored")
+    with ExitStack() as stack:
+        try:
+            storage = stack.enter_context(object_storage(home / "storage"))
+        except Unavailable as error:
+            if os.environ.get("CALCIGRAPH_REQUIRE_NEO4J") == "1":
+                pytest.fail(f"no S3 server for tests: {error}")
+            pytest.skip(f"no S3 server for tests: {error}")
+        yield Soak(make_stage(home / "stage", neo4j, storage), server, random.Random(3))

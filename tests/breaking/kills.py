@@ -1,4 +1,4 @@
-"""kill -9 of every command that writes, on both engines: `make soak`.
+"""kill -9 of every command that writes, on both engines and with the movies on object storage: `make soak`.
 
 Half of the kills come before a random one of the numbered system calls that write (traced.py), half after a random
 time. By turns the process that writes is killed, the command, or the command and the embedded engine together. The same
@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import io
 import random
+import re
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from typing import Any
 from breaking.stage import Stage, make_stage
 from breaking.traced import Job, Outcome, Server, why_not
 from breaking.whole import Whole
+from s3_server import S3Server
 
 from calcigraph.errors import CalcigraphError
 
@@ -117,19 +119,33 @@ def again(stage: Stage, name: str) -> str:
 
 @contextlib.contextmanager
 def stages(engines: Sequence[str]) -> Iterator[list[Stage]]:
-    """A stage on each engine."""
+    """A stage on each engine; "s3" is a Neo4j, the same one, with a workspace on object storage."""
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="calcigraph-soak-")))
-        found = []
-        for engine in engines:
-            server = None
-            if engine == "neo4j":
-                from conftest import java_server
+        server, found = None, []
+        if set(engines) & {"neo4j", "s3"}:
+            from neo4j_server import java_server
 
-                (home / "server").mkdir()
-                server = stack.enter_context(java_server(home / "server"))
-            found.append(make_stage(home / engine, server))
+            (home / "server").mkdir()
+            server = stack.enter_context(java_server(home / "server"))
+        for engine in engines:
+            storage = stack.enter_context(object_storage(home / "storage")) if engine == "s3" else None
+            found.append(make_stage(home / engine, None if engine == "embedded" else server, storage))
         yield found
+
+
+@contextlib.contextmanager
+def object_storage(home: Path) -> Iterator[S3Server]:
+    """A server of object storage on a new folder. Raises Unavailable."""
+    from neo4j_server import free_port
+
+    home.mkdir()
+    storage = S3Server(home, free_port())
+    storage.start()
+    try:
+        yield storage
+    finally:
+        storage.stop()
 
 
 def table(kills: Sequence[Kill], numbered: dict[tuple[str, str], int]) -> str:
@@ -154,10 +170,11 @@ def _kind(hit: str) -> str:
         return "time"
     who, call, path = hit.split(" ", 2)
     if path.startswith("socket"):
-        where = "transaction" if who == "command" else "acknowledgement"
+        sent = "request" if call == "writev" else "transaction"
+        where = sent if who == "command" else "acknowledgement"
     else:
-        known = ("wal", "bucket", "idx", "movies", "out", "json")
-        where = next((part for part in known if part in path.rpartition("/now/")[2]), "other")
+        known = ("wal", "bucket", "idx", "movies", "out", "json", "temporary")
+        where = next((part for part in known if part in re.split("/now/|/buckets/", path)[-1]), "other")
     return f"{call}:{where}"
 
 
@@ -166,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engines", nargs="+", default=["embedded", "neo4j"])
+    parser.add_argument("--engines", nargs="+", default=["embedded", "neo4j", "s3"])
     parser.add_argument("--commands", nargs="+", help="only these")
     parser.add_argument("--every", action="store_true", help="at every call instead of at random ones")
     given = parser.parse_args(arguments)

@@ -6,6 +6,7 @@ import io
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from breaking.commands import QUICK, commands, make_inputs
 from breaking.whole import Kept, Whole, keep, put_back, seen
 from older_graph import as_version_1
+from s3_server import S3Server
 
 from calcigraph.cli.app import run
 from calcigraph.store.graph import Graph
@@ -48,28 +50,40 @@ class Stage:
     """Of Neo4j; None for the embedded engine."""
     disk: Path | None = None
     """Where `now` is instead."""
+    storage: S3Server | None = None
+    """Whose buckets are the folders of `now`: the workspace is one of them."""
     graphs: dict[str, Kept] = field(default_factory=dict)
     """Of a server, by base."""
 
     @property
     def engine(self) -> str:
         """Its name in a table."""
+        if self.storage is not None:
+            return "s3"
         return "embedded" if self.server is None else "neo4j"
 
     @property
     def environment(self) -> dict[str, str]:
         """Of the commands."""
-        return {} if self.server is None else dict(self.server.environment())
+        found = {} if self.server is None else dict(self.server.environment())
+        if self.storage is not None:
+            found |= self.storage.environment() | {"TMPDIR": str(self.now / "temporary")}
+        return found
 
     @property
     def now(self) -> Path:
         """The copy in which commands work."""
-        return (self.disk or self.folder) / "now"
+        return self.storage.buckets if self.storage is not None else (self.disk or self.folder) / "now"
 
     @property
     def workspace(self) -> Path:
-        """Where commands work."""
+        """Where commands work, as a folder."""
         return self.now / "workspace"
+
+    @property
+    def place(self) -> str:
+        """What they call it."""
+        return str(self.workspace) if self.storage is None else "s3://workspace"
 
     @property
     def outputs(self) -> Path:
@@ -82,7 +96,7 @@ class Stage:
         found = commands(self.folder / "inputs")
         if self.server is not None:
             del found["repair of a graph"]  # there are no files of one
-        return {name: ["--workspace", str(self.workspace), *words] for name, words in found.items()}
+        return {name: ["--workspace", self.place, *words] for name, words in found.items()}
 
     def fresh(self, name: str) -> None:
         """Begin anew for the command of this name."""
@@ -94,6 +108,8 @@ class Stage:
         shutil.copytree(self.folder / (WHOLE if base == NOTHING else base), self.now)
         if base == NOTHING:
             shutil.rmtree(self.workspace)
+            if self.storage is not None:
+                self.workspace.mkdir()
         if self.server is not None:
             put_back(self.server, Kept([], []) if base == NOTHING else self.graphs[base])
 
@@ -110,8 +126,10 @@ class Stage:
 
     def seen(self) -> Whole:
         """What there is."""
+        if self.storage is not None:
+            self.storage.forget_broken_puts()
         with self.here():
-            return seen(self.now)
+            return seen(self.now, folders=self.storage is None)
 
     @contextmanager
     def here(self) -> Iterator[None]:
@@ -119,6 +137,7 @@ class Stage:
         before, values = Path.cwd(), {name: os.environ.get(name) for name in self.environment}
         os.chdir(self.outputs)
         os.environ.update(self.environment)
+        tempfile.tempdir = None
         try:
             yield
         finally:
@@ -127,14 +146,18 @@ class Stage:
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
+            tempfile.tempdir = None
 
 
-def make_stage(folder: Path, server: Any = None) -> Stage:
+def make_stage(folder: Path, server: Any = None, storage: S3Server | None = None) -> Stage:
     """A stage with the culture `kept`, and with all bases."""
     if not (folder / "inputs").exists():
         make_inputs(folder / "inputs")
-    stage = Stage(folder, server)
+    stage = Stage(folder, server, storage=storage)
     stage.outputs.mkdir(parents=True)
+    if storage is not None:
+        stage.workspace.mkdir()
+        (stage.now / "temporary").mkdir()
     if server is not None:
         server.execute("MATCH (n) DETACH DELETE n")
     _fill(stage)
@@ -162,7 +185,7 @@ def _fill(stage: Stage) -> None:
     ):
         said = io.StringIO()
         with redirect_stderr(said), redirect_stdout(said):
-            assert stage.run(["--workspace", str(stage.workspace), *words]) == 0, said.getvalue()
+            assert stage.run(["--workspace", stage.place, *words]) == 0, said.getvalue()
 
 
 def _make_older(workspace: Path) -> None:
@@ -173,9 +196,9 @@ def _make_older(workspace: Path) -> None:
 def _damage(workspace: Path) -> None:
     """What a repair makes again: rows, files of a movie, and what was broken off."""
     store = next((workspace / "movies").glob("kept.*.ome.zarr"))
+    shutil.copytree(store, store.with_name("kept.00000000.ome.zarr"))
     flip(store / "0" / "c" / "0" / "0" / "0")
     (store / "rows" / "cells" / "c" / "0").unlink()
-    shutil.copytree(store, store.with_name("kept.00000000.ome.zarr"))
     with Graph.open(workspace) as graph:
         for text in TAMPERED:
             graph.write(text)

@@ -34,6 +34,12 @@ def test_a_killed_command_is_finished_by_the_same_one_on_neo4j(neo4j_soak: Soak,
     assert [wrong(neo4j_soak.kill(name, number)) for number in range(2)] == [[]] * 2
 
 
+@pytest.mark.neo4j
+@pytest.mark.parametrize("name", ["first ingest", "ingest --replace", "curate", "delete"])
+def test_a_killed_command_is_finished_by_the_same_one_on_object_storage(s3_soak: Soak, name: str) -> None:
+    assert [wrong(s3_soak.kill(name, number)) for number in range(2)] == [[]] * 2
+
+
 @pytest.mark.parametrize(("name", "error"), [("ingest", "ENOSPC"), ("fit", "EDQUOT"), ("annotate", "EROFS")])
 def test_a_disk_that_takes_no_more_is_one_line(embedded_soak: Soak, name: str, error: str) -> None:
     assert wrong(refusals.refuse(embedded_soak, name, error)) == []

@@ -21,6 +21,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -190,6 +191,7 @@ def _forked(work: Any, job: Job) -> Outcome:
             os.dup2(source, target)
         os.chdir(job.folder)
         os.environ.update(job.environment)
+        tempfile.tempdir = job.environment.get("TMPDIR")  # without a file that tries whether it can be written
         os.read(ready, 1)
         stop_before_calls()
         code = 98
@@ -276,7 +278,7 @@ class _Watched:
         if self.job.at is None or len(self.outcome.calls) < self.job.at:
             return
         if self.job.error is not None:
-            self._fail(thread, name, registers)
+            self._fail(thread, "sendmsg" if path.startswith("socket:") else name, registers)
         elif len(self.outcome.calls) == self.job.at:
             self.outcome.hit = self.outcome.calls[-1]
             self._kill(process)

@@ -73,8 +73,8 @@ class Whole:
         return found + [f"left over: graph/{name}" for name in sorted(self.engine - other.engine)]
 
 
-def seen(now: Path) -> Whole:
-    """Look at a workspace and what lies beside it; opens and closes its graph."""
+def seen(now: Path, folders: bool = True) -> Whole:
+    """Look at a workspace and what lies beside it; opens and closes its graph. A bucket's `folders` mean nothing."""
     workspace = now / "workspace"
     with Graph.open(workspace) as graph:
         nodes, ties = graph.read(_NODES), graph.read(_TIES)
@@ -85,7 +85,7 @@ def seen(now: Path) -> Whole:
         ties=tuple(
             sorted(told([row["type"], names[row["a"]], names[row["b"]], row["properties"]], workspace) for row in ties)
         ),
-        files=tuple(sorted(_files(now))),
+        files=tuple(sorted(_files(now, folders))),
         engine=frozenset(
             _NUMBERS.sub("N", path.relative_to(workspace / "graph").as_posix())
             for path in (workspace / "graph").rglob("*")
@@ -94,11 +94,11 @@ def seen(now: Path) -> Whole:
     )
 
 
-def _files(now: Path) -> list[str]:
+def _files(now: Path, folders: bool) -> list[str]:
     found = []
     for path in now.rglob("*"):
         name = path.relative_to(now)
-        if name.parts[:2] == ("workspace", "graph"):
+        if name.parts[:2] == ("workspace", "graph") or not (folders or path.is_file()):
             continue
         content = ""
         if path.is_file():

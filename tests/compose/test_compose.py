@@ -87,6 +87,30 @@ def test_there_is_no_password_but_the_users(told: dict[str, Any]) -> None:
         assert all(value.removeprefix("neo4j/") == PASSWORD for value in secrets), name
 
 
+def test_what_runs_calcigraph_gets_the_login_of_the_object_storage(told: dict[str, Any]) -> None:
+    """And none where there is none: a variable without a value is the one of whoever runs Compose, or is not set."""
+    read = set(re.findall(r"AWS_[A-Z0-9_]+", (ROOT / "store" / "storage.py").read_text()))
+    of_files = {name for name in read if re.search("PROFILE|_FILE$", name)}  # no container sees ~/.aws
+    for name, service in told["services"].items():
+        passed = {key: value for key, value in service["environment"].items() if key.startswith("AWS_")}
+        assert passed == ({} if name == "neo4j" else dict.fromkeys((read - of_files) | {"AWS_SESSION_TOKEN"})), name
+    place = compose(NEO4J_PASSWORD=PASSWORD, CALCIGRAPH_LAB="s3://films/ann")
+    for name in ("worker", "calcigraph"):
+        assert told["services"][name]["environment"]["CALCIGRAPH_WORKSPACE"].startswith("/lab/")
+        assert place["services"][name]["environment"]["CALCIGRAPH_WORKSPACE"] == "s3://films/ann"
+
+
+def test_the_page_names_every_variable() -> None:
+    page = (ROOT / "docs" / "lab.md").read_text()
+    text = (ROOT / "docker-compose.yml").read_text()
+    given = {found["name"] for found in _VARIABLE.finditer(text) if found["name"]}
+    passed = set(compose(NEO4J_PASSWORD=PASSWORD)["services"]["worker"]["environment"]) - {
+        "HOME",
+        "CALCIGRAPH_WORKSPACE",
+    }
+    assert {name for name in given | passed if f"`{name}`" not in page} == set()
+
+
 def test_what_runs_is_watched_and_starts_after_what_it_needs(told: dict[str, Any]) -> None:
     services = told["services"]
     assert set(services) == {"neo4j", "scheduler", "worker", "calcigraph"}
@@ -174,7 +198,7 @@ def test_the_pins_are_those_of_the_lock() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert all(line in lock for line in text.splitlines())
     names = re.findall(r"^([\w.-]+)==", text, re.MULTILINE)
-    assert {"arcadedb", "distributed", "neo4j", "setuptools", "nd2", "cellpose"} <= set(names)
+    assert {"arcadedb", "distributed", "neo4j", "setuptools", "nd2", "cellpose", "obstore"} <= set(names)
     assert not {"pytest", "mypy", "napari"} & set(names)
     blocks = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in block for block in blocks)

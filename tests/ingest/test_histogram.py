@@ -6,7 +6,7 @@ import scipy.ndimage as ndi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calcigraph.ingest.histogram import quartiles
+from calcigraph.ingest.histogram import FEW, count, no_counts, quartiles
 
 
 @settings(max_examples=200, deadline=None)
@@ -29,3 +29,14 @@ def test_float_quartiles_are_exact_over_any_range(tmp_path, run, seed, frames, s
     q1, q3 = np.percentile(d, [25, 75])
     assert data.culture.intensity_gain == pytest.approx(1 / (5 * (q3 - q1)), rel=1e-12)
     assert data.culture.intensity_offset == pytest.approx(q1 - 2 * (q3 - q1), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [1, 2, FEW - 1, FEW, FEW + 1, 1 << 16])
+def test_counts_are_exact_whichever_library_counts(values):
+    frame = np.random.default_rng(values).integers(0, values, (61, 40)).astype(np.uint16)
+    frame[0, 0] = values - 1
+    counts = no_counts()
+    for part in (frame, frame[::2], frame[:, ::-1], frame[:1, :1]):
+        count(part, counts)
+    seen = np.concatenate([part.ravel() for part in (frame, frame[::2], frame[:, ::-1], frame[:1, :1])])
+    assert np.array_equal(counts, np.bincount(seen, minlength=1 << 16))

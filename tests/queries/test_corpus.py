@@ -143,7 +143,27 @@ def test_lists_that_no_time_limit_would_end_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "RETURN reduce(s = 'a', x IN range(1, 40) | s + s) AS x",
+        "RETURN reduce(`s` = [1], x IN range(1, 25) | x + (S + [2] + s)) AS x",
+        "MATCH (c:Cell) RETURN reduce(l = [c], x IN c.intensity | l + size(c.polygon) + l) AS l",
+        "MATCH (c:Cell) RETURN reduce(l = [c], x IN range(0, size(c.intensity)) | l + f(1, 2) + l) AS l",
+    ],
+)
+def test_what_doubles_at_every_turn_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="to itself at every turn, which no time limit would end: name it once"):
+        check_ranges(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "UNWIND range(1, 1000000000) AS x RETURN x LIMIT 1",
+        "RETURN reduce(s = 1, x IN range(1, 10) | s + s) AS x",
+        "MATCH (c) RETURN reduce(m = 0.0, v IN c.intensity | CASE WHEN v > m THEN v ELSE m + 1 END) AS peak",
+        "MATCH (c) RETURN reduce(s = 0, v IN c.intensity | CASE WHEN s + v > 9 THEN 0 ELSE s + v END) AS x",
+        "MATCH (c) RETURN reduce(s = [0, 0], v IN c.intensity | [s[0] + v, s[1] + v * v]) AS x",
+        "MATCH (c) RETURN reduce(s = {a: 0, b: 0}, v IN c.intensity | {a: s.a + v, b: s.b + s.a}) AS x",
+        "MATCH (c) RETURN reduce(s = 0, v IN c.intensity | v + s) + reduce(s = 0, v IN c.intensity | s + v) AS x",
         "RETURN [x IN range(1, 1000) | x] + [x IN range(1, 1000) | x] + [x IN range(1, 1000) | x] AS x",
         "MATCH (k) WHERE k.t > 1700000000000 RETURN [i IN range(0, k.frames - 1) | i] AS x",
         "MATCH (c) WITH c, 5000000 AS n RETURN [i IN range(1, size(c.intensity)) | [j IN range(0, 9) | n]] AS x",

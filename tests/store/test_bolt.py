@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from calcigraph.errors import GraphError, InputError, LimitError, ReadOnlyError
 from calcigraph.store import embedded, endpoint
+from calcigraph.store.bolt import rows_of
 from calcigraph.store.graph import Graph
 from calcigraph.store.meta import schema
 
@@ -34,6 +37,32 @@ def test_a_failing_statement_leaves_nothing(graph: Graph) -> None:
     with pytest.raises(InputError):
         graph.write("UNWIND [1, 2, 0] AS i CREATE (c:Cell {uid: toString(1 / i)})")
     assert graph.read("MATCH (c:Cell) RETURN count(c) AS n") == [{"n": 0}]
+
+
+def test_what_is_sent_has_a_short_text() -> None:
+    """The driver makes a text of it, which takes longer than the sending."""
+
+    class Transaction:
+        def run(self, text: str, parameters: dict[str, Any]) -> Any:
+            sent.update(parameters)
+            return self
+
+        def keys(self) -> list[str]:
+            return []
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(())
+
+    sent: dict[str, Any] = {}
+    rows = [[0.5] * 361] * 3
+    rows_of(Transaction(), "UNWIND $rows AS row RETURN row", rows=rows, uid="a")  # type: ignore[arg-type]
+    assert sent == {"rows": rows, "uid": "a"}
+    assert repr(sent) == "{'rows': [3 items], 'uid': 'a'}"
+
+
+def test_lists_come_back_as_they_were_sent(graph: Graph) -> None:
+    rows = [[0.5, 1, "a"], [], [None, True]]
+    assert graph.read("UNWIND $rows AS row RETURN row", rows=rows) == [{"row": row} for row in rows]
 
 
 def test_user_queries_only_read(graph: Graph) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Neo4jServer
 from neo4j.exceptions import ClientError
+from neo4j_server import Neo4jServer
 
 from calcigraph.errors import GraphError
 from calcigraph.store import database

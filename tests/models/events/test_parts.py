@@ -9,9 +9,10 @@ import pytest
 
 from calcigraph.models.events.chance import least_score
 from calcigraph.models.events.grouping import groups
+from calcigraph.models.events.leftovers import drifting
 from calcigraph.models.events.noise import measure_sums, pooled
-from calcigraph.models.events.refinement import MOST_NUMBERS, windows
-from calcigraph.models.events.search import filters
+from calcigraph.models.events.refinement import MOST_NUMBERS, Candidates, windows
+from calcigraph.models.events.search import CELLS, filters
 from calcigraph.models.events.shapes import bank, heights
 from calcigraph.models.events.unmixing import unmixed
 from calcigraph.models.events.wandering import wandering_baseline
@@ -105,6 +106,58 @@ def test_close_events_are_unmixed() -> None:
     found = unmixed(trace[None].astype(np.float32), np.ones((1, len(given.shapes))), given, 4.0)
     assert found.shape[:, 0] == pytest.approx(shape[:, 0], abs=1)
     assert found.height == pytest.approx(10, rel=0.2)
+
+
+def test_cells_are_unmixed_alike_in_any_company() -> None:
+    given = filters(bank(80.0), 361)
+    noise = np.random.default_rng(5).standard_normal((CELLS + 3, 361)).astype(np.float32)
+    ratio = np.ones((len(noise), len(given.shapes)))
+    whole, last = unmixed(noise, ratio, given, 1.0), unmixed(noise[CELLS:], ratio[CELLS:], given, 1.0)
+    mine = whole.cell >= CELLS
+    assert mine.any()
+    assert (whole.cell[mine] - CELLS).tolist() == last.cell.tolist()
+    assert whole.height[mine] == pytest.approx(last.height, rel=1e-4)
+
+
+@pytest.mark.parametrize("frames", [60, 361, 700])
+def test_spectra_on_a_smaller_circle_give_the_same_sums(frames: int) -> None:
+    given = filters(bank(min(80.0, frames / 3)), frames)
+    trace = np.random.default_rng(6).standard_normal(frames)
+    assert len(set(given.sizes)) == 2
+    for spectrum, size, values in zip(given.spectra, given.sizes, given.shapes.values, strict=True):
+        found = np.fft.irfft(np.fft.rfft(trace, size) * spectrum, size)[:frames]
+        padded = np.pad(trace, given.shapes.middle)
+        assert found == pytest.approx(np.correlate(padded, values, "valid"), abs=1e-4)
+
+
+def _events(height: np.ndarray, fall: np.ndarray, score: float) -> Candidates:
+    shape = np.log(np.tile([1.0, 1.0, 0.1, 4.0, 1.0], (len(height), 1)))
+    shape[:, 3] = np.log(fall)
+    return Candidates(np.arange(len(height)), shape, shape, height, 0 * height, np.full(len(height), score))
+
+
+def _low(number: int, height: float = 1.5, fall: float = 40.0, score: float = 7.0, spread: float = 0.2) -> int:
+    """How many of 100 events are called a drift, of which so many are low."""
+    rng = np.random.default_rng(number)
+    heights_, falls = 10 * np.exp(spread * rng.standard_normal(100)), np.full(100, 4.0)
+    heights_[:number], falls[:number] = height, fall
+    found = drifting(_events(heights_, falls, score))
+    assert not found[number:].any()
+    return int(found.sum())
+
+
+def test_few_low_and_long_rises_are_a_drift() -> None:
+    assert [_low(number) for number in (0, 1, 2)] == [0, 1, 2]
+    # Three in a hundred are a kind of event, as are those that no drift makes.
+    assert _low(3) == 0
+    assert _low(2, score=11.0) == 0
+    assert _low(2, height=4.0) == 0
+
+
+def test_low_and_short_rises_are_none_where_heights_are_alike() -> None:
+    assert _low(2, height=2.0, fall=4.0) == 2
+    assert _low(2, height=2.0, fall=4.0, spread=0.7) == 0
+    assert not len(drifting(_events(np.zeros(0), np.zeros(0), 7.0)))
 
 
 def test_few_bins_are_no_baseline_to_follow() -> None:

@@ -167,7 +167,9 @@ def test_simulate_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     small = ["--cells", "36", "--size", "220", "--frames", "60", "--k", "0"]
     waves = ["--contact-waves", "1", "--contact-wave-speed", "3", "--contact-wave-reach", "1000", "--wave-failure", "0"]
     assert run(["simulate", str(tmp_path / "w.tif"), *small, *waves, "--flashes", "1"]) == 0
-    assert "1 wave over contacts and 1 flash" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 wave over contacts and 1 flash" in said
+    assert "give the cells pumps, such as --leak 0.01" in said
     known = json.loads((tmp_path / "w_truth.json").read_text())
     assert {each["kind"]: each["speed_px_s"] for each in known["contact_waves"]} == {"wave": 3.0, "flash": None}
     assert (tmp_path / "w_labels.tif").exists()
